@@ -1,0 +1,5 @@
+"""The one exception for mistakes that the reader of the message can mend."""
+
+
+class UserError(Exception):
+    """A mistake in data, parameters or surroundings: one line naming file or field, and the remedy."""

@@ -1,0 +1,169 @@
+"""What every stage script shares when it runs as a process: arguments, log, errors in one line, a clean death.
+
+A script ends with::
+
+    if __name__ == "__main__":
+        jobs.run(main, __doc__, arguments)
+
+where ``arguments`` adds the script's own options to a parser and ``main`` takes the parsed namespace.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from stages.errors import UserError
+
+log = logging.getLogger("serpentine")
+
+_REMEDIES = {
+    errno.ENOSPC: "no space left on the disk: free some, then run again (finished work is kept)",
+    errno.EDQUOT: "the disk quota is used up: free some, then run again (finished work is kept)",
+    errno.EROFS: "this file system is read-only: choose a folder that can be written",
+    errno.EACCES: "permission denied: make the folder writable for this user",
+    errno.EPERM: "not permitted: make the folder writable for this user",
+}
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux), so that no orphan goes on writing."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it died between the two calls
+            os._exit(1)
+
+
+def run(main, doc: str, arguments) -> None:
+    """Parse the command line, run ``main`` and turn a user's mistake into one line and exit status 1.
+
+    The whole traceback goes to the log file named by ``--log``; without one it goes to standard error.
+    """
+    die_with_parent()
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--params", default="params.yaml", help="the parameter file (default: params.yaml)")
+    parser.add_argument("--log", type=Path, help="write the log, with full tracebacks, to this file")
+    arguments(parser)
+    args = parser.parse_args()
+    logging.captureWarnings(True)
+    log.setLevel(logging.INFO)
+    try:
+        if args.log:
+            args.log.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(args.log, mode="w")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            log.addHandler(handler)
+            logging.getLogger("py.warnings").addHandler(handler)
+        console = logging.StreamHandler(sys.stderr)
+        console.setLevel(logging.WARNING if args.log else logging.INFO)
+        console.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(console)
+        started = time.perf_counter()
+        log.info("%s", " ".join(sys.orig_argv[1:]))
+        main(args)
+        log.info("done after %.1f s", time.perf_counter() - started)
+    except UserError as mistake:
+        _fail(str(mistake))
+    except OSError as failure:
+        if failure.errno not in _REMEDIES:
+            log.exception("unexpected")
+            raise
+        _fail(f"{failure.filename or _path_of(args)}: {_REMEDIES[failure.errno]}")
+
+
+def _fail(line: str) -> None:
+    for handler in log.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.stream.write(f"error: {line}\n")
+            import traceback
+
+            handler.stream.write(traceback.format_exc())
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _path_of(args) -> str:
+    return str(getattr(args, "out", "output"))
+
+
+def use_threads(count: int) -> None:
+    """Fix the number of threads of every numeric library to ``count``: one and two threads round differently."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ[name] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
+
+
+@contextlib.contextmanager
+def writing(path: Path | str):
+    """Yield a temporary name beside ``path``; rename it there when the block ends well, else remove it.
+
+    The output is locked meanwhile, so two processes never write the same file; a reader sees the old file, the
+    new one or none, never half of one. What an earlier, killed run left under a temporary name is removed.
+
+    Raises
+    ------
+    UserError
+        Another live process is writing the same file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}."
+    with _locked(path):
+        for stale in path.parent.glob(prefix + "*.part"):
+            stale.unlink()
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError as failure:
+            if failure.filename is None and failure.errno in _REMEDIES:
+                failure.filename = str(path)
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path):
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
+    folder = Path(tempfile.gettempdir()) / f"serpentine-locks-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    with open(folder / name, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{path}: another process is writing it; wait for that run or end it") from None
+        yield
+
+
+def progress(items, what: str, total: int | None = None):
+    """Iterate over ``items`` with a progress bar on a terminal, in silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
+
+
+def sha256(path: Path | str) -> str:
+    """The hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,69 @@
+"""The scratch store: finished units (a fold and seed, say) and checkpoints, each under a digest of all it depends on.
+
+Snakemake and DVC both delete a job's outputs before it runs; what lies here survives that, so that a rerun after a
+kill, or with one more seed, trains only what is missing. The store is disposable: without it results are the same.
+A unit is a safetensors file whose header carries its JSON notes.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import jobs
+
+ROOT = Path("data/scratch")
+
+
+class Unit:
+    """One unit of work, named by the digest of ``depends``: any JSON-able description of everything it depends on."""
+
+    def __init__(self, stage: str, depends: dict[str, Any], root: Path | str = ROOT):
+        text = json.dumps(depends, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.path = Path(root) / stage / f"{digest[:32]}.safetensors"
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict] | None:
+        """Arrays and notes of a finished unit; None where there is none or it is damaged."""
+        return _load(self.path)
+
+    def save(self, arrays: dict[str, np.ndarray], notes: dict) -> None:
+        """Store the finished unit and drop its checkpoint."""
+        _save(self.path, arrays, notes)
+        self.checkpoint.unlink(missing_ok=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path.with_suffix(".checkpoint")
+
+    def resume(self) -> tuple[dict[str, np.ndarray], dict] | None:
+        """Arrays and notes of the last checkpoint of an unfinished unit, or None."""
+        return _load(self.checkpoint)
+
+    def mark(self, arrays: dict[str, np.ndarray], notes: dict) -> None:
+        """Store a checkpoint, replacing the one before."""
+        _save(self.checkpoint, arrays, notes)
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray], notes: dict) -> None:
+    from safetensors.numpy import save_file
+
+    with jobs.writing(path) as temporary:
+        whole = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+        save_file(whole, temporary, metadata={"notes": json.dumps(notes)})
+
+
+def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["notes"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as fault:
+        jobs.log.warning("%s: damaged (%s); that unit is made again", path, fault)
+        path.unlink()
+        return None
