@@ -1,0 +1,178 @@
+"""The planted corpus: parameters, manifest rows and audio, all functions of the parameters alone."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from stages.settings import Section, setting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stages.corpora.planted.raters import Labels
+    from stages.corpora.planted.sentences import Sentence
+
+
+class Planted(Section):
+    """The built-in corpus, synthesised with eSpeak NG; its truth is known."""
+
+    reader: Literal["planted"] = setting("planted", "the reader: the built-in, synthesised corpus")
+    seed: int = setting(1, "seed of everything random in the corpus", ge=0)
+    speakers: int = setting(10, "speakers, as many women as men: twice the sessions", ge=2, le=100)
+    sessions: int = setting(5, "sessions of one woman and one man each", ge=1, le=50)
+    utterances: int = setting(300, "utterances of all speakers together", ge=2, le=20_000)
+    mode: Literal["normal", "swapped", "null"] = setting(
+        "normal",
+        "what is true: normal; swapped (words carry arousal, prosody valence); null (labels depend on neither)",
+    )
+    contradictory: float = setting(0.15, "share of utterances whose words contradict the voice", ge=0, le=0.3)
+    raters: int = setting(5, "simulated raters of every utterance", ge=1, le=50)
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.speakers != 2 * self.sessions:
+            raise ValueError(
+                f"speakers is {self.speakers} but sessions is {self.sessions}, and a session is one woman and one "
+                f"man; set speakers to {2 * self.sessions}"
+                + (f" or sessions to {self.speakers // 2}" if self.speakers % 2 == 0 else "")
+            )
+        if self.utterances < self.speakers:
+            raise ValueError(
+                f"utterances is {self.utterances}, fewer than the {self.speakers} speakers; set it to "
+                f"{self.speakers} or more"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Simulated utterances without audio: heard [count, 3], contradicts [count], seen [count, 8] (five cues as
+    realised, then the words' scores of arousal, valence and dominance), and for a corpus sentences and labels."""
+
+    heard: "np.ndarray"
+    contradicts: "np.ndarray"
+    seen: "np.ndarray"
+    sentences: "list[Sentence] | None" = None
+    labels: "Labels | None" = None
+
+
+def simulate(settings: Planted, count: int, stream: str, write: bool = False) -> Sample:
+    """``count`` utterances by the corpus' own process; another ``stream`` gives an independent sample."""
+    import numpy as np
+
+    from stages.corpora.planted import latents, raters
+    from stages.corpora.planted.sentences import Writer
+
+    drawn = latents.draw(count, settings.seed, settings.mode, settings.contradictory, stream)
+    writer = Writer(settings.seed, stream)
+    if not write:
+        scores = writer.choose(drawn.meanings)[2]
+        return Sample(drawn.heard, drawn.contradicts, np.hstack([drawn.cues, scores]))
+    sentences, scores = writer.write(drawn.meanings)
+    rng = latents.generator(settings.seed, f"raters {stream}")
+    labels = raters.rate(drawn.heard, raters.panel(settings.seed, settings.raters), rng)
+    return Sample(drawn.heard, drawn.contradicts, np.hstack([drawn.cues, scores]), sentences, labels)
+
+
+@lru_cache(maxsize=2)
+def planned(settings: Planted) -> Sample:
+    """The corpus' own utterances, the i-th spoken by speaker i modulo the number of speakers."""
+    return simulate(settings, settings.utterances, "corpus", write=True)
+
+
+def _name(settings: Planted, speaker: str, i: int) -> str:
+    return f"{speaker}_{i // settings.speakers:04d}"
+
+
+def utterances(settings: Planted) -> list[dict]:
+    """Manifest rows sorted by utterance: utterance, speaker, gender, session, text, emotion (empty without a
+    majority), arousal, valence, dominance (mean ratings, 1 to 7), split (empty); and what is known besides:
+    latent_* (what is heard, in standard deviations; in mode null unrelated to voice and words), contradicts
+    (0 or 1), agreement (largest share of votes), cue_* and word_* (the realised carriers, standard scores)."""
+    from stages.corpora.planted import couplings, raters, voices
+
+    plan = planned(settings)
+    cast = voices.speakers(settings.seed, settings.speakers)
+    rows = []
+    for i in range(settings.utterances):
+        voice = cast[i % settings.speakers]
+        emotion = plan.labels.emotion[i]
+        row = {
+            "utterance": _name(settings, voice.name, i),
+            "speaker": voice.name,
+            "gender": voice.gender,
+            "session": str(i % settings.speakers // 2 + 1),
+            "text": plan.sentences[i].text,
+            "emotion": raters.CLASSES[emotion] if emotion >= 0 else "",
+        }
+        for j, name in enumerate(couplings.DIMENSIONS):
+            row[name] = round(float(plan.labels.ratings[i, j]), 4)
+        row["split"] = ""
+        for j, name in enumerate(couplings.DIMENSIONS):
+            row[f"latent_{name}"] = round(float(plan.heard[i, j]), 4)
+        row["contradicts"] = int(plan.contradicts[i])
+        row["agreement"] = round(float(plan.labels.agreement[i]), 4)
+        names = [f"cue_{cue}" for cue in couplings.CUES] + [f"word_{name}" for name in couplings.DIMENSIONS]
+        row |= {name: round(float(value), 4) for name, value in zip(names, plan.seen[i], strict=True)}
+        rows.append(row)
+    return sorted(rows, key=lambda row: row["utterance"])
+
+
+def _job(settings_seed: int, name: str, voice, sentence_clauses, cues):
+    import hashlib
+
+    import numpy as np
+
+    from stages.corpora.planted.espeak import Clause, Job
+
+    clauses = tuple(
+        Clause(text, **voice.speaking(cues if emotional else np.zeros(5))) for text, emotional in sentence_clauses
+    )
+    digest = hashlib.sha256(f"{settings_seed} {name}".encode()).digest()
+    return Job(name, voice.variant, voice.tract, clauses, int.from_bytes(digest[:4], "big") >> 1)
+
+
+def synthesise(settings: Planted, rows: list[dict], workers: int | None = None):
+    """Yield (utterance, int16 [samples] at 16 kHz) in the order of ``rows`` (which may be any part of
+    :func:`utterances`), on all cores unless ``workers`` says how many; the bytes depend on the parameters alone.
+
+    Raises
+    ------
+    KeyError
+        A row's utterance is not of this corpus.
+    """
+    from stages.corpora.planted import espeak, voices
+
+    plan = planned(settings)
+    cast = voices.speakers(settings.seed, settings.speakers)
+    at = {_name(settings, cast[i % len(cast)].name, i): i for i in range(settings.utterances)}
+    jobs = []
+    for row in rows:
+        i = at[row["utterance"]]
+        voice, sentence = cast[i % len(cast)], plan.sentences[i]
+        jobs.append(_job(settings.seed, row["utterance"], voice, sentence.clauses, plan.seen[i, :5]))
+    yield from espeak.render_all(jobs, workers)
+
+
+def unlabelled(seed: int, utterances: int, workers: int | None = None):
+    """Yield (name, int16 [samples] at 16 kHz) of unlabelled speech for pretraining: other voices than any corpus
+    has (one for every 20 utterances, 8 to 60), the sentences of :func:`unlabelled_sentences`, all cues random."""
+    from stages.corpora.planted import espeak, latents, voices
+
+    cast = voices.others(seed, min(60, max(8, utterances // 20)))
+    rng = latents.generator(seed, "unlabelled cues")
+    cues = latents.realise(rng.standard_normal((utterances, 5)))
+    jobs = []
+    for i, text in enumerate(unlabelled_sentences(seed, utterances)):
+        voice = cast[i % len(cast)]
+        jobs.append(_job(seed, f"{voice.name}_{i:05d}", voice, [(text, True)], cues[i]))
+    yield from espeak.render_all(jobs, workers)
+
+
+def unlabelled_sentences(seed: int, count: int) -> list[str]:
+    """``count`` sentences for pretraining a text encoder; none can be one of a corpus (see ``sentences``)."""
+    from stages.corpora.planted import sentences
+
+    return sentences.unlabelled_sentences(seed, count)
