@@ -1,4 +1,4 @@
-"""What every stage script shares when it runs as a process: arguments, log, errors in one line, a clean death.
+"""What every stage script shares as a process: arguments, log, errors in one line, a clean death.
 
 A script ends with::
 
@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -31,6 +32,8 @@ _REMEDIES = {
     errno.EDQUOT: "the disk quota is used up: free some, then run again (finished work is kept)",
     errno.EROFS: "this file system is read-only: choose a folder that can be written",
     errno.EACCES: "permission denied: make the folder writable for this user",
+    errno.ENOTDIR: "a part of this path is a file, not a folder: choose another place",
+    errno.EEXIST: "a file is in the way of this folder: move it, or choose another place",
     errno.EPERM: "not permitted: make the folder writable for this user",
 }
 
@@ -161,6 +164,19 @@ def progress(items, what: str, total: int | None = None):
     from rich.progress import track
 
     yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
+
+
+def need_space(folder: Path, size: int) -> None:
+    """Refuse to begin what the disk cannot hold (HDF5 does not survive a disk that fills up).
+
+    Raises
+    ------
+    UserError
+        Fewer than ``size`` bytes and a reserve of 8 MiB are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size + (8 << 20):
+        raise UserError(f"{folder}: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run again")
 
 
 def sha256(path: Path | str) -> str:

@@ -6,6 +6,10 @@ there are no defaults: a key that is absent is an error, or a default changed in
 """
 
 import difflib
+import os
+import re
+import types
+import typing
 from functools import cache
 from typing import Any
 
@@ -43,17 +47,24 @@ class Section(BaseModel):
         return values
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML 1.1 reads 1e-5 as text; people, and DVC's YAML 1.2, mean the number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 @cache
 def _loaded(path: str, mtime_ns: int) -> dict:
     try:
         with open(path) as handle:
-            values = yaml.load(handle, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            values = yaml.load(handle, Loader=_Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(
-            f"{path}: empty or not a mapping; make it anew with 'python -m stages.params --write'"
-        )
+        raise UserError(f"{path}: empty or not a mapping; make it anew with 'python -m stages.params --write'")
     return values
 
 
@@ -65,8 +76,6 @@ def read(path: str, key: str) -> Any:
     UserError
         The file or the key is missing; the nearest existing name is given.
     """
-    import os
-
     try:
         value: Any = _loaded(path, os.stat(path).st_mtime_ns)
     except FileNotFoundError:
@@ -77,7 +86,7 @@ def read(path: str, key: str) -> Any:
 def dig(values: Any, key: str, path: str = "params.yaml") -> Any:
     """The value at a dotted ``key`` of nested dictionaries; names themselves hold no dots."""
     done = []
-    for part in key.split("."):
+    for part in key.split(".") if key else ():
         if not isinstance(values, dict) or part not in values:
             near = nearest(part, values if isinstance(values, dict) else {})
             raise UserError(f"{path}: {'.'.join([*done, part])}: no such key{near}")
@@ -108,12 +117,11 @@ def load(model: type[Section], key: str, path: str = "params.yaml"):
     return validate(model, read(path, key), key, path)
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+def explain(error: ValidationError, model: Any, where: str) -> str:
     """The first fault of a validation error in a person's words: dotted key, what is wrong, the remedy."""
     fault = error.errors()[0]
-    steps = [str(step) for step in fault["loc"]]
+    steps, inner = _walk(model, [str(step) for step in fault["loc"]])
     key = ".".join([where, *steps] if where else steps)
-    inner = _model_at(model, steps[:-1])
     if fault["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(steps[-1], inner.model_fields if inner else [])}"
     if fault["type"] == "missing":
@@ -121,42 +129,66 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         extra = field.json_schema_extra if field else None
         hint = f" (shipped: {extra['shipped']!r})" if isinstance(extra, dict) and "shipped" in extra else ""
         return f"{key}: missing; add it{hint}"
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        tag = fault["ctx"]["discriminator"].strip("'")
+        expected = fault["ctx"].get("expected_tags", "").replace("'", "").split(", ")
+        found = fault["ctx"].get("tag")
+        names = sorted(_tags_of(inner or model)) if expected == [""] else expected
+        return f"{key}.{tag}: {f'no {found!r}' if found else 'missing'}{nearest(found or '', names)}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return (
-        f"{key}: {message[0].lower()}{message[1:]}, not {fault['input']!r}" if steps else f"{key}: {message}"
-    )
+    if fault["type"] in ("value_error", "assertion_error"):
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message[0].lower()}{message[1:]}, not {fault['input']!r}"
 
 
-def _model_at(model: Any, steps: list[str]) -> type[BaseModel] | None:
-    """The model that ``steps`` lead to, looking through dictionaries, lists and tagged unions."""
-    import typing
-
-    found = [model]
+def _walk(model: Any, steps: list[str]) -> tuple[list[str], Any]:
+    """The keys among ``steps`` (tags of unions left out) and the model that holds the last of them."""
+    kind, holder, keys = model, None, []
     for step in steps:
-        following = []
-        while found:
-            kind = found.pop()
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                if step in kind.model_fields:
-                    following.append(kind.model_fields[step].annotation)
-                elif step in _tags(kind):
-                    following.append(kind)
-            else:
-                arguments = [a for a in typing.get_args(kind) if a is not str]
-                models = [a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)]
-                tagged = [m for m in models if step in _tags(m)]
-                following += tagged or arguments
-        found = following
-    models = [kind for kind in found if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return models[0] if models else None
+        kind = plain(kind)
+        if isinstance(kind, list):  # a tagged union: the step is the tag
+            kind = next((m for m in kind if step in _tags(m)), None)
+            holder = kind
+            continue
+        keys.append(step)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            holder = kind
+            field = kind.model_fields.get(step)
+            kind = field.annotation if field else None
+        else:
+            arguments = [a for a in typing.get_args(kind) if a is not str]
+            kind = arguments[-1] if arguments else None
+            holder = None
+    return keys, holder
+
+
+def plain(kind: Any) -> Any:
+    """``kind`` without Annotated; a union of models as a list of them."""
+    while typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        models = [a for a in typing.get_args(kind) if isinstance(a, type) and issubclass(a, BaseModel)]
+        return models if len(models) > 1 else (models or [kind])[0]
+    return kind
+
+
+def _tags_of(model: Any) -> set:
+    models = plain(model)
+    return set().union(*(_tags(m) for m in models)) if isinstance(models, list) else set()
 
 
 def _tags(model: type[BaseModel]) -> set:
-    import typing
-
     return {
         value
         for field in model.model_fields.values()
         if typing.get_origin(field.annotation) is typing.Literal
         for value in typing.get_args(field.annotation)
     }
+
+
+def adapt(adapter, values: Any, where: str, path: str = "params.yaml"):
+    """``values`` through a pydantic ``TypeAdapter`` of a tagged union; any fault becomes a :class:`UserError`."""
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error, adapter._type, where)}") from None

@@ -20,9 +20,7 @@ class AudioWriter:
 
     def __init__(self, path: Path | str):
         self.file = h5py.File(path, "w")
-        self.samples = self.file.create_dataset(
-            "samples", (0,), np.int16, maxshape=(None,), chunks=(1 << 20,)
-        )
+        self.samples = self.file.create_dataset("samples", (0,), np.int16, maxshape=(None,), chunks=(1 << 20,))
         self.names: list[str] = []
         self.offsets = [0]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from stages import jobs
 from stages.errors import UserError
 
 
@@ -26,8 +27,9 @@ class FeatureWriter:
         attributes: dict,
         dtype="float16",
     ):
-        self.file = h5py.File(path, "w", libver="latest")
         self.offsets = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
+        jobs.need_space(Path(path).parent, int(self.offsets[-1]) * sum(widths.values()) * np.dtype(dtype).itemsize)
+        self.file = h5py.File(path, "w", libver="latest")
         self.file["offsets"] = self.offsets
         self.file["utterances"] = np.asarray(utterances, dtype=h5py.string_dtype())
         self.file.attrs.update(dtype=dtype, **attributes)

@@ -1,0 +1,48 @@
+# make          set up .venv, run the active studies of params.yaml, print their tables
+# make STUDY    one active study
+# make test     set up, then the tests (quarter of an hour)
+# make lint     ruff, snakefmt, snakemake --lint
+# make claims   the long statistical tests (hours)
+
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+CORES ?= all
+GPUS := $(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
+  snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) --nolock --rerun-incomplete \
+  --keep-going --quiet progress rules host reason --
+SHOW = python -m stages.report --show
+
+.PHONY: all test lint claims params environment
+all: environment
+	@$(call run,all)
+	@for study in $$(python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["active"])'); do $(SHOW) data/report/$$study; done
+
+environment:
+	@envs/setup.sh
+	@mkdir -p .snakemake
+
+define run
+  $(RUN) $(1) || { status=$$?; [ $$status != 75 ] || echo "error: another run holds this folder; wait for it or end it" >&2; exit $$status; }
+endef
+
+# any other word is the name of a study
+%: environment
+	@$(call run,$@)
+	@$(SHOW) data/report/$@
+
+Makefile: ;
+
+params: environment
+	python -m stages.params --write
+
+test: environment
+	python -m pytest $(TESTS)
+
+lint: environment
+	ruff check && ruff format --check
+	snakefmt --check Snakefile stages
+	python -m tests.lint
+
+claims: environment
+	python -m pytest tests/claims -m claims

@@ -1,0 +1,68 @@
+"""Serpentine: from a corpus to a report, each stage in stages/NAME.smk and stages/NAME.py, in this order.
+
+    snakemake                 every active study of params.yaml
+    snakemake STUDY           one of them
+    snakemake -n              what a change made stale, and why
+"""
+
+import sys
+
+from snakemake.utils import min_version
+
+from stages import code, errors, params
+from stages.plan import Plan, options
+
+min_version("9.27")
+
+configfile: "params.yaml"
+
+try:
+    plan = Plan(params.checked("params.yaml"))
+except errors.UserError as mistake:
+    sys.exit(f"error: {mistake}")
+
+NAME = r"[^/]+"
+
+
+wildcard_constraints:
+    corpus=NAME,
+    protocol=NAME,
+    transcripts=NAME,
+    encoder=NAME,
+    study=NAME,
+    system=NAME,
+    name=NAME,
+    part=r"\d+of\d+",
+
+
+rule all:
+    default_target: True
+    input:
+        [plan.report(study) for study in plan.active],
+
+
+include: "stages/ingest.smk"
+include: "stages/transcribe.smk"
+include: "stages/pretrain.smk"
+include: "stages/features.smk"
+include: "stages/adapt.smk"
+include: "stages/cluster.smk"
+include: "stages/retrain.smk"
+include: "stages/train.smk"
+include: "stages/teach.smk"
+include: "stages/distill.smk"
+include: "stages/evaluate.smk"
+include: "stages/report.smk"
+
+
+for study in plan.params["studies"]:
+
+    rule:
+        name:
+            study
+        input:
+            plan.target(study),
+
+
+onerror:
+    params.show_errors(log)

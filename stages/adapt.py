@@ -1,0 +1,114 @@
+"""Adapt a speech encoder to emotion and gender: stage 1 of Pan 2024 (section 3.1), one encoder per fold and seed.
+
+Reads manifest, protocol, the encoder's cached CNN output (or the audio, where the CNN trains too); params
+``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (safetensors); pseudo-labels come from them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages import code, jobs, settings, units
+from stages.settings import Section, setting
+from stages.stores import scratch
+
+
+class Adapt(Section):
+    """Emotion-and-gender training of the encoder, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
+
+    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
+    emotion_weight: float = setting(0.9, "alpha_e, the weight of the emotion loss", ge=0, le=1)
+    lstm: int = setting(256, "units per direction of the BiLSTM", ge=1)
+    hidden: int = setting(256, "units of LinearP", ge=1)
+    freeze_cnn: bool = setting(True, "keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    learning_rate: float = setting(1e-4, "of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    batch: int = setting(64, "utterances per step", ge=1)
+    epochs: int = setting(30, "limit on epochs", ge=1)
+    patience: int = setting(5, "epochs without a better validation UAR before stopping", ge=1)
+    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+
+
+def arguments(parser) -> None:
+    from stages.recipes import inputs
+
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--name", required=True, help="entry of the stage's section in params.yaml")
+    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--out", type=Path, required=True)
+    inputs.add_arguments(parser)
+
+
+def main(args) -> None:
+    import torch
+
+    from stages.recipes.inputs import Inputs
+
+    section = settings.load(Adapt, f"adapt.{args.name}", args.params)
+    jobs.use_threads(section.threads)
+    torch.set_num_threads(section.threads)
+    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
+    inputs = Inputs(args, "emotion", args.speech_encoder)
+    examples = inputs.examples
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.adapt")}
+
+    def work(number, seed, unit):
+        return adapted(section, inputs, examples.fold(number), seed, unit)
+
+    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
+    results = units.run("adapt", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
+    units.write(args.out, results, "encoder/")
+
+
+def adapted(section: Adapt, inputs, fold, seed: int, unit):
+    """The encoder's arrays (``encoder/...``) after training on the fold's training rows, and notes."""
+    import torch
+
+    from stages.models.gmp import Adapter
+    from stages.recipes.speech_input import SpeechInput, in_batches
+    from stages.training import as_arrays, bucketed, fit, seeded, warm_up
+
+    examples = inputs.examples
+    generator = seeded(seed)
+    encoder = inputs.speech_encoder()
+    speech = SpeechInput(inputs, encoder, section.freeze_cnn)
+    model = Adapter(encoder, section.lstm, section.hidden, examples.outputs)
+    gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
+    emotion, gender = torch.from_numpy(examples.targets), torch.from_numpy(gender)
+    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
+    steps = section.epochs * -(-len(fold.train) // section.batch)
+
+    def forward(positions):
+        hidden, lengths = speech.hidden(positions)
+        return model(hidden[-1], lengths)
+
+    def loss_of(positions):
+        by_emotion, by_gender = forward(positions)
+        loss = section.emotion_weight * torch.nn.functional.cross_entropy(by_emotion, emotion[positions])
+        if (gender[positions] >= 0).any():
+            loss = loss + (1 - section.emotion_weight) * torch.nn.functional.cross_entropy(by_gender, gender[positions])
+        return loss
+
+    def score():
+        found = in_batches(fold.val, speech.lengths, section.batch, lambda b: forward(b)[0].numpy())
+        return examples.score(fold.val, np.stack(found))
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: bucketed(fold.train, speech.lengths, section.batch, generator),
+        loss_of,
+        score,
+        epochs=section.epochs,
+        patience=section.patience,
+        schedule=warm_up(optimiser, steps, 0.05, decay=False),
+        generator=generator,
+        unit=unit,
+    )
+    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    return as_arrays(encoder.state_dict(), "encoder/"), {"history": history.__dict__, "heard": heard}
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,27 @@
+"""Adapt the speech encoder to emotion and gender, per fold and seed (Pan 2024, stage 1).
+
+OUTPUTS
+    data/adapt/{study}/{name}/{part}.safetensors     adapted encoders
+"""
+
+
+rule adapt:
+    input:
+        unpack(lambda w: plan.chain_inputs("adapt", w.study, w.name, w.part)),
+    output:
+        "data/adapt/{study}/{name}/{part}.safetensors",
+    log:
+        "data/logs/adapt/{study}-{name}-{part}.log",
+    benchmark:
+        "data/benchmarks/adapt/{study}-{name}-{part}.tsv"
+    threads: lambda w: plan.params["adapt"][w.name]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.chain_reads("adapt", w.study, w.name),
+        code=code.digest("stages.adapt"),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"], ""),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.adapt --log {log} --study {wildcards.study} --name {wildcards.name}"
+        " --part {wildcards.part} {params.encoders} {params.inputs} --out {output}"

@@ -1,0 +1,30 @@
+"""What an oracle that knows the latents reaches on a planted corpus, for the voice, the words, and both.
+
+Reads params ``corpora.CORPUS``. Writes ``{modality: {metric: value}}`` as JSON; the report prints each system against
+the ceiling of what it sees.
+"""
+
+import json
+from pathlib import Path
+
+from stages import jobs
+from stages.errors import UserError
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def main(args) -> None:
+    from stages.corpora import planted, readers
+
+    corpus = readers.load(args.corpus, args.params)
+    if corpus.reader != "planted":
+        raise UserError(f"{args.params}: corpora.{args.corpus}: only a planted corpus has known ceilings")
+    with jobs.writing(args.out) as temporary:
+        temporary.write_text(json.dumps(planted.ceilings(corpus), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,126 @@
+"""Frame-level pseudo-labels at several scales: FAISS k-means on a hidden layer (Pan 2024, section 3.1).
+
+Reads manifest, protocol, the encoder's cached CNN output, the adapted encoders; params ``cluster.NAME``. The codebook
+is fitted on training utterances alone, and says so. Writes per fold and seed the frame labels of training and
+validation utterances at every scale, the centroids, and figures of quality (safetensors).
+"""
+
+import numpy as np
+
+from stages import adapt, code, guards, jobs, settings, units
+from stages.settings import Section, setting
+
+
+class Cluster(Section):
+    """k-means over frames; FAISS' own sub-sampling (256 points per centroid) is switched off."""
+
+    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
+    adapt: str = setting("gmp", "an entry of adapt: whose encoder; '' for the untouched one")
+    layer: int = setting(-3, "hidden layer, counted from the last (-1); the paper's best is -3", le=-1)
+    scales: list[int] = setting([64, 512, 4096], "numbers of centroids", min_length=1)
+    iterations: int = setting(25, "of Lloyd's algorithm", ge=1)
+    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+
+
+def main(args) -> None:
+    import faiss
+    import torch
+
+    from stages.recipes.inputs import Inputs
+
+    section = settings.load(Cluster, f"cluster.{args.name}", args.params)
+    jobs.use_threads(section.threads)
+    torch.set_num_threads(section.threads)
+    faiss.omp_set_num_threads(section.threads)
+    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
+    inputs = Inputs(args, "emotion", args.speech_encoder)
+    examples = inputs.examples
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.cluster")}
+
+    def work(number, seed, unit):
+        return clustered(section, inputs, examples.fold(number), seed)
+
+    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
+    results = units.run("cluster", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
+    units.write(args.out, results, "labels/")
+
+
+def clustered(section: Cluster, inputs, fold, seed: int):
+    """``labels/K`` int32 [frames of the fold's training and validation rows], ``labels/centroids/K``, and notes."""
+    import torch
+
+    from stages.recipes.speech_input import SpeechInput, in_batches
+    from stages.training import seeded
+
+    examples = inputs.examples
+    seeded(seed)
+    encoder = inputs.speech_encoder()
+    if section.adapt:
+        arrays, _ = units.read(inputs.paths["start"], fold.number, seed)
+        encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    encoder.eval()
+    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+
+    def states(batch):
+        hidden, lengths = speech.hidden(batch)
+        return [frames[:n].numpy() for frames, n in zip(hidden[section.layer], lengths.tolist(), strict=True)]
+
+    rows = np.concatenate([fold.train, fold.val])
+    found = in_batches(rows, speech.lengths, 16, states)
+    frames = np.concatenate(found).astype(np.float32)
+    counts = np.array([len(f) for f in found])
+    fitted = int(counts[: len(fold.train)].sum())
+    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    guards.fit_scope(heard, examples.protocol, fold.number, "k-means codebook")
+    emotion = np.repeat(examples.targets[rows], counts)[:fitted]
+    arrays, quality = {"labels/rows": rows, "labels/counts": counts}, {}
+    for scale in section.scales:
+        centroids, labels, inertia = k_means(frames, fitted, scale, section.iterations, seed)
+        arrays |= {f"labels/{scale}": labels.astype(np.int32), f"labels/centroids/{scale}": centroids}
+        quality[str(scale)] = judged(labels[:fitted], emotion, scale) | {"inertia per frame": inertia}
+    return arrays, {"fitted on": heard, "frames": fitted, "quality": quality}
+
+
+def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: int):
+    """Centroids [scale, width] from the first ``fitted`` frames, labels of all frames, mean squared distance.
+
+    Raises
+    ------
+    UserError
+        There are fewer training frames than centroids.
+    """
+    import faiss
+
+    from stages.errors import UserError
+
+    if fitted < scale:
+        raise UserError(f"params.yaml: cluster scales: {scale} centroids for {fitted} training frames; lower the scale")
+    kmeans = faiss.Kmeans(
+        frames.shape[1],
+        scale,
+        niter=iterations,
+        seed=seed,
+        max_points_per_centroid=len(frames),
+        min_points_per_centroid=1,
+    )
+    kmeans.train(frames[:fitted])
+    distances, labels = kmeans.index.search(frames, 1)
+    return kmeans.centroids, labels[:, 0], float(distances[:fitted].mean())
+
+
+def judged(labels: np.ndarray, emotion: np.ndarray, scale: int) -> dict:
+    """Figures of quality: share of centroids in use, perplexity of their use, NMI with the utterances' emotion."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    share = np.bincount(labels, minlength=scale) / len(labels)
+    used = share[share > 0]
+    nmi = normalized_mutual_info_score(emotion, labels)
+    return {
+        "used": len(used) / scale,
+        "perplexity": float(np.exp(-(used * np.log(used)).sum())),
+        "nmi emotion": float(nmi),
+    }
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, adapt.arguments)

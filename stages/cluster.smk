@@ -1,0 +1,27 @@
+"""Frame-level pseudo-labels at several scales from the adapted encoder, training folds only (Pan 2024, stage 1).
+
+OUTPUTS
+    data/cluster/{study}/{name}/{part}.safetensors   frame labels, centroids, figures of quality
+"""
+
+
+rule cluster:
+    input:
+        unpack(lambda w: plan.chain_inputs("cluster", w.study, w.name, w.part)),
+    output:
+        "data/cluster/{study}/{name}/{part}.safetensors",
+    log:
+        "data/logs/cluster/{study}-{name}-{part}.log",
+    benchmark:
+        "data/benchmarks/cluster/{study}-{name}-{part}.tsv"
+    threads: lambda w: plan.params["cluster"][w.name]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.chain_reads("cluster", w.study, w.name),
+        code=code.digest("stages.cluster"),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["cluster"][w.name]["speech"], ""),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.cluster --log {log} --study {wildcards.study} --name {wildcards.name}"
+        " --part {wildcards.part} {params.encoders} {params.inputs} --out {output}"

@@ -1,0 +1,68 @@
+"""Whole speakers or sessions dealt over folds and roles: pure rules, the same for everyone from the names alone."""
+
+import collections
+import re
+from collections.abc import Mapping, Sequence
+
+Roles = dict[str, str]
+"""Group name to role (train, val, test) in one fold."""
+
+
+def natural(name: str) -> list:
+    """Sorting key under which ``Ses2`` comes before ``Ses10``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
+
+
+def leave_one_out(groups: Sequence[str], validation: int) -> list[Roles]:
+    """One fold per group, in natural order: it is tested, the ``validation`` groups after it (cyclically) validate."""
+    ordered = sorted(groups, key=natural)
+    folds = []
+    for i in range(len(ordered)):
+        after = [ordered[(i + step) % len(ordered)] for step in range(1, validation + 1)]
+        folds.append(_roles(ordered, [ordered[i]], after))
+    return folds
+
+
+def deal(sexes: Mapping[str, str], count: int) -> list[list[str]]:
+    """Groups in natural order dealt like cards to ``count`` folds, one sex after the other.
+
+    The second sex begins at the fold where the first ended, so neither sexes nor sizes differ by more than one
+    between folds. ``sexes`` maps group to sex (anything that is neither is a sex of its own here).
+    """
+    folds: list[list[str]] = [[] for _ in range(count)]
+    ordered = sorted(sexes, key=lambda group: (sexes[group], natural(group)))
+    for i, group in enumerate(ordered):
+        folds[i % count].append(group)
+    return [sorted(fold, key=natural) for fold in folds]
+
+
+def group_folds(tested: Sequence[Sequence[str]], sexes: Mapping[str, str], validation: int) -> list[Roles]:
+    """One fold per list of test groups.
+
+    Validation takes ``validation`` groups out of training: from the next fold's test groups (then the one after,
+    cyclically), alternating the sexes as far as they last, in the order in which the groups are listed.
+    """
+    folds = []
+    for i, own in enumerate(tested):
+        following = [alternate(tested[(i + s) % len(tested)], sexes) for s in range(1, len(tested))]
+        candidates = [group for fold in following for group in fold]
+        folds.append(_roles(list(sexes), own, candidates[:validation]))
+    return folds
+
+
+def alternate(groups: Sequence[str], sexes: Mapping[str, str]) -> list[str]:
+    """``groups`` with the sexes in turn, beginning with the first group's; within a sex their order stays."""
+    queues: dict[str, collections.deque] = {}
+    for group in groups:
+        queues.setdefault(sexes[group], collections.deque()).append(group)
+    ordered = []
+    while queues:
+        for sex in list(queues):
+            ordered.append(queues[sex].popleft())
+            if not queues[sex]:
+                del queues[sex]
+    return ordered
+
+
+def _roles(groups: Sequence[str], test: Sequence[str], val: Sequence[str]) -> Roles:
+    return {g: "test" if g in set(test) else "val" if g in set(val) else "train" for g in groups}

@@ -1,0 +1,128 @@
+"""The two tables that all later stages read: manifest (one row per utterance) and protocol (its role per fold)."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stages.errors import UserError
+
+DIMENSIONS = ("arousal", "valence", "dominance")
+LABELS = ("utterance", "speaker", "gender", "session", "duration", "text", "emotion", *DIMENSIONS, "split")
+COLUMNS = (*LABELS, "sha256")
+"""Columns of every manifest, in order; extra ones follow."""
+MEASURED = ("duration", "sha256", "duplicate_of")
+"""Columns that ingest fills from the audio itself."""
+PROTOCOL_COLUMNS = ("utterance", "fold", "role", "reason", "emotion")
+
+
+def cell(value: Any) -> str:
+    """A value as it stands in a table: floats in their shortest exact form, nothing for None and NaN."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    number = float(value)
+    if number != number:
+        return ""
+    return str(int(number)) if "int" in type(value).__name__ else repr(number)
+
+
+def write_manifest(path: Path | str, rows: Iterable[dict]) -> None:
+    """Write rows sorted by utterance: the fixed columns, then all others in the order of their first appearance."""
+    import csv
+
+    rows = sorted(rows, key=lambda row: row["utterance"])
+    extra = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    header = [*COLUMNS, *extra]
+    with open(path, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([cell(row.get(name)) for name in header] for row in rows)
+
+
+def read_manifest(path: Path | str):
+    """The manifest as a data frame: text as text, ``duration`` and the dimensions as floats (NaN where unknown).
+
+    Raises
+    ------
+    UserError
+        Absent, a column is missing, an utterance repeated, a number or gender that is none; with its line.
+    """
+    frame = _read(path, COLUMNS, "ingest")
+    for name in ("duration", *DIMENSIONS):
+        frame[name] = _numbers(frame[name], path, name)
+    _refuse(frame["duration"].isna() | (frame["duration"] <= 0), path, "duration: not above 0 s")
+    _refuse(~frame["gender"].isin(["female", "male", ""]), path, "gender: not female, male or empty")
+    _refuse(frame["utterance"] == "", path, "utterance: empty")
+    _refuse(frame["utterance"].duplicated(), path, "utterance: stands on an earlier line too")
+    return frame
+
+
+def read_protocol(path: Path | str):
+    """The protocol as a data frame: ``fold`` as integer, all else as text.
+
+    Raises
+    ------
+    UserError
+        Absent, a column is missing, or a fold is no whole number; with its line.
+    """
+    frame = _read(path, PROTOCOL_COLUMNS, "protocol")
+    folds = _numbers(frame["fold"], path, "fold")
+    _refuse(folds.isna() | (folds % 1 != 0), path, "fold: not a whole number")
+    frame["fold"] = folds.astype("int64")
+    return frame
+
+
+def load_split(manifest: Path | str, protocol: Path | str) -> tuple[Any, Any]:
+    """Both tables, with every guard run again: a file may have been edited since it was made.
+
+    Returns
+    -------
+    (manifest, protocol)
+        As :func:`read_manifest` and :func:`read_protocol` give them.
+
+    Raises
+    ------
+    UserError
+        A file is malformed or violates a guard (:func:`stages.guards.check_protocol`).
+    """
+    from stages import guards
+
+    frames = read_manifest(manifest), read_protocol(protocol)
+    guards.check_protocol(*frames, str(protocol))
+    return frames
+
+
+def _read(path: Path | str, columns: tuple[str, ...], stage: str):
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the stage that makes it ({stage})") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as fault:
+        why = " ".join(str(fault).split())
+        raise UserError(f"{path}: not a readable CSV ({why}); delete it and run {stage} again") from None
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path}: line 1: no column '{missing[0]}'; delete it and run {stage} again")
+    if frame.empty:
+        raise UserError(f"{path}: no rows; delete it and run {stage} again")
+    return frame
+
+
+def _numbers(column, path: Path | str, name: str):
+    import pandas as pd
+
+    values = pd.to_numeric(column.where(column != ""), errors="coerce").astype("float64")
+    _refuse((column != "") & ~values.abs().lt(float("inf")), path, f"{name}: not a finite number")
+    return values
+
+
+def _refuse(bad, path: Path | str, what: str) -> None:
+    if bad.any():
+        raise UserError(f"{path}: line {int(bad.to_numpy().argmax()) + 2}: {what}; correct it or make the file anew")

@@ -1,0 +1,60 @@
+"""Words and word error rates, under stated normalisers.
+
+Plain (the default): lower case, text in brackets removed, apostrophes kept inside words, all other punctuation a
+space. English: whisper's ``EnglishTextNormalizer`` (Radford et al. 2022, appendix C), which also spells out
+contractions and unifies spellings and numbers; used for Whisper's English output, which writes digits.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+_BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>")
+_BREAKS = re.compile(r"[^\w']+|_")
+_LOOSE = re.compile(r"(?<!\w)'+|'+(?!\w)")
+
+
+def words(text: str, english: bool = False) -> list[str]:
+    """The words of a text under the plain or the English normaliser."""
+    if english:
+        return _english()(text).split()
+    plain = _BRACKETS.sub(" ", text.lower().replace("’", "'"))
+    return _LOOSE.sub(" ", _BREAKS.sub(" ", plain)).split()
+
+
+@cache
+def _english():
+    from whisper.normalizers import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
+
+
+def errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Substitutions, deletions and insertions of the best alignment of two lists of words."""
+    if not reference:
+        return len(hypothesis)
+    import jiwer
+
+    out = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    return out.substitutions + out.deletions + out.insertions
+
+
+def error_rates(
+    references: Sequence[str], hypotheses: Sequence[str], english: bool = False
+) -> tuple[list[float | None], float | None]:
+    """WER of each utterance, and of all together (errors over reference words).
+
+    An utterance whose reference holds no words has no WER (None) and does not count in the whole one, which is None
+    when there are no reference words at all.
+    """
+    rates: list[float | None] = []
+    wrong = total = 0
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        spoken = words(reference, english)
+        if not spoken:
+            rates.append(None)
+            continue
+        count = errors(spoken, words(hypothesis, english))
+        rates.append(count / len(spoken))
+        wrong, total = wrong + count, total + len(spoken)
+    return rates, wrong / total if total else None

@@ -1,0 +1,30 @@
+"""Distil a teacher into an audio-only student, on condition of the teacher's residuals (Srinivasan 2022).
+
+OUTPUTS
+    data/distill/{study}/{system}/{part}.csv           predictions of validation and test rows
+    data/distill/{study}/{system}/{part}.safetensors   the models of all folds and seeds
+"""
+
+
+rule distill:
+    input:
+        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+    output:
+        predictions="data/distill/{study}/{system}/{part}.csv",
+        models="data/distill/{study}/{system}/{part}.safetensors",
+    log:
+        "data/logs/distill/{study}-{system}-{part}.log",
+    benchmark:
+        "data/benchmarks/distill/{study}-{system}-{part}.tsv"
+    threads: plan.params["distill"]["threads"]
+    resources:
+        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
+    params:
+        reads=lambda w: plan.system_reads("distill", w.study, w.system),
+        code=lambda w: plan.recipe_code("distill", w.study, w.system),
+        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.distill --log {log} --study {wildcards.study} --system {wildcards.system}"
+        " --part {wildcards.part} {params.encoders} {params.inputs}"
+        " --predictions {output.predictions} --models {output.models}"

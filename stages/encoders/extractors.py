@@ -1,0 +1,142 @@
+"""One interface for every kind of encoder, as the stage ``features`` needs it: known frames, batches in, layers out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.encoders.specs import chosen, is_text
+from stages.errors import UserError
+
+Layers = dict[str, np.ndarray]
+
+
+@dataclass
+class Extractor:
+    """What an opened encoder gives to the stage ``features``.
+
+    Attributes
+    ----------
+    widths
+        Channels of every asked layer, in the order asked.
+    hop
+        Seconds per frame, 0 for text.
+    size
+        What an item (samples of a waveform, or a text's tokens) costs in a batch, in samples or tokens.
+    frames
+        How many frames an item of so many samples or tokens has.
+    run
+        A batch of waveforms float32 [samples] or of texts, to every item's layers float32 [frames, width].
+    weights
+        SHA-256 of the weights, '' where there are none.
+    """
+
+    widths: dict[str, int]
+    hop: float
+    size: Callable[[int], int]
+    frames: Callable[[int], int]
+    run: Callable[[list], list[Layers]]
+    weights: str = ""
+    notes: dict = field(default_factory=dict)
+    lengths: Callable[[list[str]], list[int]] | None = None
+
+
+def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
+    """The encoder of an entry of ``encoders:`` on ``device``.
+
+    ``precision`` is fp32, bf16 or fp16: the type of matrix products (autocast); what comes out is float32.
+
+    Raises
+    ------
+    UserError
+        The encoder cannot be loaded, lacks a layer, or the device cannot compute with that precision.
+    """
+    if spec.kind in ("egemaps", "spectrogram", "mfcc"):
+        return _plain(spec)
+    if precision == "fp16" and device.type == "cpu":
+        raise UserError("params.yaml: features.precision: fp16 needs a GPU; choose fp32 (or bf16)")
+    cast = _autocast(device, precision)
+    if is_text(spec):
+        return _text(spec, pretrained, device, cast)
+    return _whisper(spec, device, cast) if spec.kind == "whisper" else _speech(spec, pretrained, device, cast)
+
+
+def _autocast(device, precision: str):
+    import torch
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    return lambda: torch.autocast(device.type, dtype, enabled=precision != "fp32")
+
+
+def _plain(spec) -> Extractor:
+    from stages.encoders import acoustics
+
+    work, width, frames = {
+        "egemaps": (acoustics.egemaps, 25, acoustics.egemaps_frames),
+        "spectrogram": (acoustics.spectrogram, acoustics.WINDOW // 2 + 1, acoustics.frames),
+        "mfcc": (acoustics.mfcc, 39, acoustics.frames),
+    }[spec.kind]
+    hop = acoustics.HOP / acoustics.RATE
+    return Extractor({"0": width}, hop, int, frames, lambda waves: [{"0": work(wave)} for wave in waves])
+
+
+def _speech(spec, pretrained, device, cast) -> Extractor:
+    import torch
+
+    from stages.encoders.batching import collate
+    from stages.encoders.speech import load_speech
+
+    encoder = load_speech(spec, pretrained).to(device)
+    names = chosen(spec, encoder.depth, conv=True)
+    widths = {name: encoder.conv_width if name == "conv" else encoder.width for name in names}
+
+    def run(waves):
+        padded, lengths = collate(waves)
+        with torch.inference_mode(), cast():
+            conv, frames = encoder.frontend(padded.to(device), lengths.to(device))
+            deep = names != ["conv"]
+            states = encoder.context(conv, frames) if deep else []
+        taps = {n: conv if n == "conv" else states[int(n)] for n in names}
+        return _rows(taps, frames.tolist())
+
+    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes)
+
+
+def _whisper(spec, device, cast) -> Extractor:
+    import torch
+
+    from stages.encoders.whisper import load_whisper
+
+    encoder = load_whisper(spec).to(device)
+    names = chosen(spec, encoder.depth, conv=False)
+
+    def run(waves):
+        with torch.inference_mode(), cast():
+            found = encoder(waves)
+        return [{n: states[int(n)].float().cpu().numpy() for n in names} for states in found]
+
+    widths = dict.fromkeys(names, encoder.width)
+    return Extractor(widths, encoder.hop, encoder.padded, encoder.frames, run, encoder.weights)
+
+
+def _text(spec, pretrained, device, cast) -> Extractor:
+    import torch
+
+    from stages.encoders.text import load_text
+
+    encoder = load_text(spec, pretrained).to(device)
+    names = chosen(spec, encoder.depth, conv=False)
+
+    def run(texts):
+        ids, mask = encoder.tokenise(texts)
+        with torch.inference_mode(), cast():
+            states = encoder(ids.to(device), mask.to(device))
+        return _rows({n: states[int(n)] for n in names}, mask.sum(1).tolist())
+
+    widths = dict.fromkeys(names, encoder.width)
+    return Extractor(widths, 0.0, int, int, run, encoder.weights, encoder.notes, encoder.lengths)
+
+
+def _rows(taps: dict, frames: list[int]) -> list[Layers]:
+    whole = {name: values.float().cpu().numpy() for name, values in taps.items()}
+    return [{name: values[i, :n] for name, values in whole.items()} for i, n in enumerate(frames)]

@@ -1,0 +1,128 @@
+"""The entries of ``encoders:`` in params.yaml, told apart by ``kind``."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+LAYERS = "layers to store: conv (the CNN's output), 0 to N (hidden_states[i]), or [all] for 0 to N"
+SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
+REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
+NORMALISE = "bring every waveform to zero mean and unit variance first"
+
+
+class _Layered(Section):
+    layers: list[str] = setting(["all"], LAYERS, min_length=1)
+
+    @field_validator("layers")
+    @classmethod
+    def _named(cls, layers: list[str]) -> list[str]:
+        for name in layers:
+            if name not in ("all", "conv") and not re.fullmatch(r"0|[1-9]\d*", name):
+                raise ValueError("a layer is conv, a number in quotes, or all")
+        if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", "conv"}):
+            raise ValueError("name every layer once; beside all only conv may stand")
+        return layers
+
+
+class _Sourced(_Layered):
+    source: str = setting("facebook/hubert-base-ls960", SOURCE, min_length=1)
+    revision: str = setting("", REVISION)
+
+    @model_validator(mode="after")
+    def _pinned(self):
+        if self.revision and not re.fullmatch(r"[0-9a-f]{40}", self.revision):
+            raise ValueError("revision must be a full commit (40 hexadecimal digits), so that it cannot move")
+        return self
+
+
+class Transformers(_Sourced):
+    """A speech encoder of the wav2vec 2.0 family from the hub or a folder."""
+
+    kind: Literal["transformers"] = setting("transformers", "a speech encoder of the wav2vec 2.0 family")
+    normalise: bool = setting(False, NORMALISE)
+    truncate_layers: int = setting(0, "keep only the first so many blocks (0: all)", ge=0)
+
+
+class Whisper(_Sourced):
+    """Whisper's encoder; its layers are 0 to N, the last one after the final norm."""
+
+    kind: Literal["whisper"] = setting("whisper", "Whisper's encoder")
+    window: Literal["30s", "clip"] = setting("30s", "input: padded to 30 s, or the clip and 0.5 s (faster)")
+
+
+class BuiltinSpeech(_Layered):
+    """A speech encoder that the stage ``pretrain`` makes."""
+
+    kind: Literal["builtin-speech"] = setting("builtin-speech", "a speech encoder made by pretrain")
+    pretrain: str = setting("hubert", "entry of pretrain: that makes it")
+    normalise: bool = setting(False, NORMALISE + "; as in its pretraining")
+
+
+class BuiltinText(_Layered):
+    """A text encoder that the stage ``pretrain`` makes."""
+
+    kind: Literal["builtin-text"] = setting("builtin-text", "a text encoder made by pretrain")
+    pretrain: str = setting("bert", "entry of pretrain: that makes it")
+    max_tokens: int = setting(512, "longer texts are cut there, [CLS] and [SEP] counted", ge=3)
+
+
+class Text(_Sourced):
+    """A BERT-like text encoder from the hub or a folder."""
+
+    kind: Literal["text"] = setting("text", "a BERT-like text encoder")
+    lower: bool = setting(True, "lower-case texts before the tokeniser")
+    max_tokens: int = setting(512, "longer texts are cut there, [CLS] and [SEP] counted", ge=3)
+
+
+class _Plain(Section):
+    layers: list[Literal["0"]] = setting(["0"], "these features are one layer, 0", min_length=1, max_length=1)
+
+
+class Egemaps(_Plain):
+    """Low-level descriptors of eGeMAPSv02, 25 values every 10 ms."""
+
+    kind: Literal["egemaps"] = setting("egemaps", "25 low-level descriptors of eGeMAPSv02 (openSMILE)")
+
+
+class Spectrogram(_Plain):
+    """Magnitude spectrogram, 201 values every 10 ms."""
+
+    kind: Literal["spectrogram"] = setting("spectrogram", "magnitude spectrogram, Hann window 25 ms, hop 10 ms")
+
+
+class Mfcc(_Plain):
+    """13 MFCCs with first and second differences, 39 values every 10 ms."""
+
+    kind: Literal["mfcc"] = setting("mfcc", "13 MFCCs with first and second differences, hop 10 ms")
+
+
+Encoder = Annotated[
+    Transformers | Whisper | BuiltinSpeech | BuiltinText | Text | Egemaps | Spectrogram | Mfcc,
+    Field(discriminator="kind"),
+]
+"""One entry of ``encoders:``."""
+
+
+def is_text(spec) -> bool:
+    """Whether an encoder, a model or the plain entry of params.yaml, reads transcripts; the others read audio."""
+    return (spec.get("kind") if isinstance(spec, dict) else spec.kind) in ("text", "builtin-text")
+
+
+def chosen(spec, depth: int, conv: bool) -> list[str]:
+    """The layers that ``spec`` asks of an encoder with ``depth`` blocks, ``all`` written out.
+
+    Raises
+    ------
+    UserError
+        The encoder has no such layer.
+    """
+    there = [*(["conv"] if conv else []), *map(str, range(depth + 1))]
+    names = [n for name in spec.layers for n in (there[conv:] if name == "all" else [name])]
+    for name in names:
+        if name not in there:
+            raise UserError(f"params.yaml: layers: this {spec.kind} encoder has no layer '{name}'; choose from {there}")
+    return names

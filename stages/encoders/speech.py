@@ -1,0 +1,266 @@
+"""Speech encoders of the wav2vec 2.0 family: CNN, then transformer, the same alone and in a padded batch.
+
+Base models normalise over time in their first convolution (a GroupNorm with one channel per group), so zero padding
+changes valid frames (transformers #21534, measured at 34 to 64 %). Here that norm leaves padding out.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from stages.encoders import bundle, loading
+from stages.errors import UserError
+
+RATE = 16_000
+FAMILY = ("hubert", "wav2vec2", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
+"""Values of ``model_type`` that are supported."""
+
+
+class MaskedGroupNorm(nn.GroupNorm):
+    """A GroupNorm with one channel per group whose statistics leave padding out (float32 inside)."""
+
+    def __init__(self, norm: nn.GroupNorm):
+        if norm.num_groups != norm.num_channels:
+            raise ValueError("only a GroupNorm with one channel per group is supported")
+        super().__init__(norm.num_groups, norm.num_channels, norm.eps)
+        self.weight, self.bias = norm.weight, norm.bias
+        self.lengths: torch.Tensor | None = None
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if self.lengths is None:
+            return super().forward(values)
+        kept = _valid(self.lengths, values.shape[-1])[:, None]
+        count = self.lengths[:, None, None].float()
+        wide = values.float()
+        mean = wide.masked_fill(~kept, 0).sum(-1, keepdim=True) / count
+        centred = wide - mean
+        variance = centred.masked_fill(~kept, 0).square().sum(-1, keepdim=True) / count
+        scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
+        return (centred * scale + self.bias[:, None]).to(values.dtype)
+
+
+class SpeechEncoder(nn.Module):
+    """A transformers speech model taken apart into :meth:`frontend` (CNN) and :meth:`context` (transformer).
+
+    Both take right-padded batches with their lengths; what they give for an utterance does not depend on the others.
+    LayerDrop and SpecAugment are off, dropout follows ``train()`` and ``eval()``.
+
+    Attributes
+    ----------
+    normalise : bool
+        Every waveform is brought to zero mean and unit variance first.
+    depth, width, conv_width : int
+        Number of blocks, channels of hidden states, channels of the CNN's output.
+    hop : float
+        Seconds per frame.
+    weights : str
+        SHA-256 of the weights it was loaded from, '' for random ones.
+    notes : dict
+        What its maker wrote into the file's header.
+    """
+
+    def __init__(self, model: nn.Module, normalise: bool = False, weights: str = "", notes: dict | None = None):
+        super().__init__()
+        config = model.config
+        if config.model_type not in FAMILY:
+            raise UserError(f"speech encoder: model_type '{config.model_type}' is none of {', '.join(FAMILY)}")
+        config.layerdrop, config.apply_spec_augment = 0.0, False
+        self.model, self.normalise, self.weights, self.notes = model, normalise, weights, notes or {}
+        self._steps = list(zip(config.conv_kernel, config.conv_stride, strict=True))
+        self.width, self.conv_width = config.hidden_size, config.conv_dim[-1]
+        self.hop = math.prod(stride for _, stride in self._steps) / RATE
+        self.receptive = 1
+        for kernel, stride in reversed(self._steps):
+            self.receptive = (self.receptive - 1) * stride + kernel
+        first = model.feature_extractor.conv_layers[0]
+        if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm):
+            first.layer_norm = MaskedGroupNorm(first.layer_norm)
+        self.with_mask_embedding()
+        self._padding: torch.Tensor | None = None
+        position = model.encoder.pos_conv_embed
+        inner = [*getattr(position, "layers", [])[:-1], getattr(position, "batch_norm", None)]
+        for module in inner:  # what follows these within the positional embedding must see zeros as padding
+            if module is not None:
+                module.register_forward_hook(self._clear_padding)
+
+    @classmethod
+    def build(cls, config: dict, normalise: bool = False) -> "SpeechEncoder":
+        """A new encoder with random weights (torch's global generator) from a transformers configuration."""
+        from transformers import AutoConfig, AutoModel
+
+        values = dict(config)
+        return cls(AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values)), normalise)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "SpeechEncoder":
+        """The encoder in a file that :meth:`save` made; a :class:`UserError` where it is not whole."""
+        header = bundle.header(path)
+        if header["class"] != "speech":
+            raise UserError(f"{path}: holds a {header['class']} encoder where a speech encoder is needed")
+        encoder = cls.build(header["config"], header["normalise"])
+        bundle.fill(encoder.model, bundle.tensors(path), path)
+        encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
+        return encoder.eval()
+
+    def save(self, path: Path | str, notes: dict) -> None:
+        """Write weights, configuration and ``notes`` (JSON-able) as one safetensors file."""
+        header = {"class": "speech", "config": bundle.config_json(self.model.config), "notes": notes}
+        bundle.save(path, self.model.state_dict(), header | {"normalise": self.normalise})
+
+    @property
+    def depth(self) -> int:
+        return len(self.model.encoder.layers)
+
+    def frames(self, samples: int) -> int:
+        """Frames for a waveform of so many samples; one shorter than the receptive field (400) counts as that."""
+        length = max(int(samples), self.receptive)
+        for kernel, stride in self._steps:
+            length = (length - kernel) // stride + 1
+        return length
+
+    def truncate(self, blocks: int) -> None:
+        """Keep the first ``blocks`` blocks; a final norm of a pre-norm model stays (spec A3)."""
+        if not 0 < blocks <= self.depth:
+            raise UserError(f"encoders: truncate_layers: {blocks}, but the encoder has {self.depth} blocks")
+        self.model.encoder.layers = self.model.encoder.layers[:blocks]
+        self.model.config.num_hidden_layers = blocks
+
+    def with_mask_embedding(self) -> None:
+        """Make sure that there is an embedding for masked frames, a random one where the checkpoint brought none."""
+        if not hasattr(self.model, "masked_spec_embed"):
+            self.model.masked_spec_embed = nn.Parameter(torch.empty(self.width).uniform_())
+
+    def freeze_cnn(self) -> None:
+        """Let the CNN's parameters take no gradient; what follows it (projection, transformer) still trains."""
+        for parameter in self.model.feature_extractor.parameters():
+            parameter.requires_grad_(False)
+        self.model.feature_extractor._requires_grad = False
+
+    def frontend(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The CNN's output.
+
+        Parameters
+        ----------
+        waves
+            Waveforms [batch, samples] at 16 kHz in [-1, 1), right-padded. One that is shorter than the receptive field
+            (400 samples) is filled up with zeros, which then count as signal.
+        lengths
+            Samples of each [batch].
+
+        Returns
+        -------
+        tuple
+            [batch, frames, conv_width], values beyond an utterance's frames undefined, and frames [batch].
+        """
+        lengths = lengths.to(waves.device)
+        keep = _valid(lengths, waves.shape[1])
+        if self.normalise:
+            count = lengths[:, None].to(waves.dtype)
+            mean = waves.masked_fill(~keep, 0).sum(1, keepdim=True) / count
+            centred = (waves - mean).masked_fill(~keep, 0)
+            waves = centred / torch.sqrt(centred.square().sum(1, keepdim=True) / count + 1e-7)
+        else:
+            waves = waves.masked_fill(~keep, 0)
+        waves = nn.functional.pad(waves, (0, max(0, self.receptive - waves.shape[1])))
+        lengths = lengths.clamp(min=self.receptive)
+        kernel, stride = self._steps[0]
+        norm = getattr(self.model.feature_extractor.conv_layers[0], "layer_norm", None)
+        if isinstance(norm, MaskedGroupNorm):
+            norm.lengths = (lengths - kernel) // stride + 1 if (lengths < waves.shape[1]).any() else None
+        for kernel, stride in self._steps:
+            lengths = (lengths - kernel) // stride + 1
+        return self.model.feature_extractor(waves).transpose(1, 2), lengths
+
+    def context(
+        self, conv: torch.Tensor, frames: torch.Tensor, mask_time_indices: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """All hidden states 0 to N [batch, frames, width] from the CNN's output.
+
+        The last one is the model's output, so in a pre-norm model it stands after the final norm, as in transformers 4
+        (transformers 5 lists it before that norm).
+
+        Parameters
+        ----------
+        mask_time_indices
+            Frames [batch, frames] replaced by the mask embedding after the projection, as in HuBERT's pretraining.
+        """
+        hidden = self.model.feature_projection(conv)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        valid = _valid(frames.to(conv.device), conv.shape[1])
+        if mask_time_indices is not None:
+            embedding = self.model.masked_spec_embed.to(hidden.dtype)
+            hidden = torch.where(mask_time_indices[..., None], embedding, hidden)
+        hidden = hidden.masked_fill(~valid[..., None], 0)
+        padded = not bool(valid.all())
+        states: list = [None] * (self.depth + 1)
+        layers = self.model.encoder.layers
+
+        def keeps(index):
+            def hook(module, inputs, output):
+                states[index] = output[0] if isinstance(output, tuple) else output
+
+            return hook
+
+        hooks = [layer.register_forward_hook(keeps(i + 1)) for i, layer in enumerate(layers)]
+        hooks.append(layers[0].register_forward_pre_hook(lambda _, inputs: states.__setitem__(0, inputs[0])))
+        self._padding = ~valid[:, None] if padded else None
+        try:
+            output = self.model.encoder(hidden, attention_mask=valid if padded else None)
+        finally:
+            self._padding = None
+            for hook in hooks:
+                hook.remove()
+        states[-1] = output.last_hidden_state
+        return states
+
+    def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Hidden states 0 to N and frames [batch]: :meth:`frontend`, then :meth:`context`."""
+        conv, frames = self.frontend(waves, lengths)
+        return self.context(conv, frames), frames
+
+    def _clear_padding(self, module, inputs, output):
+        return output if self._padding is None else output.masked_fill(self._padding, 0)
+
+
+def _valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
+    """The encoder of an entry of ``encoders:`` (kinds ``transformers`` and ``builtin-speech``), in eval mode.
+
+    ``pretrained`` is the built-in encoder's file, data/pretrain/NAME.safetensors.
+
+    Raises
+    ------
+    UserError
+        Weights cannot be had or do not fit exactly, or the kind cannot be fine-tuned.
+    """
+    if spec.kind == "builtin-speech":
+        if pretrained is None:
+            raise UserError(f"encoder pretrain '{spec.pretrain}': its file is not given; pass data/pretrain/…")
+        encoder = SpeechEncoder.load(pretrained)
+        if encoder.normalise != spec.normalise:
+            raise UserError(
+                f"params.yaml: normalise: {spec.normalise}, but {pretrained} was pretrained with {encoder.normalise}; "
+                "give both entries the same value"
+            )
+        return encoder
+    if spec.kind != "transformers":
+        raise UserError(
+            f"an encoder of kind '{spec.kind}' gives fixed features only; choose transformers or builtin-speech"
+        )
+    from transformers import AutoConfig, AutoModel
+
+    folder = loading.folder_of(spec.source, spec.revision)
+    name = f"encoder from '{spec.source}'"
+    config = AutoConfig.from_pretrained(folder)
+    if config.model_type not in FAMILY:
+        raise UserError(f"{name}: model_type '{config.model_type}' is none of {', '.join(FAMILY)}")
+    model = loading.load(AutoModel, folder, config, name)
+    encoder = SpeechEncoder(model, spec.normalise, loading.digest(loading.weights_of(folder)))
+    if spec.truncate_layers:
+        encoder.truncate(spec.truncate_layers)
+    return encoder.eval()

@@ -1,0 +1,122 @@
+"""BERT-like text encoders with their tokeniser."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from stages import jobs
+from stages.encoders import bundle, loading
+from stages.errors import UserError
+
+
+class TextEncoder(nn.Module):
+    """A transformers text model and its tokeniser.
+
+    Attributes
+    ----------
+    depth, width : int
+        Number of blocks, channels of hidden states.
+    lower : bool
+        Texts are lower-cased before the tokeniser.
+    max_tokens : int
+        Longer texts are cut there, [CLS] and [SEP] counted.
+    weights, notes
+        As in :class:`stages.encoders.speech.SpeechEncoder`.
+    """
+
+    def __init__(self, model: nn.Module, tokeniser, lower: bool, max_tokens: int, weights="", notes=None):
+        super().__init__()
+        self.model, self.tokeniser, self.lower = model, tokeniser, lower
+        self.max_tokens = min(max_tokens, getattr(model.config, "max_position_embeddings", max_tokens))
+        self.weights, self.notes = weights, notes or {}
+        self.width, self.depth = model.config.hidden_size, model.config.num_hidden_layers
+
+    @classmethod
+    def build(cls, config: dict, vocabulary: list[str], max_tokens: int = 512) -> "TextEncoder":
+        """A new BertModel with random weights (torch's global generator) and a WordPiece tokeniser, lower case."""
+        from transformers import BertConfig, BertModel
+
+        values = {k: v for k, v in config.items() if k != "model_type"}
+        model = BertModel(BertConfig(**values), add_pooling_layer=False)
+        return cls(model, tokeniser_of(vocabulary), True, max_tokens)
+
+    @classmethod
+    def load(cls, path: Path | str, max_tokens: int = 512) -> "TextEncoder":
+        """The encoder in a file that :meth:`save` made; a :class:`UserError` where it is not whole."""
+        header = bundle.header(path)
+        if header["class"] != "text":
+            raise UserError(f"{path}: holds a {header['class']} encoder where a text encoder is needed")
+        encoder = cls.build(header["config"], header["vocabulary"], max_tokens)
+        bundle.fill(encoder.model, bundle.tensors(path), path)
+        encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
+        return encoder.eval()
+
+    def save(self, path: Path | str, notes: dict) -> None:
+        """Write weights, configuration, vocabulary and ``notes`` (JSON-able) as one safetensors file.
+
+        Only for encoders from :meth:`build`; others have tokenisers that a vocabulary does not describe.
+        """
+        vocabulary = self.tokeniser.get_vocab()
+        header = {"class": "text", "config": bundle.config_json(self.model.config), "notes": notes}
+        header["vocabulary"] = sorted(vocabulary, key=vocabulary.get)
+        bundle.save(path, self.model.state_dict(), header)
+
+    def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and mask int64 [batch, tokens], right-padded; an empty text gives [CLS] [SEP]."""
+        texts = [text.lower() if self.lower else text for text in texts]
+        found = self.tokeniser(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        return found["input_ids"], found["attention_mask"]
+
+    def lengths(self, texts: list[str]) -> list[int]:
+        """Tokens of every text after cutting; the number of texts cut goes to the log."""
+        texts = [text.lower() if self.lower else text for text in texts]
+        if not texts:
+            return []
+        whole = [len(ids) for ids in self.tokeniser(texts, truncation=False, verbose=False)["input_ids"]]
+        if cut := sum(length > self.max_tokens for length in whole):
+            jobs.log.warning("%d of %d texts are longer than %d tokens and cut", cut, len(whole), self.max_tokens)
+        return [min(length, self.max_tokens) for length in whole]
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        """Hidden states 0 to N [batch, tokens, width]; 0 is the embeddings' output."""
+        return list(self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states)
+
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def tokeniser_of(vocabulary: list[str]):
+    """BERT's tokeniser (lower case, WordPiece) over a list of pieces that begins with :data:`SPECIAL`."""
+    from transformers import BertTokenizer
+
+    return BertTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, do_lower_case=True)
+
+
+def load_text(spec, pretrained: Path | str | None = None) -> TextEncoder:
+    """The encoder of an entry of ``encoders:`` (kinds ``text`` and ``builtin-text``), in eval mode.
+
+    ``pretrained`` is the built-in encoder's file, data/pretrain/NAME.safetensors.
+
+    Raises
+    ------
+    UserError
+        Weights or tokeniser cannot be had, or do not fit exactly.
+    """
+    if spec.kind == "builtin-text":
+        if pretrained is None:
+            raise UserError(f"encoder pretrain '{spec.pretrain}': its file is not given; pass data/pretrain/…")
+        return TextEncoder.load(pretrained, spec.max_tokens)
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    loading.quiet()
+    folder = loading.folder_of(spec.source, spec.revision)
+    name = f"encoder from '{spec.source}'"
+    config = AutoConfig.from_pretrained(folder)
+    model = loading.load(AutoModel, folder, config, name)
+    try:
+        tokeniser = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as fault:
+        raise UserError(f"{name}: {folder}: no tokeniser ({' '.join(str(fault).split())[:150]})") from None
+    weights = loading.digest(loading.weights_of(folder))
+    return TextEncoder(model, tokeniser, spec.lower, spec.max_tokens, weights).eval()

@@ -1,0 +1,57 @@
+"""Prove the guards on a system's predictions and score them.
+
+Reads manifest, protocol and the prediction files of all parts of a system; params ``evaluate``. Writes all its
+predictions in one file (CSV) and its figures over the test rows (JSON), computed from that very file.
+"""
+
+import json
+from pathlib import Path
+
+from stages import jobs, settings
+from stages.errors import UserError
+from stages.metrics.summary import Evaluate
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--protocol", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, required=True, nargs="+", help="predictions of every part")
+    parser.add_argument("--out-csv", type=Path, required=True, help="output: all predictions")
+    parser.add_argument("--out-json", type=Path, required=True, help="output: the figures")
+
+
+def main(args) -> None:
+    from stages import guards
+    from stages.corpora.manifest import load_split
+    from stages.metrics.details import details
+    from stages.metrics.predictions import merged, read_predictions, rounded
+    from stages.metrics.summary import summarise
+
+    options = settings.load(Evaluate, "evaluate", args.params)
+    jobs.use_threads(1)
+    manifest, protocol = load_split(args.manifest, args.protocol)
+    with jobs.writing(args.out_csv) as temporary:
+        merged(args.predictions).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        predictions = read_predictions(temporary)
+        guards.check_predictions(predictions, manifest, protocol, ", ".join(str(p) for p in args.predictions))
+        metrics, notes = summarise(predictions, manifest, options)
+        if not metrics:
+            raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
+        figures = {
+            "study": args.study,
+            "system": args.system,
+            "options": options.model_dump(),
+            "metrics": metrics,
+            "notes": notes,
+            **details(predictions, manifest, options),
+        }
+    with jobs.writing(args.out_json) as temporary:
+        temporary.write_text(json.dumps(rounded(figures), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    for name, figure in metrics.items():
+        jobs.log.info("%s %s %.4f", args.system, name, figure["pooled"])
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,29 @@
+"""Prove the guards on a system's predictions and score them.
+
+OUTPUTS
+    data/evaluate/{study}/{system}.csv    all predictions of the system, validation and test rows
+    data/evaluate/{study}/{system}.json   metrics with intervals, per fold and per class
+"""
+
+
+rule evaluate:
+    input:
+        unpack(lambda w: plan.files(w.study, ())),
+        predictions=lambda w: plan.predictions(w.study, w.system),
+    output:
+        csv="data/evaluate/{study}/{system}.csv",
+        json="data/evaluate/{study}/{system}.json",
+    log:
+        "data/logs/evaluate/{study}-{system}.log",
+    benchmark:
+        "data/benchmarks/evaluate/{study}-{system}.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        reads=lambda w: plan.reads("evaluate"),
+        code=code.digest("stages.evaluate"),
+    shell:
+        "exec python -m stages.evaluate --log {log} --study {wildcards.study} --system {wildcards.system}"
+        " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions}"
+        " --out-csv {output.csv} --out-json {output.json}"

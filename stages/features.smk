@@ -1,0 +1,48 @@
+"""Frozen features, all asked layers of an encoder in one pass: speech encoders over audio, text encoders over transcripts.
+
+OUTPUTS
+    data/features/{corpus}/{encoder}.h5                 frames of every utterance, one flat dataset per layer
+    data/features/{corpus}/{transcripts}/{encoder}.h5   the same for tokens
+"""
+
+
+rule features:
+    input:
+        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder)),
+    output:
+        "data/features/{corpus}/{encoder}.h5",
+    log:
+        "data/logs/features/{corpus}-{encoder}.log",
+    benchmark:
+        "data/benchmarks/features/{corpus}-{encoder}.tsv"
+    threads: plan.params["features"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        code=code.digest("stages.features"),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        " {params.inputs} --out {output}"
+
+
+rule features_text:
+    input:
+        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder, w.transcripts)),
+    output:
+        "data/features/{corpus}/{transcripts}/{encoder}.h5",
+    log:
+        "data/logs/features/{corpus}-{transcripts}-{encoder}.log",
+    benchmark:
+        "data/benchmarks/features/{corpus}-{transcripts}-{encoder}.tsv"
+    threads: plan.params["features"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        code=code.digest("stages.features"),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        " {params.inputs} --out {output}"

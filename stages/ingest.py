@@ -1,0 +1,155 @@
+"""Ingest: decode a corpus once, to 16 kHz mono int16, and write its manifest.
+
+Every file is decoded and judged; what cannot be used is listed with its reason, and the run stops unless
+``ingest.max_quarantined`` admits that many.
+"""
+
+import collections
+import contextlib
+import csv
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages import jobs, settings
+from stages.corpora import readers
+from stages.corpora.decode import RATE, Decoded, decode_all, fault
+from stages.corpora.manifest import write_manifest
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+SPARE = 8 << 20
+"""Bytes that stay free on the output's disk: HDF5's chunk cache, offsets and names, and the tables."""
+
+
+class Ingest(Section):
+    """How corpora are decoded and which files are refused."""
+
+    workers: int = setting(2, "processes that decode or synthesise; no influence on the result", ge=1)
+    max_quarantined: int = setting(0, "how many unusable files are admitted, listed and left out", ge=0)
+    silence_peak: float = setting(1e-4, "a clip whose peak stays below this part of full scale is silent", ge=0)
+    min_seconds: float = setting(0.1, "a shorter clip is unusable, seconds", ge=0)
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--corpus", required=True, help="name of an entry of corpora:")
+    parser.add_argument("--manifest", type=Path, required=True, help="output: manifest.csv")
+    parser.add_argument("--audio", type=Path, required=True, help="output: audio.h5")
+    parser.add_argument("--quarantine", type=Path, required=True, help="output: the unusable files, with reasons")
+
+
+def main(args) -> None:
+    section = settings.load(Ingest, "ingest", args.params)
+    corpus = readers.load(args.corpus, args.params)
+    rows, files = readers.read(corpus, args.corpus)
+    named = {row["utterance"]: row for row in rows}
+    found: list[dict] = []
+    refused: list[tuple[str, str, str]] = []
+    clipped = 0
+    with jobs.writing(args.audio) as temporary, _store(temporary) as writer:
+        for done in jobs.progress(_decoded(corpus, rows, files, section), args.corpus, len(rows)):
+            if done.samples is None:
+                where = files[len(found) + len(refused)] if files else done.utterance
+                refused.append((done.utterance, str(where), done.reason))
+                continue
+            clipped += done.clipped > 0
+            _need_space(args.audio, len(done.samples) * 2)
+            writer.add(done.utterance, done.samples)
+            found.append(named[done.utterance] | _measured(done.samples))
+        _quarantine(refused, len(rows), section, args)
+        _mark_duplicates(found)
+        with jobs.writing(args.manifest) as listed:
+            write_manifest(listed, found)
+            writer.file.flush()
+            writer.close(jobs.sha256(listed))
+    seconds = sum(float(row["duration"]) for row in found)
+    classes = collections.Counter(row.get("emotion") or "(none)" for row in found)
+    speakers = {row.get("speaker") for row in found} - {None, ""}
+    jobs.log.info("%s: %d utterances, %d speakers, %.1f s", args.corpus, len(found), len(speakers), seconds)
+    jobs.log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
+    if clipped:
+        jobs.log.info("%d utterances held samples beyond full scale, which were clipped", clipped)
+
+
+@contextlib.contextmanager
+def _store(path: Path):
+    """A new audio store; a disk that fills up in spite of :func:`_need_space` is reported as what it is."""
+    from stages.stores.audio import AudioWriter
+
+    writer = AudioWriter(path)
+    try:
+        yield writer
+    except BaseException as failure:
+        number = re.search(r"errno = (\d+)", str(failure))
+        if isinstance(failure, RuntimeError) and number:  # how h5py reports what it could not write on closing
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from failure
+        raise
+
+
+def _need_space(path: Path, size: int) -> None:
+    """Stop before the disk is full: HDF5 cannot close a file on a full disk, and crashes at exit."""
+    if shutil.disk_usage(path.parent).free < size + SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest) -> Iterator[Decoded]:
+    """Every utterance in the order of ``rows``, from files or from the synthesis."""
+    if files:
+        pairs = [(row["utterance"], path) for row, path in zip(rows, files, strict=True)]
+        yield from decode_all(pairs, section.workers, section.silence_peak, section.min_seconds)
+        return
+    for utterance, samples in readers.synthesised(corpus, rows, section.workers):
+        reason = fault(samples, section.silence_peak, section.min_seconds)
+        yield Decoded(utterance, None if reason else samples, reason)
+
+
+def _measured(samples) -> dict:
+    """What the audio itself says: its duration in seconds (exact: 1/16000 s has seven decimals) and its digest."""
+    digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+    return {"duration": f"{len(samples) / RATE:.7f}", "sha256": digest}
+
+
+def _mark_duplicates(rows: list[dict]) -> None:
+    """Fill ``duplicate_of``: the first utterance whose decoded audio is the same, byte for byte."""
+    first: dict[str, str] = {}
+    pairs = []
+    for row in rows:
+        original = first.setdefault(row["sha256"], row["utterance"])
+        row["duplicate_of"] = "" if original == row["utterance"] else original
+        if row["duplicate_of"]:
+            pairs.append(f"{row['utterance']} = {original}")
+    if pairs:
+        more = f" and {len(pairs) - 3} more (column duplicate_of)" if len(pairs) > 3 else ""
+        jobs.log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
+
+
+def _quarantine(refused: list[tuple[str, str, str]], total: int, section: Ingest, args) -> None:
+    """List what cannot be used, and stop where that is more than the parameters admit."""
+    with (
+        jobs.writing(args.quarantine) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["utterance", "file", "reason"])
+        writer.writerows(refused)
+    for _, path, reason in refused:
+        jobs.log.info("unusable: %s: %s", path, reason)
+    if len(refused) > section.max_quarantined:
+        first = ", ".join(f"{path} ({reason})" for _, path, reason in refused[:3])
+        more = f" and {len(refused) - 3} more, all in {args.log or args.quarantine}" if len(refused) > 3 else ""
+        raise UserError(
+            f"{first}{more}: unusable; mend or remove the files, "
+            f"or leave them out with ingest.max_quarantined: {len(refused)} in {args.params}"
+        )
+    if len(refused) == total:
+        raise UserError(f"corpora.{args.corpus}: none of its {total} utterances can be used; see {args.quarantine}")
+    if refused:
+        jobs.log.warning("%d of %d utterances left out, see %s", len(refused), total, args.quarantine)
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

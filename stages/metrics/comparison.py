@@ -1,0 +1,153 @@
+"""Systems against each other, and against the figures that the papers print."""
+
+import csv
+from pathlib import Path
+
+from stages.errors import UserError
+from stages.metrics import intervals, scores, summary
+
+PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders")
+COMPARISON = (
+    "paper",
+    "table",
+    "row",
+    "corpus",
+    "metric",
+    "published",
+    "ours",
+    "ci_low",
+    "ci_high",
+    "verdict",
+    "deviations",
+)
+
+
+def compare(drawn: dict, pairs: list[tuple[str, str]], confidence: float) -> list[dict]:
+    """Paired differences of ``pairs`` (system, other) on every metric that both have.
+
+    ``drawn`` is {system: {metric: :class:`summary.Drawn`}}. Within one metric and one ``other`` the p-values are
+    corrected by Holm. ``outcome`` is ``better``, ``worse`` or ``tie``, from the corrected p-value; a comparison that
+    cannot be made has the reason in ``note`` and no figures.
+    """
+    rows = []
+    for metric in scores.METRICS:
+        for system, other in pairs:
+            a, b = drawn[system].get(metric), drawn[other].get(metric)
+            if a is None or b is None:
+                continue
+            row = {"system": system, "other": other, "metric": metric, "note": ""}
+            try:
+                row |= summary.difference(a, b, metric, confidence)
+            except UserError as reason:
+                row["note"] = str(reason)
+            rows.append(row)
+    families: dict = {}
+    for row in rows:
+        if not row["note"]:
+            families.setdefault((row["other"], row["metric"]), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, intervals.holm([row["p"] for row in family]), strict=True):
+            row["p_holm"] = p
+            gain = -row["difference"] if scores.lower_is_better(row["metric"]) else row["difference"]
+            row["outcome"] = "tie" if p > 1 - confidence else "better" if gain > 0 else "worse"
+    return rows
+
+
+def read_published(path: Path | str) -> list[dict]:
+    """The papers' figures: one dictionary per line, ``value`` and ``sd`` as floats (sd None where not printed).
+
+    Raises
+    ------
+    UserError
+        A column is missing, a metric unknown, or a value is not a fraction.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; restore it with 'git checkout {path}'") from None
+    for line, row in enumerate(rows, 2):
+        for name in PUBLISHED:
+            if row.get(name) is None:
+                raise UserError(f"{path}: line {line}: no {name}; the columns are {','.join(PUBLISHED)}")
+        if row["metric"] not in scores.METRICS:
+            raise UserError(f"{path}: line {line}: metric '{row['metric']}' is none of {', '.join(scores.METRICS)}")
+        try:
+            row["value"], row["sd"] = float(row["value"]), float(row["sd"]) if row["sd"] else None
+        except ValueError:
+            raise UserError(f"{path}: line {line}: value and sd are numbers; correct them") from None
+        if not -1 <= row["value"] <= 1:
+            raise UserError(f"{path}: line {line}: value {row['value']} is not a fraction; divide percentages by 100")
+    return rows
+
+
+def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> list[str]:
+    """What stands in for the paper's corpus, protocol and encoders; empty where all are the paper's.
+
+    ``encoders`` is {kind: name} of those that the system uses in this study.
+    """
+    found = []
+    if published["corpus"] != study["corpus"]:
+        found.append(f"corpus {study['corpus']} for {published['corpus']}")
+    if published["protocol"] != study["protocol"]:
+        found.append(f"protocol {study['protocol']} for {published['protocol']}")
+    wanted = set(filter(None, published["encoders"].split("+")))
+    if not wanted:
+        found.append("the paper quotes this row, its encoder is not at hand")
+    elif wanted != set(encoders.values()):
+        found.append(f"encoders {' + '.join(encoders.values()) or 'none'} for {' + '.join(sorted(wanted))}")
+    return found
+
+
+def verdict(published: dict, ours: dict | None, substituted: list[str], within: float) -> str:
+    """``reproduced``, ``within noise`` or ``not reproduced``; ``substitute`` or ``missing`` where none can be given.
+
+    Not reproduced: the paper's figure lies outside our interval, widened by two of the paper's standard deviations.
+    Reproduced: it lies inside, and no further than ``within`` from our figure. Within noise: all else.
+    """
+    if ours is None:
+        return "missing"
+    if substituted:
+        return "substitute"
+    margin = 2 * (published["sd"] or 0.0)
+    if ours["ci_low"] is None:
+        return "within noise" if abs(ours["pooled"] - published["value"]) <= margin else "not reproduced"
+    if not ours["ci_low"] - margin <= published["value"] <= ours["ci_high"] + margin:
+        return "not reproduced"
+    return "reproduced" if abs(ours["pooled"] - published["value"]) <= within else "within noise"
+
+
+def against_papers(entries, published: list[dict], study: dict, within: float) -> list[dict]:
+    """The rows of comparison.csv: every published figure of the systems in ``entries`` beside ours.
+
+    Of a row that the paper gives on several corpora the study's own is taken, all of them where it is not among
+    them. ``entries``: see :class:`stages.pages.contents.Entry`.
+    """
+    rows = []
+    for entry in entries:
+        key = (entry.row.paper, entry.row.table, entry.row.row)
+        known = [p for p in published if entry.row.paper and (p["paper"], p["table"], p["row"]) == key]
+        own = [p for p in known if p["corpus"] == study["corpus"]]
+        for figure in own or known:
+            ours = entry.metrics.get(figure["metric"])
+            if ours is None and entry.metrics and figure["metric"] == "wer":
+                continue  # the paper's WER describes its transcripts, not this system's output
+            replaced = substitutions(figure, study, entry.encoders)
+            rows.append(
+                {
+                    "paper": figure["paper"],
+                    "table": figure["table"],
+                    "row": figure["row"],
+                    "corpus": figure["corpus"],
+                    "metric": figure["metric"],
+                    "published": figure["value"],
+                    "ours": ours and ours["pooled"],
+                    "ci_low": ours and ours["ci_low"],
+                    "ci_high": ours and ours["ci_high"],
+                    "verdict": verdict(figure, ours, replaced, within),
+                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"])
+                    if ours
+                    else entry.missing,
+                }
+            )
+    return rows

@@ -1,0 +1,57 @@
+"""Pan 2024 (GMP-ATL): the models of its three stages around one speech encoder."""
+
+import torch
+from torch import nn
+
+from stages.models.pooling import masked_mean
+
+
+def projection(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """LinearP of the paper: Linear, ReLU, Linear."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class Adapter(nn.Module):
+    """Stage 1: encoder, BiLSTM, mean pooling, LinearP, one head for emotion and one for gender (section 3.1)."""
+
+    def __init__(self, speech, lstm: int, hidden: int, classes: int):
+        super().__init__()
+        self.speech = speech
+        self.lstm = nn.LSTM(speech.width, lstm, batch_first=True, bidirectional=True)
+        self.project = projection(2 * lstm, hidden, hidden)
+        self.emotion, self.gender = nn.Linear(hidden, classes), nn.Linear(hidden, 2)
+
+    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Last layer [batch, frames, width], lengths [batch] -> emotion logits [batch, classes], gender logits [batch, 2]."""
+        packed = nn.utils.rnn.pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
+        unpacked, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        vector = torch.relu(self.project(masked_mean(unpacked, lengths)))
+        return self.emotion(vector), self.gender(vector)
+
+
+class PseudoLabeller(nn.Module):
+    """Stage 2: encoder and LinearP with one output per scale of the clustering (section 3.2)."""
+
+    def __init__(self, speech, hidden: int, scales: list[int]):
+        super().__init__()
+        self.speech = speech
+        self.trunk = nn.Sequential(nn.Linear(speech.width, hidden), nn.ReLU())
+        self.heads = nn.ModuleList(nn.Linear(hidden, k) for k in scales)
+
+    def forward(self, frames: torch.Tensor) -> list[torch.Tensor]:
+        """Frames [frames, width] -> logits [frames, k] per scale."""
+        shared = self.trunk(frames)
+        return [head(shared) for head in self.heads]
+
+
+class Classifier(nn.Module):
+    """Stage 3: encoder, mean pooling, LinearP; the loss brings the class weights (section 3.3)."""
+
+    def __init__(self, speech, hidden: int):
+        super().__init__()
+        self.speech = speech
+        self.project = projection(speech.width, hidden, hidden)
+
+    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """One layer [batch, frames, width], lengths [batch] -> embeddings [batch, hidden]."""
+        return self.project(masked_mean(hidden, lengths))

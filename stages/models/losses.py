@@ -1,0 +1,32 @@
+"""Loss functions."""
+
+import torch
+
+
+def ccc_loss(predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8) -> torch.Tensor:
+    """1 - concordance correlation coefficient, averaged over dimensions.
+
+    The covariance form 2 cov / (var + var + (difference of means)^2 + epsilon) has finite gradients where a variance
+    vanishes (a batch of one, constant labels). Srinivasan 2022, equation 3; de Oliveira 2023, equation 3.
+
+    Parameters
+    ----------
+    predicted, true
+        [batch, dimensions].
+    """
+    mean_p, mean_t = predicted.mean(0), true.mean(0)
+    p, t = predicted - mean_p, true - mean_t
+    covariance = (p * t).mean(0)
+    spread = (p * p).mean(0) + (t * t).mean(0) + (mean_p - mean_t) ** 2
+    return (1 - 2 * covariance / (spread + epsilon)).mean()
+
+
+def am_softmax(classes: int, width: int, margin: float, scale: float) -> torch.nn.Module:
+    """Additive-margin softmax with its class weights (Pan 2024, equations 2 and 3; the margin lies outside the cosine).
+
+    Returns a module of ``(embeddings [batch, width], labels [batch]) -> scalar`` whose ``get_logits(embeddings)``
+    gives scaled cosines [batch, classes] without the margin.
+    """
+    from pytorch_metric_learning.losses import CosFaceLoss
+
+    return CosFaceLoss(num_classes=classes, embedding_size=width, margin=margin, scale=scale)

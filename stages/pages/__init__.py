@@ -1,0 +1,1 @@
+"""How results are shown: the HTML page, the Markdown table, the terminal."""

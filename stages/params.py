@@ -1,0 +1,208 @@
+"""params.yaml as a whole: its models put together, its checks across sections, its generated form.
+
+    python -m stages.params            check params.yaml
+    python -m stages.params --write    write the shipped params.yaml, with comments
+    python -m stages.params --table    print the table of all parameters (Markdown)
+
+Only the Snakefile and this command see all sections at once; a stage reads its own.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from stages import settings
+from stages.adapt import Adapt
+from stages.cluster import Cluster
+from stages.corpora.readers import Corpus, provides
+from stages.distill import Distill
+from stages.encoders import Encoder
+from stages.errors import UserError
+from stages.evaluate import Evaluate
+from stages.features import Features
+from stages.ingest import Ingest
+from stages.plan import Plan
+from stages.pretrain import Pretrain
+from stages.protocol import Protocol
+from stages.recipes.cmgi import Cmgi
+from stages.recipes.control import Control
+from stages.recipes.gmp import Gmp
+from stages.recipes.linear import Linear
+from stages.recipes.probe import Probe
+from stages.recipes.regressor import Regressor
+from stages.recipes.student import Student
+from stages.recipes.teacher import Teacher
+from stages.report import Report
+from stages.retrain import Retrain
+from stages.settings import Section, setting
+from stages.teach import Teach
+from stages.train import Train
+from stages.transcribe import Source
+
+Row = Annotated[Control | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")]
+
+
+class Study(Section):
+    """One corpus, one protocol, encoders and transcripts, and the systems compared on them: one report."""
+
+    corpus: str = setting("planted", "a name in corpora")
+    protocol: str = setting("sessions", "a name in protocols")
+    speech: str = setting("hubert-small", "the study's own speech encoder, a name in encoders")
+    text: str = setting("bert-small", "the study's own text encoder, a name in encoders; '' where none is needed")
+    transcripts: str = setting("corrupted", "a name in transcripts; '' where none are needed")
+    substitute: bool = setting(True, "true: the study's own encoders stand for those that the systems' rows name")
+    parts: int = setting(1, "jobs that share the folds of a heavy system; one per fold suits a cluster", ge=1)
+    seeds: list[int] = setting([1, 2, 3], "one training of every fold each", min_length=1)
+    systems: list[str] = setting([], "names in systems", min_length=1)
+    changes: dict[str, dict[str, Any]] = setting({}, "system: settings that differ here; reported as deviations")
+
+
+class Params(Section):
+    """Everything."""
+
+    active: list[str] = setting(["default"], "the studies that this repository runs and versions")
+    studies: dict[str, Study] = setting({}, "what is compared, where")
+    corpora: dict[str, Corpus] = setting({}, "where utterances come from")
+    protocols: dict[str, Protocol] = setting({}, "how a corpus is split; classes and merged labels")
+    transcripts: dict[str, Source] = setting({}, "where text comes from")
+    encoders: dict[str, Encoder] = setting({}, "frozen or fine-tuned feature extractors")
+    systems: dict[str, Row] = setting({}, "how a system is trained: one row each")
+    ingest: Ingest
+    pretrain: dict[str, Pretrain] = setting({}, "built-in encoders")
+    features: Features
+    adapt: dict[str, Adapt] = setting({}, "Pan 2024, stage 1")
+    cluster: dict[str, Cluster] = setting({}, "Pan 2024, pseudo-labels")
+    retrain: dict[str, Retrain] = setting({}, "Pan 2024, stage 2")
+    train: Train
+    teach: Teach
+    distill: Distill
+    evaluate: Evaluate
+    report: Report
+
+
+def checked(path: str = "params.yaml") -> dict:
+    """The parameters as plain values, after every check.
+
+    Raises
+    ------
+    UserError
+        The first fault, in one line that names file, key and remedy.
+    """
+    settings.validate(Params, settings.read(path, ""), "", path)
+    params = settings.read(path, "")
+    for name in params["active"]:
+        _known(path, "active", name, params["studies"])
+    for study in params["studies"]:
+        _check_study(path, params, study)
+    return params
+
+
+def _known(path: str, key: str, name: str, names) -> None:
+    if name not in names:
+        raise UserError(f"{path}: {key}: there is no '{name}'{settings.nearest(name, names)}")
+
+
+def _check_study(path: str, params: dict, study: str) -> None:
+    own, where, plan = params["studies"][study], f"studies.{study}", Plan(params, path)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", study) or study in ("all", "none"):
+        raise UserError(f"{path}: {where}: a study's name has lower-case letters, digits, '-', '_' and '.'")
+    for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("speech", "encoders")):
+        _known(path, f"{where}.{key}", own[key], params[registry])
+    for key, registry in (("text", "encoders"), ("transcripts", "transcripts")):
+        if own[key]:
+            _known(path, f"{where}.{key}", own[key], params[registry])
+    if len(set(own["seeds"])) < len(own["seeds"]):
+        raise UserError(f"{path}: {where}.seeds: {own['seeds']} has a seed twice; name each once")
+    for name in own["changes"]:
+        _known(path, f"{where}.changes", name, own["systems"])
+    has = provides(params["corpora"][own["corpus"]])
+    source = params["transcripts"].get(own["transcripts"], {}).get("kind", "none")
+    for name in own["systems"]:
+        _known(path, f"{where}.systems", name, params["systems"])
+        row = plan.row(study, name)
+        if {"text", "transcripts"} & set(row.inputs) and getattr(row, "use_text", True):
+            _check_text(path, params, study, name, row, plan, has, source)
+        need = {"emotion"} if row.task == "emotion" else {"arousal"}
+        if has is not None and not need & has:
+            raise UserError(
+                f"{path}: {where}.systems: {name} predicts {row.task}, which corpus '{own['corpus']}' has no labels for;"
+                " take it out of the list"
+            )
+        _check_encoders(path, params, study, name, row, plan)
+
+
+def _check_text(path, params, study, name, row, plan, has, source) -> None:
+    own, where = params["studies"][study], f"studies.{study}"
+    if source == "none":
+        raise UserError(f"{path}: {where}.transcripts: {name} needs transcripts; name a source of transcripts")
+    if source in ("gold", "corrupted") and has is not None and "text" not in has:
+        raise UserError(
+            f"{path}: {where}.transcripts: {name} needs transcripts and corpus '{own['corpus']}' has none to take"
+            f" '{own['transcripts']}' from; name a Whisper source or leave {name} out"
+        )
+    text = plan.encoder(study, row.text, "text")
+    if not text:
+        raise UserError(f"{path}: {where}.text: {name} needs a text encoder; name one of encoders")
+    _known(path, f"systems.{name}.text", text, params["encoders"])
+
+
+def _check_encoders(path, params, study, name, row, plan) -> None:
+    entries, encoders = [(f"systems.{name}", row.speech)] if "speech" in row.inputs else [], params["encoders"]
+    start = getattr(row, "start", "") and [("retrain", row.start)]
+    while start:
+        stage, entry = start.pop()
+        _known(path, f"systems.{name}.start" if stage == "retrain" else f"{stage} of {name}", entry, params[stage])
+        entries.append((f"{stage}.{entry}", params[stage][entry]["speech"]))
+        before = {"retrain": "cluster", "cluster": "adapt"}.get(stage)
+        if before and params[stage][entry][before]:
+            start.append((before, params[stage][entry][before]))
+    for where, wanted in entries:
+        speech = plan.encoder(study, wanted, "speech")
+        _known(path, f"{where}.speech", speech, encoders)
+        if encoders[speech]["kind"] in ("text", "builtin-text"):
+            raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
+        if "speech-weights" in row.inputs and "conv" not in encoders[speech].get("layers", []):
+            raise UserError(
+                f"{path}: encoders.{speech}.layers: {name} fine-tunes it from the CNN's output; add 'conv' to the layers"
+                if "layers" in encoders[speech]
+                else f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be; "
+                "name a transformers or built-in one"
+            )
+    if row.recipe == "student":
+        _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
+        if params["systems"][row.teacher]["recipe"] != "teacher":
+            raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
+
+
+def show_errors(log: str) -> None:
+    """Print, after a failed run, the last line of each failed job's log that says why. For the Snakefile."""
+    text = Path(log).read_text() if Path(log).exists() else ""
+    for name in dict.fromkeys(re.findall(r"log: (\S+\.log)", text)):
+        if Path(name).exists():
+            lines = [line for line in Path(name).read_text().splitlines() if line.startswith("error: ")]
+            for line in lines[-1:]:
+                print(line, file=sys.stderr)
+
+
+def main(argv: list[str]) -> None:
+    from stages import shipped
+
+    try:
+        if argv == ["--write"]:
+            Path("params.yaml").write_text(shipped.document())
+        elif argv == ["--table"]:
+            print(shipped.table())
+        elif not argv:
+            checked()
+            print("params.yaml: in order")
+        else:
+            raise UserError(f"{' '.join(argv)}: unknown; give nothing, --write or --table")
+    except UserError as mistake:
+        sys.exit(f"error: {mistake}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,165 @@
+"""Which files a job reads: studies, systems and encoders resolved to paths. The rules of the Snakefile ask here."""
+
+from stages import code
+from stages.errors import UserError
+from stages.recipes import system
+
+DATA = "data"
+
+
+class Plan:
+    """The validated parameters, seen as a graph of files.
+
+    Every ``..._inputs`` method gives a dictionary from the name of an input to its path; the rules hand the same
+    names to their script as options.
+    """
+
+    def __init__(self, params: dict, path: str = "params.yaml"):
+        self.params, self.path = params, path
+        self.active: list[str] = params["active"]
+
+    def row(self, study: str, name: str) -> system.System:
+        """The settings of a system in a study, its changes applied."""
+        changes = self.params["studies"][study]["changes"].get(name, {})
+        return system.row(self.params["systems"][name], changes, name, study, self.path)
+
+    def encoder(self, study: str, wanted: str, kind: str) -> str:
+        """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text``."""
+        own = self.params["studies"][study]
+        return own[kind] if wanted == "study" or own["substitute"] else wanted
+
+    def parts(self, study: str, name: str) -> list[str]:
+        """The jobs that share the folds of a system."""
+        count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1
+        return [f"{i}of{count}" for i in range(1, count + 1)]
+
+    def files(self, study: str, names: tuple[str, ...], speech: str = "study", text: str = "study") -> dict[str, str]:
+        """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol."""
+        own = self.params["studies"][study]
+        corpus, transcripts = own["corpus"], own["transcripts"]
+        speech, text = self.encoder(study, speech, "speech"), self.encoder(study, text, "text")
+        every = {
+            "speech": f"{DATA}/features/{corpus}/{speech}.h5",
+            "text": f"{DATA}/features/{corpus}/{transcripts}/{text}.h5",
+            "audio": f"{DATA}/ingest/{corpus}/audio.h5",
+            "transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv",
+            "speech-weights": self.weights(speech),
+            "text-weights": self.weights(text),
+        }
+        found = {
+            "manifest": f"{DATA}/ingest/{corpus}/manifest.csv",
+            "protocol": f"{DATA}/ingest/{corpus}/protocols/{own['protocol']}.csv",
+        }
+        return found | {name: every[name] for name in names if every.get(name)}
+
+    def weights(self, encoder: str) -> str:
+        """The file of an encoder that the pipeline pretrains itself; empty for any other."""
+        spec = self.params["encoders"].get(encoder, {})
+        return f"{DATA}/pretrain/{spec['pretrain']}.safetensors" if "pretrain" in spec else ""
+
+    def features_inputs(self, corpus: str, encoder: str, transcripts: str = "") -> dict[str, str]:
+        source = (
+            {"transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv"}
+            if transcripts
+            else {"audio": f"{DATA}/ingest/{corpus}/audio.h5"}
+        )
+        weights = self.weights(encoder)
+        return source | ({"pretrained": weights} if weights else {})
+
+    def chain_inputs(self, stage: str, study: str, name: str, part: str) -> dict[str, str]:
+        """Inputs of ``adapt``, ``cluster`` and ``retrain``, each beginning from the one before."""
+        entry = self.params[stage][name]
+        found = self.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
+        before = {"cluster": "adapt", "retrain": "cluster"}.get(stage)
+        if before and entry[before]:
+            found["start"] = f"{DATA}/{before}/{study}/{entry[before]}/{part}.safetensors"
+        return found
+
+    def system_inputs(self, study: str, name: str, part: str) -> dict[str, str]:
+        """Inputs of the job that trains a system."""
+        row = self.row(study, name)
+        found = self.files(study, row.inputs, row.speech, row.text)
+        if "start" in row.inputs:
+            if row.recipe == "student":
+                found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
+            elif row.start:
+                found["start"] = f"{DATA}/retrain/{study}/{row.start}/{part}.safetensors"
+        return found
+
+    def chain_reads(self, stage: str, study: str, name: str) -> dict:
+        """What a job of ``adapt``, ``cluster`` or ``retrain`` depends on of params.yaml."""
+        speech = self.encoder(study, self.params[stage][name]["speech"], "speech")
+        return self.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
+
+    def encoder_options(self, study: str, speech: str, text: str = "study") -> str:
+        """The command-line options that name a job's encoders."""
+        names = {"speech": self.encoder(study, speech, "speech")}
+        if text:
+            names["text"] = self.encoder(study, text, "text")
+        return " ".join(f"--{kind}-encoder {name}" for kind, name in names.items() if name)
+
+    def system_encoders(self, study: str, name: str) -> str:
+        row = self.row(study, name)
+        return self.encoder_options(study, row.speech, row.text)
+
+    def predictions(self, study: str, name: str) -> list[str]:
+        stage = self.row(study, name).stage
+        return [f"{DATA}/{stage}/{study}/{name}/{part}.csv" for part in self.parts(study, name)]
+
+    def report_inputs(self, study: str) -> dict[str, str | list[str]]:
+        own = self.params["studies"][study]
+        found: dict[str, str | list[str]] = dict(self.files(study, ()))
+        found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
+        found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
+        if self.params["corpora"][own["corpus"]]["reader"] == "planted":
+            found["ceilings"] = f"{DATA}/ingest/{own['corpus']}/ceilings.json"
+        return found
+
+    def report(self, study: str) -> str:
+        return f"{DATA}/report/{study}/index.html"
+
+    def report_reads(self, study: str) -> dict:
+        """What a report depends on of params.yaml: its own section, the study, the rows of its systems."""
+        rows = [f"systems.{name}" for name in self.params["studies"][study]["systems"]]
+        return self.reads("report", f"studies.{study}", *rows)
+
+    def target(self, study: str):
+        """The report of an active study; for any other an input function that says what to do."""
+        if study in self.active:
+            return self.report(study)
+
+        def refuse(wildcards):
+            raise UserError(
+                f"{self.path}: study '{study}' is not active; add it to the list: active: [{', '.join([*self.active, study])}]"
+            )
+
+        return refuse
+
+    def reads(self, *keys: str, optional: str = "") -> dict:
+        """The values at dotted ``keys``: what a job depends on of params.yaml, kept in Snakemake's records."""
+        from stages.settings import dig
+
+        found = {key: dig(self.params, key, self.path) for key in keys}
+        if optional:
+            study, name = optional.split("/")
+            changes = self.params["studies"][study]["changes"].get(name, {})
+            found[f"studies.{study}.changes.{name}"] = changes
+        return found
+
+    def system_reads(self, stage: str, study: str, name: str) -> dict:
+        """What a training job depends on: its stage's section, its row and changes, seeds, its encoders."""
+        row = self.row(study, name)
+        keys = [stage, f"systems.{name}", f"studies.{study}.seeds"]
+        if {"speech-weights", "text-weights"} & set(row.inputs):
+            keys.append(f"encoders.{self.encoder(study, row.speech, 'speech')}")
+        if "text-weights" in row.inputs:
+            keys.append(f"encoders.{self.encoder(study, row.text, 'text')}")
+        return self.reads(*keys, optional=f"{study}/{name}")
+
+    def recipe_code(self, stage: str, study: str, name: str) -> str:
+        return code.digest(f"stages.{stage}", f"stages.recipes.{self.row(study, name).recipe}")
+
+
+def options(inputs) -> str:
+    """Named inputs of a rule as command-line options: ``--name path ...``."""
+    return " ".join(f"--{name} {path}" for name, path in inputs.items())

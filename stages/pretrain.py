@@ -1,0 +1,121 @@
+"""Make a built-in encoder: HuBERT's recipe on unlabelled speech, or BERT's on unlabelled sentences.
+
+Both hear other voices and read other sentences than the planted corpus holds. With --audio a speech encoder is
+pretrained on a user's own unlabelled recordings instead. The file's header lists what it heard.
+"""
+
+import hashlib
+import importlib.metadata
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, TypeAdapter
+
+from stages import code, devices, jobs, settings
+from stages.encoders.masked_language import BertPretraining
+from stages.encoders.masked_prediction import Audio, HubertPretraining
+from stages.errors import UserError
+from stages.stores.scratch import Unit
+
+Pretrain = Annotated[HubertPretraining | BertPretraining, Field(discriminator="recipe")]
+"""One entry of ``pretrain:``."""
+
+
+def read_pretraining(params: str, name: str):
+    """The validated entry ``pretrain.NAME`` of the parameter file."""
+    key = f"pretrain.{name}"
+    return settings.adapt(TypeAdapter(Pretrain), settings.read(params, key), key, params)
+
+
+def planted_audio(seed: int, utterances: int) -> tuple[Audio, dict]:
+    """Unlabelled synthetic speech, and what the header says of it."""
+    from stages.corpora import planted
+
+    names, clips = [], []
+    for name, samples in planted.unlabelled(seed, utterances):
+        names.append(name)
+        clips.append(samples)
+    return audio_of(names, clips, {"source": "planted-unlabelled", "seed": seed})
+
+
+def audio_of(names: list[str], clips: list[np.ndarray], about: dict) -> tuple[Audio, dict]:
+    """Clips int16 [samples] at 16 kHz as training data, and their description."""
+    digests = [hashlib.sha256(np.ascontiguousarray(clip).tobytes()).hexdigest() for clip in clips]
+    audio = Audio(np.array([len(c) for c in clips]), lambda i: clips[i].astype(np.float32) / 32768)
+    return audio, about | _heard(names, digests)
+
+
+def stored_audio(path: Path) -> tuple[Audio, dict]:
+    """A user's audio store as training data, and its description."""
+    from stages.stores.audio import AudioStore
+
+    store = AudioStore(path)
+    spans = zip(store.offsets[:-1], store.offsets[1:], strict=True)
+    digests = [hashlib.sha256(store.samples[start:end].tobytes()).hexdigest() for start, end in spans]
+    about = {"source": "audio", "manifest": store.manifest}
+    return Audio(store.lengths, store.read), about | _heard(store.utterances, digests)
+
+
+def _heard(names: list[str], digests: list[str]) -> dict:
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return {"utterances": len(names), "sha256": whole, "names": list(names), "utterance_sha256": digests}
+
+
+def main(args) -> None:
+    """Write the encoder of one entry of ``pretrain:``."""
+    section = read_pretraining(args.params, args.encoder)
+    jobs.use_threads(section.threads)
+    device = devices.pick()
+    import torch
+
+    torch.set_num_threads(section.threads)
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    if isinstance(section, BertPretraining):
+        if args.audio:
+            raise UserError(f"pretrain.{args.encoder}: a text encoder; leave --audio out")
+        encoder, notes = _text(section, device)
+    else:
+        encoder, notes = _speech(section, args.audio, device)
+    encoder.save(args.out, notes)
+
+
+def _unit(section, heard: dict, device, **more) -> Unit:
+    plan = section.model_dump(exclude={"checkpoint_every"})
+    versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "faiss-cpu")}
+    plan |= {"heard": heard["sha256"], "code": code.digest("stages.pretrain"), "device": device.type} | versions
+    return Unit("pretrain", plan | more)
+
+
+def _speech(section: HubertPretraining, path: Path | None, device):
+    from stages.encoders import masked_prediction
+
+    audio, heard = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
+    encoder, notes = masked_prediction.pretrain(
+        section, audio, device, lambda iteration: _unit(section, heard, device, iteration=iteration)
+    )
+    start = {"source": section.source, "revision": section.revision}
+    return encoder, {"recipe": section.model_dump(), "heard": heard, "start": start} | notes
+
+
+def _text(section: BertPretraining, device):
+    from stages.corpora import planted
+    from stages.encoders import masked_language
+
+    sentences = planted.unlabelled_sentences(section.seed, section.sentences)
+    digests = [hashlib.sha256(sentence.encode()).hexdigest() for sentence in sentences]
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    heard = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
+    heard["sentence_sha256"] = digests
+    encoder, notes = masked_language.pretrain(section, sentences, device, _unit(section, heard, device))
+    return encoder, {"recipe": section.model_dump(), "heard": heard} | notes
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--encoder", required=True, help="an entry of pretrain:")
+    parser.add_argument("--audio", type=Path, help="audio store of unlabelled recordings, in place of synthetic speech")
+    parser.add_argument("--out", type=Path, required=True, help="encoder to write, one safetensors file")
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,22 @@
+"""Pretrain the built-in encoders by their own recipes, on voices and sentences that no corpus of ours holds.
+
+OUTPUTS
+    data/pretrain/{name}.safetensors   weights, configuration, and the list of what the encoder has heard or read
+"""
+
+
+rule pretrain:
+    output:
+        "data/pretrain/{name}.safetensors",
+    log:
+        "data/logs/pretrain/{name}.log",
+    benchmark:
+        "data/benchmarks/pretrain/{name}.tsv"
+    threads: lambda w: plan.params["pretrain"][w.name]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.reads(f"pretrain.{w.name}"),
+        code=code.digest("stages.pretrain"),
+    shell:
+        "exec python -m stages.pretrain --log {log} --encoder {wildcards.name} --out {output}"

@@ -1,0 +1,104 @@
+"""Gao 2024: HuBERT fine-tuned for emotion and CTC, then together with BERT through the gated interaction.
+
+Training reads the ground-truth text, testing the model's own CTC output (greedy), as in the paper.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import EMOTION, System
+from stages.settings import setting
+
+
+class Cmgi(System):
+    """Tables 1 and 2, row CmGI; '10e-5' of the paper is read as 1e-5 (spec A4), its schedule and stop are ours."""
+
+    recipe: Literal["cmgi"] = setting("cmgi", "the recipe: stages/recipes/cmgi.py")
+    task: EMOTION = setting("emotion", "what is predicted")
+    alpha: float = setting(0.1, "weight of the CTC loss in both stages (equation 2)", ge=0, le=1)
+    width: int = setting(768, "both modalities are projected to this width", ge=1)
+    heads: int = setting(8, "of every attention", ge=1)
+    dropout: float = setting(0.1, "in attention and before the classifier", ge=0, lt=1)
+    learning_rate: float = setting(1e-5, "of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
+    batch: int = setting(2, "utterances per forward pass", ge=1)
+    accumulate: int = setting(8, "forward passes per step", ge=1)
+    stage1_freeze_cnn: bool = setting(False, "freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
+    epochs: list[int] = setting([30, 30], "limit on the epochs of stages 1 and 2", min_length=2, max_length=2)
+    patience: int = setting(5, "epochs without a better validation UAR before a stage stops", ge=1)
+    inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
+    heavy: ClassVar = True
+
+
+def train(row: Cmgi, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
+    import torch
+
+    from stages.models import cmgi
+    from stages.recipes.speech_input import SpeechInput, in_batches
+    from stages.training import as_arrays, fit, seeded, shuffled, warm_up
+
+    examples = inputs.examples
+    generator = seeded(seed)
+    encoder, text = inputs.speech_encoder(), inputs.text_encoder()
+    model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout)
+    spoken = inputs.transcripts["reference"].tolist()
+    labels = [torch.tensor(cmgi.spelled(t), dtype=torch.long) for t in spoken]
+    targets = torch.from_numpy(examples.targets)
+    ctc = torch.nn.CTCLoss(zero_infinity=True)
+
+    def loss(positions, logits, spelling, lengths):
+        emotion = torch.nn.functional.cross_entropy(logits, targets[positions])
+        truth = [labels[p] for p in positions]
+        sizes = torch.tensor([len(t) for t in truth])
+        log_probs = spelling.log_softmax(-1).transpose(0, 1)
+        return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes) + (1 - row.alpha) * emotion
+
+    def stage(number, speech, forward, predict):
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(parameters, lr=row.learning_rate)
+        steps = row.epochs[number] * -(-len(fold.train) // (row.batch * row.accumulate))
+        return fit(
+            model,
+            optimiser,
+            lambda: shuffled(fold.train, row.batch, generator),
+            lambda positions: loss(positions, *forward(positions)),
+            lambda: examples.score(fold.val, np.stack([logits for logits, _ in predict(fold.val)])),
+            epochs=row.epochs[number],
+            patience=row.patience,
+            accumulate=row.accumulate,
+            schedule=warm_up(optimiser, steps, 0.1, decay=True),
+            generator=generator,
+        )
+
+    def speech_only(positions):
+        hidden, lengths = first.hidden(positions)
+        return *model.acoustic(hidden[-1], lengths), lengths
+
+    def with_truth(positions):
+        hidden, lengths = second.hidden(positions)
+        return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
+
+    def heard(positions):
+        """Logits and hypothesis of each utterance, from its audio alone."""
+        hidden, lengths = second.hidden(positions)
+        texts = cmgi.greedy(model.ctc(hidden[-1]), lengths)
+        logits, _ = model(hidden[-1], lengths, *text.tokenise(texts))
+        return list(zip(logits.numpy(), texts, strict=True))
+
+    def scored_alone(positions):
+        return in_batches(positions, first.lengths, 16, lambda b: [(x, "") for x in speech_only(b)[0].numpy()])
+
+    def scored_both(positions):
+        return in_batches(positions, second.lengths, 16, heard)
+
+    first = SpeechInput(inputs, encoder, row.stage1_freeze_cnn)
+    before = stage(0, first, speech_only, scored_alone)
+    # The cached CNN output is the untouched CNN's: it serves stage 2 only where stage 1 left the CNN alone.
+    second = first
+    encoder.freeze_cnn()
+    after = stage(1, second, with_truth, scored_both)
+    found = scored_both(fold.scored)
+    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in found]}
+    return np.stack([logits for logits, _ in found]), as_arrays(model.state_dict(), "model/"), notes

@@ -1,0 +1,50 @@
+"""Controls that hear nothing: the majority class (or mean rating), and a model of the duration alone."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import TASK, System
+from stages.settings import setting
+
+
+class Control(System):
+    """What a system must beat to have learnt anything."""
+
+    recipe: Literal["control"] = setting("control", "the recipe: stages/recipes/control.py")
+    task: TASK = setting("emotion", "what is predicted")
+    sees: Literal["nothing", "duration"] = setting(
+        "nothing", "nothing: majority class or mean; duration: seconds alone"
+    )
+    deterministic: ClassVar = True
+
+
+def train(row: Control, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, outputs], no arrays to keep, notes."""
+    examples = inputs.examples
+    y = examples.targets[fold.train]
+    seconds = np.log(examples.manifest["duration"].astype(float).to_numpy())[:, None]
+    if row.sees == "nothing":
+        if row.task == "emotion":
+            counts = np.bincount(y, minlength=examples.outputs)
+            constant = np.log(np.maximum(counts, 0.5) / counts.sum())
+        else:
+            constant = y.mean(0)
+        outputs = np.tile(constant, (len(fold.scored), 1))
+    else:
+        features = np.hstack([seconds, seconds**2])
+        mean, scale = features[fold.train].mean(0), features[fold.train].std(0) + 1e-9
+        features = (features - mean) / scale
+        if row.task == "emotion":
+            from sklearn.linear_model import LogisticRegression
+
+            model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(features[fold.train], y)
+            outputs = np.full((len(fold.scored), examples.outputs), -1e3)
+            scores = np.log(model.predict_proba(features[fold.scored]) + 1e-12)
+            outputs[:, model.classes_] = scores
+        else:
+            from sklearn.linear_model import LinearRegression
+
+            outputs = LinearRegression().fit(features[fold.train], y).predict(features[fold.scored])
+    return outputs.astype(np.float32), {}, {"fitted on": len(fold.train)}

@@ -1,0 +1,77 @@
+"""Feature normalisation by speaker or over the training data, with the record of what it saw."""
+
+import numpy as np
+
+from stages.stores.features import FeatureStore
+
+EPSILON = 1e-6
+
+
+class Moments:
+    """Sums of a layer per utterance, from which the statistics of any set of utterances follow without another read.
+
+    Sums are taken about the layer's mean over a first chunk of frames, in float64, so that they stay accurate.
+    """
+
+    def __init__(self, store: FeatureStore, layer: str, chunk: int = 1 << 16):
+        data, offsets = store.map(layer), store.offsets
+        self.counts = np.diff(offsets).astype(np.float64)
+        self.shift = data[:chunk].astype(np.float64).mean(0)
+        self.sums = np.zeros((len(store), data.shape[1]))
+        self.squares = np.zeros_like(self.sums)
+        start = 0
+        while start < len(store):
+            end = max(start + 1, int(np.searchsorted(offsets, offsets[start] + chunk, "right")) - 1)
+            block = data[offsets[start] : offsets[end]].astype(np.float64) - self.shift
+            bounds = offsets[start:end] - offsets[start]
+            filled = np.flatnonzero(np.diff(np.append(bounds, len(block))))
+            if len(filled):
+                self.sums[start + filled] = np.add.reduceat(block, bounds[filled])
+                self.squares[start + filled] = np.add.reduceat(block * block, bounds[filled])
+            start = end
+
+    def statistics(self, utterances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation [width] over all frames of ``utterances`` (positions)."""
+        count = max(self.counts[utterances].sum(), 1)
+        mean = self.sums[utterances].sum(0) / count
+        variance = self.squares[utterances].sum(0) / count - mean**2
+        return mean + self.shift, np.sqrt(np.maximum(variance, 0)) + EPSILON
+
+    def means(self) -> np.ndarray:
+        """The mean frame of every utterance [utterances, width]."""
+        return self.sums / np.maximum(self.counts, 1)[:, None] + self.shift
+
+
+class Normaliser:
+    """Mean and scale per utterance group, for several layers.
+
+    ``speaker``: statistics of all of that speaker's utterances, test ones too (Pepino 2021: transductive, and said so
+    in the report). ``global``: statistics of the training utterances alone (inductive). ``none``: left as it is.
+
+    Attributes
+    ----------
+    seen : list of int
+        Positions of the utterances that the statistics of *other* utterances came from, for the fit-scope guard;
+        empty for ``speaker``, whose statistics stay with the speaker.
+    """
+
+    def __init__(self, kind: str, moments: list[Moments], speakers: np.ndarray, train: np.ndarray):
+        self.kind, self.seen = kind, [int(i) for i in train] if kind == "global" else []
+        width = len(moments[0].shift)
+        self.group = np.zeros(len(speakers), int)
+        if kind == "speaker":
+            names, self.group = np.unique(speakers, return_inverse=True)
+            members = [np.flatnonzero(self.group == i) for i in range(len(names))]
+        else:
+            members = [train]
+        if kind == "none":
+            self.mean, self.scale = np.zeros((1, len(moments), width)), np.ones((1, len(moments), width))
+        else:
+            found = [[m.statistics(rows) for m in moments] for rows in members]
+            self.mean = np.array([[mean for mean, _ in layers] for layers in found])
+            self.scale = np.array([[scale for _, scale in layers] for layers in found])
+
+    def apply(self, frames: np.ndarray, utterance: int) -> np.ndarray:
+        """Frames float32 [frames, layers, width] of one utterance, normalised."""
+        group = self.group[utterance]
+        return (frames - self.mean[group].astype(np.float32)) * (1 / self.scale[group]).astype(np.float32)

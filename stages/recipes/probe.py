@@ -1,0 +1,69 @@
+"""Pepino 2021: a small network on a trainable average of a frozen encoder's layers."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import EMOTION, System
+from stages.settings import setting
+
+
+class Probe(System):
+    """Dense of Pepino 2021 (section 2.3, Table 1); where the paper is silent, spec and released code decide."""
+
+    recipe: Literal["probe"] = setting("probe", "the recipe: stages/recipes/probe.py")
+    task: EMOTION = setting("emotion", "what is predicted")
+    layers: list[str] = setting(["all"], "layers of the feature store to average; all: every numbered one")
+    weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
+    normalise: Literal["speaker", "global", "none"] = setting(
+        "speaker", "features' mean and scale; speaker sees test data"
+    )
+    hidden: int = setting(128, "units of both dense layers", ge=1)
+    dropout: float = setting(0.2, "after each dense layer", ge=0, lt=1)
+    learning_rate: float = setting(1e-3, "of Adam (epsilon 1e-7 as in Keras)", gt=0)
+    batch: int = setting(32, "utterances per step", ge=1)
+    patience: int = setting(4, "epochs without a better validation UAR before stopping", ge=1)
+    epochs: int = setting(100, "limit on epochs", ge=1)
+    max_seconds: float = setting(8.0, "longer clips keep their first seconds (8 IEMOCAP, 5 RAVDESS)", gt=0)
+    inputs: ClassVar = ("speech",)
+
+
+def train(row: Probe, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
+    import torch
+
+    from stages.models.dense import Dense
+    from stages.training import as_arrays, fit, seeded, shuffled
+
+    examples, frames = inputs.examples, inputs.frames(row.layers, row.max_seconds, row.normalise, fold)
+    generator = seeded(seed)
+    model = Dense(len(frames.layers), frames.width, row.hidden, examples.outputs, row.dropout, row.weights == "softmax")
+    optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate, eps=1e-7)
+    targets = torch.from_numpy(examples.targets)
+
+    def loss_of(positions):
+        return torch.nn.functional.cross_entropy(model(*frames.batch(positions)), targets[positions])
+
+    def outputs(positions):
+        with torch.no_grad():
+            return np.concatenate([model(*frames.batch(b)).numpy() for b in batches_of(positions)])
+
+    def batches_of(positions):
+        return [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: shuffled(fold.train, row.batch, generator),
+        loss_of,
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        patience=row.patience,
+        generator=generator,
+        unit=unit,
+    )
+    average = model.average.weights().detach().tolist()
+    notes = {"history": history.__dict__, "layers": frames.layers, "layer weights": average}
+    notes["normaliser"] = {"kind": row.normalise, "fitted on": frames.fitted_on}
+    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), notes

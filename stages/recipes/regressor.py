@@ -1,0 +1,71 @@
+"""de Oliveira 2023: speech encoder and (optionally) text encoder fine-tuned together for the dimensions."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import DIMENSIONS, System
+from stages.settings import setting
+
+
+class Regressor(System):
+    """Table 1; the encoders are fine-tuned except for the CNN (section 3.2)."""
+
+    recipe: Literal["regressor"] = setting("regressor", "the recipe: stages/recipes/regressor.py")
+    task: DIMENSIONS = setting("dimensions", "what is predicted")
+    use_text: bool = setting(True, "add the text encoder, over the study's transcripts")
+    pooling: Literal["mean+max", "concat", "mean"] = setting("mean+max", "over frames, and over tokens")
+    learning_rate: float = setting(1e-5, "of Adam", gt=0)
+    batch: int = setting(16, "utterances per step, of similar length", ge=2)
+    dropout: float = setting(0.1, "in the head", ge=0, lt=1)
+    patience: int = setting(5, "epochs without a better mean validation CCC before stopping", ge=1)
+    epochs: int = setting(20, "limit on epochs", ge=1)
+    inputs: ClassVar = ("speech", "transcripts", "speech-weights", "text-weights")
+    heavy: ClassVar = True
+
+
+def train(row: Regressor, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
+    import torch
+
+    from stages.models.losses import ccc_loss
+    from stages.models.regressor import Regressor as Model
+    from stages.recipes.speech_input import SpeechInput, in_batches
+    from stages.training import as_arrays, bucketed, fit, seeded
+
+    examples = inputs.examples
+    generator = seeded(seed)
+    encoder = inputs.speech_encoder()
+    text = inputs.text_encoder() if row.use_text else None
+    model = Model(encoder, text, examples.outputs, row.pooling, row.dropout)
+    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    words = inputs.transcripts["text"].tolist() if row.use_text else None
+    low, span = examples.scaling(fold.train)
+    targets = torch.from_numpy((examples.targets - low) / span)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=row.learning_rate)
+
+    def forward(positions):
+        hidden, lengths = speech.hidden(positions)
+        tokens = text.tokenise([words[p] for p in positions]) if row.use_text else ()
+        return model(hidden[-1], lengths, *tokens)
+
+    def outputs(positions):
+        found = in_batches(positions, speech.lengths, row.batch, lambda batch: forward(batch).numpy())
+        return np.stack(found) * span + low
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: bucketed(fold.train, speech.lengths, row.batch, generator),
+        lambda positions: ccc_loss(forward(positions), targets[positions]),
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        patience=row.patience,
+        generator=generator,
+        unit=unit,
+    )
+    notes = {"history": history.__dict__, "parameters": sum(p.numel() for p in trained)}
+    notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "fitted on": len(fold.train)}
+    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), notes

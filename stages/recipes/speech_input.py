@@ -1,0 +1,62 @@
+"""Batches for recipes that fine-tune a speech encoder: cached CNN outputs where the CNN is frozen, else waveforms."""
+
+import numpy as np
+import torch
+
+from stages.recipes.inputs import Inputs
+
+
+class SpeechInput:
+    """Gives the hidden states of ``encoder`` for utterances of the manifest.
+
+    With ``freeze_cnn`` the CNN's parameters take no gradient and its output comes from the feature store's ``conv``
+    layer, which extraction made once.
+    """
+
+    def __init__(self, inputs: Inputs, encoder, freeze_cnn: bool):
+        self.encoder, self.frozen = encoder, freeze_cnn
+        self.store = inputs.speech if freeze_cnn else inputs.audio
+        self.rows = inputs.rows(self.store)
+        self.lengths = np.diff(self.store.offsets)[self.rows]
+        """Length of every utterance of the manifest, in frames or samples."""
+        if freeze_cnn:
+            encoder.freeze_cnn()
+
+    def cnn(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """CNN output [batch, frames, width], zero-padded, and its lengths [batch]."""
+        if self.frozen:
+            found = [torch.from_numpy(self.store.read("conv", self.rows[p]).astype(np.float32)) for p in positions]
+            lengths = torch.tensor([len(f) for f in found])
+            return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
+        waves = [torch.from_numpy(self.store.read(int(self.rows[p]))) for p in positions]
+        lengths = torch.tensor([len(w) for w in waves])
+        return self.encoder.frontend(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), lengths)
+
+    def hidden(self, positions: np.ndarray, **options) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """All hidden states [batch, frames, width] and lengths [batch]."""
+        conv, lengths = self.cnn(positions)
+        return self.encoder.context(conv, lengths, **options), lengths
+
+
+def freeze_below(encoder, blocks: int) -> None:
+    """Leave only the top ``blocks`` transformer blocks of an encoder trainable (Srinivasan 2022: the top six)."""
+    encoder.requires_grad_(False)
+    encoder.freeze_cnn()
+    layers = encoder.model.encoder.layers
+    for layer in layers[max(0, len(layers) - blocks) :]:
+        layer.requires_grad_(True)
+
+
+def in_batches(positions: np.ndarray, lengths: np.ndarray, size: int, work) -> list:
+    """``work(batch)`` over ``positions`` sorted by length, its per-utterance results put back in the given order.
+
+    ``work`` returns a sequence with one entry per utterance of its batch.
+    """
+    order = np.argsort(lengths[positions], kind="stable")
+    found: list = [None] * len(positions)
+    with torch.no_grad():
+        for start in range(0, len(order), size):
+            where = order[start : start + size]
+            for i, result in zip(where, work(positions[where]), strict=True):
+                found[i] = result
+    return found

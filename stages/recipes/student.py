@@ -1,0 +1,127 @@
+"""Srinivasan 2022: an audio-only student drawn to the teacher's joint embedding where the teacher is right.
+
+The residual of utterance i in dimension j is r = w y_teacher + b - y, with w and b by least squares on the training
+rows (equation 8); where any |r| exceeds ``gate`` standard deviations, the embedding loss leaves the utterance out.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import DIMENSIONS, System
+from stages.settings import setting
+
+
+class Student(System):
+    """Rows 11 (T/S) and 12 (cT/S) of Table 2; without ``weight`` row 10, plain fine-tuning."""
+
+    stage: ClassVar = "distill"
+    recipe: Literal["student"] = setting("student", "the recipe: stages/recipes/student.py")
+    task: DIMENSIONS = setting("dimensions", "what is predicted")
+    teacher: str = setting("srinivasan2022-teacher", "the system that teaches")
+    weight: float = setting(30.0, "lambda, of the embedding loss (equation 7)", ge=0)
+    gate: float = setting(2.0, "residuals beyond so many standard deviations close the gate; 0: never (T/S)", ge=0)
+    distance: Literal["norm", "mse"] = setting("norm", "embedding loss: un-squared L2 norm as printed, or mean square")
+    hidden: int = setting(128, "units of the GRU layers", ge=1)
+    gru_layers: int = setting(2, "GRU layers", ge=1)
+    embedding: int = setting(128, "width of the audio embedding; the teacher's", ge=1)
+    tuned_blocks: int = setting(6, "top transformer blocks that are fine-tuned; the rest stays frozen", ge=0)
+    learning_rate: float = setting(5e-4, "of Adam for GRU and heads, times 0.75 on a plateau", gt=0)
+    encoder_rate: float = setting(0.25, "learning rate of the tuned blocks, as a share of learning_rate", gt=0)
+    batch: int = setting(32, "utterances per step", ge=2)
+    epochs: int = setting(50, "epochs; the best on validation is kept", ge=1)
+    inputs: ClassVar = ("speech", "speech-weights", "start")
+    heavy: ClassVar = True
+
+
+def gate_open(predicted: np.ndarray, true: np.ndarray, train: np.ndarray, limit: float) -> tuple[np.ndarray, dict]:
+    """Which training utterances the student may learn the teacher's embedding from (equation 8).
+
+    Parameters
+    ----------
+    predicted, true
+        [utterances, dimensions], in the same units.
+    train
+        Positions that the regression is fitted on; no other row is read.
+    limit
+        In standard deviations of the training residuals; 0 keeps all.
+
+    Returns
+    -------
+    tuple
+        bool [len(train)], and notes: slopes, intercepts, residual sd, share dropped.
+    """
+    p, y = predicted[train].astype(np.float64), true[train].astype(np.float64)
+    variance = p.var(0)
+    slope = np.where(variance > 0, ((p - p.mean(0)) * (y - y.mean(0))).mean(0) / np.maximum(variance, 1e-12), 0.0)
+    offset = y.mean(0) - slope * p.mean(0)
+    residual = slope * p + offset - y
+    sd = residual.std(0)
+    kept = (np.abs(residual) <= limit * sd).all(1) if limit else np.ones(len(train), bool)
+    notes = {"slope": slope.tolist(), "offset": offset.tolist(), "sd": sd.tolist(), "dropped": float(1 - kept.mean())}
+    return kept, notes
+
+
+def train(row: Student, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
+    import torch
+
+    from stages import units
+    from stages.models.losses import ccc_loss
+    from stages.models.teacher import Student as Model
+    from stages.recipes.speech_input import SpeechInput, freeze_below, in_batches
+    from stages.training import as_arrays, fit, seeded, shuffled
+
+    examples = inputs.examples
+    views, _ = units.read(inputs.paths["start"], fold.number, seed)
+    kept, gate = gate_open(views["predicted"], examples.targets, fold.train, row.gate)
+    gate["fitted on"] = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    may_learn = np.zeros(len(examples.manifest), bool)
+    may_learn[fold.train] = kept
+    may_learn, taught = torch.from_numpy(may_learn), torch.from_numpy(views["embedding"])
+
+    generator = seeded(seed)
+    encoder = inputs.speech_encoder()
+    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    freeze_below(encoder, row.tuned_blocks)
+    model = Model(encoder, row.hidden, row.gru_layers, row.embedding, examples.outputs)
+    tuned = [p for p in encoder.parameters() if p.requires_grad]
+    fresh = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
+    groups = [{"params": fresh, "lr": row.learning_rate}]
+    if tuned:
+        groups.append({"params": tuned, "lr": row.learning_rate * row.encoder_rate})
+    optimiser = torch.optim.Adam(groups)
+    low, span = examples.scaling(fold.train)
+    targets = torch.from_numpy((examples.targets - low) / span)
+
+    def forward(positions):
+        hidden, lengths = speech.hidden(positions)
+        return model(hidden[-1], lengths)
+
+    def loss_of(positions):
+        embedding, predicted = forward(positions)
+        loss = ccc_loss(predicted, targets[positions])
+        open_here = may_learn[positions]
+        if not row.weight or not open_here.any():
+            return loss
+        gap = (embedding - taught[positions])[open_here]
+        distance = gap.norm(dim=1) if row.distance == "norm" else gap.square().mean(1)
+        return loss + row.weight * distance.mean()
+
+    def outputs(positions):
+        found = in_batches(positions, speech.lengths, row.batch, lambda b: forward(b)[1].numpy())
+        return np.stack(found) * span + low
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        loss_of,
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
+        generator=generator,
+        unit=unit,
+    )
+    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), {"history": history.__dict__, "gate": gate}

@@ -1,0 +1,62 @@
+"""What every row of ``systems:`` has in common."""
+
+import importlib
+from typing import ClassVar, Literal
+
+from stages import settings
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+
+class System(Section):
+    """A system says how; the study says where (corpus, protocol, encoders, seeds)."""
+
+    stage: ClassVar[str] = "train"
+    """The stage that makes this system's predictions."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    """Files that the recipe reads beside manifest and protocol (see stages/plan.py)."""
+    heavy: ClassVar[bool] = False
+    """Heavy recipes share their folds out among ``parts`` jobs; light ones train all in one."""
+
+    deterministic: ClassVar[bool] = False
+    """No chance in it, so one seed stands for all."""
+
+    paper: str = setting("", "key of the paper in data/published.csv; empty for a control")
+    table: str = setting("", "the paper's table, as numbered there")
+    row: str = setting("", "the row of that table")
+    modality: Literal["audio", "text", "audio+text", "none"] = setting("audio", "what the system sees at test time")
+    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
+    text: str = setting("study", "text encoder, a name in encoders; study: the study's own")
+
+
+EMOTION = Literal["emotion"]
+DIMENSIONS = Literal["dimensions"]
+TASK = Literal["emotion", "dimensions"]
+
+
+def module(recipe: str):
+    """The module of a recipe; its settings are the class of the same name (recipe ``probe``: class ``Probe``)."""
+    return importlib.import_module(f"stages.recipes.{recipe}")
+
+
+def row(values: dict, changes: dict, name: str, study: str, path: str = "params.yaml") -> System:
+    """The settings of a system in a study: its row with the study's changes over it.
+
+    Raises
+    ------
+    UserError
+        A change names a key that the row does not have, or a value is of the wrong kind.
+    """
+    for key in changes:
+        if key not in values:
+            where = f"studies.{study}.changes.{name}.{key}"
+            raise UserError(f"{path}: {where}: not a key of systems.{name}{settings.nearest(key, values)}")
+    model = getattr(module(values["recipe"]), values["recipe"].capitalize())
+    where = f"systems.{name}" + (f" with studies.{study}.changes.{name}" if changes else "")
+    return settings.validate(model, {**values, **changes}, where, path)
+
+
+def load(path: str, study: str, system: str) -> System:
+    """The settings of a system in a study, read from the parameter file."""
+    changes = settings.read(path, f"studies.{study}.changes").get(system, {})
+    return row(settings.read(path, f"systems.{system}"), changes, system, study, path)

@@ -1,0 +1,80 @@
+"""Srinivasan 2022's multimodal teacher: frozen speech and text features, GRUs, CCC loss (rows 8 to 9 of Table 2)."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.inputs import Inputs
+from stages.recipes.system import DIMENSIONS, System
+from stages.settings import setting
+
+
+class Teacher(System):
+    """Row 9 of Table 2, row 4 of Table 3."""
+
+    stage: ClassVar = "teach"
+    recipe: Literal["teacher"] = setting("teacher", "the recipe: stages/recipes/teacher.py")
+    task: DIMENSIONS = setting("dimensions", "what is predicted")
+    hidden: int = setting(128, "units of the GRU layers", ge=1)
+    gru_layers: int = setting(2, "GRU layers", ge=1)
+    embedding: int = setting(128, "width of the joint embedding", ge=1)
+    normalise: Literal["speaker", "global", "none"] = setting("none", "of the frozen features (the paper names none)")
+    learning_rate: float = setting(5e-4, "of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
+    batch: int = setting(32, "utterances per step", ge=2)
+    epochs: int = setting(50, "epochs; the best on validation is kept", ge=1)
+    inputs: ClassVar = ("speech", "text")
+
+
+def train(row: Teacher, inputs: Inputs, fold, seed: int, unit):
+    """Outputs for ``fold.scored``, the model's arrays with what the teacher says of every utterance, notes.
+
+    Besides ``model/...`` the arrays hold ``teacher/embedding`` [utterances, embedding] and ``teacher/predicted``
+    [utterances, dimensions] in the corpus' units, zero outside this fold's training and validation rows: a
+    student must never see the teacher's view of a test utterance.
+    """
+    import torch
+
+    from stages.models.losses import ccc_loss
+    from stages.models.teacher import Teacher as Model
+    from stages.training import as_arrays, fit, seeded, shuffled
+
+    examples = inputs.examples
+    speech = inputs.frames(["last"], 0, row.normalise, fold)
+    text = inputs.frames(["last"], 0, row.normalise, fold, "text")
+    generator = seeded(seed)
+    model = Model(speech.width, text.width, row.hidden, row.gru_layers, row.embedding, examples.outputs)
+    optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
+    low, span = examples.scaling(fold.train)
+    targets = torch.from_numpy((examples.targets - low) / span)
+
+    def forward(positions):
+        return model(speech.padded(positions), text.padded(positions))
+
+    def views(positions):
+        with torch.no_grad():
+            found = [forward(positions[i : i + 64]) for i in range(0, len(positions), 64)]
+        return np.concatenate([e.numpy() for e, _ in found]), np.concatenate([y.numpy() for _, y in found]) * span + low
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda positions: ccc_loss(forward(positions)[1], targets[positions]),
+        lambda: examples.score(fold.val, views(fold.val)[1]),
+        epochs=row.epochs,
+        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
+        generator=generator,
+        unit=unit,
+    )
+    known = np.concatenate([fold.train, fold.val])
+    embedding = np.zeros((len(examples.manifest), row.embedding), np.float32)
+    predicted = np.zeros((len(examples.manifest), examples.outputs), np.float32)
+    embedding[known], predicted[known] = views(known)
+    arrays = as_arrays(model.state_dict(), "model/") | {"teacher/embedding": embedding, "teacher/predicted": predicted}
+    notes = {
+        "history": history.__dict__,
+        "ccc on training rows": examples.score(fold.train, predicted[fold.train]),
+        "ccc on validation rows": examples.score(fold.val, predicted[fold.val]),
+        "heard": examples.manifest["utterance"].to_numpy()[fold.train].tolist(),
+    }
+    return views(fold.scored)[1], arrays, notes

@@ -1,0 +1,35 @@
+"""One report per study: the result table with intervals and ceilings, paper against ours, figures, provenance.
+
+OUTPUTS
+    data/report/{study}/index.html       one self-contained page
+    data/report/{study}/metrics.json     every metric, test rows only
+    data/report/{study}/comparison.csv   the papers' figures beside ours
+    data/report/{study}/table.csv        the result table, and results.md to paste
+"""
+
+
+rule report:
+    input:
+        unpack(lambda w: plan.report_inputs(w.study)),
+        published="data/published.csv",
+    output:
+        html="data/report/{study}/index.html",
+        metrics="data/report/{study}/metrics.json",
+        comparison="data/report/{study}/comparison.csv",
+        table="data/report/{study}/table.csv",
+        markdown="data/report/{study}/results.md",
+    log:
+        "data/logs/report/{study}.log",
+    benchmark:
+        "data/benchmarks/report/{study}.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        reads=lambda w: plan.report_reads(w.study),
+        code=code.digest("stages.report"),
+        ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
+        folder=lambda w, output: output.html.rpartition("/")[0],
+    shell:
+        "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"
+        " --protocol {input.protocol} --evaluations {input.evaluations} {params.ceilings} --out {params.folder}"

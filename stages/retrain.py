@@ -1,0 +1,114 @@
+"""Retrain a speech encoder by masked prediction of pseudo-labels, one head per scale: stage 2 of Pan 2024.
+
+Reads manifest, protocol, the encoder's cached CNN output (or the audio), the pseudo-labels; params ``retrain.NAME``,
+``studies.STUDY.seeds``. Training utterances only. Writes the retrained encoders (safetensors).
+"""
+
+import numpy as np
+
+from stages import adapt, code, jobs, settings, units
+from stages.settings import Section, setting
+
+
+class Retrain(Section):
+    """Masked prediction as in HuBERT: spans over 0.80 / 10 of the frames, cross-entropy on masked frames (section 3.2)."""
+
+    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
+    cluster: str = setting("gmp", "an entry of cluster: the pseudo-labels")
+    mask_prob: float = setting(
+        0.80, "fairseq's mask_prob: share of frames that spans would cover without overlap", gt=0, lt=1
+    )
+    mask_length: int = setting(10, "frames per masked span", ge=1)
+    hidden: int = setting(256, "units of LinearP", ge=1)
+    freeze_cnn: bool = setting(True, "keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    learning_rate: float = setting(1e-4, "of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    batch: int = setting(64, "utterances per step", ge=1)
+    epochs: int = setting(30, "epochs, all of them", ge=1)
+    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+
+
+def main(args) -> None:
+    import torch
+
+    from stages.recipes.inputs import Inputs
+
+    section = settings.load(Retrain, f"retrain.{args.name}", args.params)
+    jobs.use_threads(section.threads)
+    torch.set_num_threads(section.threads)
+    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
+    inputs = Inputs(args, "emotion", args.speech_encoder)
+    examples = inputs.examples
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.retrain")}
+
+    def work(number, seed, unit):
+        return retrained(section, inputs, examples.fold(number), seed, unit)
+
+    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
+    results = units.run("retrain", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
+    units.write(args.out, results, "encoder/")
+
+
+def retrained(section: Retrain, inputs, fold, seed: int, unit):
+    """The encoder's arrays (``encoder/...``) after masked prediction on the training rows, and notes.
+
+    Starts from the untouched encoder, as the paper's 'retraining' of the pretrained HuBERT.
+    """
+    import torch
+
+    from stages.encoders.masked_prediction import span_mask
+    from stages.models.gmp import PseudoLabeller
+    from stages.recipes.speech_input import SpeechInput
+    from stages.training import as_arrays, bucketed, fit, seeded, warm_up
+
+    examples = inputs.examples
+    labels, _ = units.read(inputs.paths["start"], fold.number, seed)
+    scales = sorted(int(name) for name in labels if name.isdigit())
+    ends = np.cumsum(labels["counts"])
+    where = {int(row): (int(e - c), int(e)) for row, c, e in zip(labels["rows"], labels["counts"], ends, strict=True)}
+    generator = seeded(seed)
+    encoder = inputs.speech_encoder()
+    speech = SpeechInput(inputs, encoder, section.freeze_cnn)
+    model = PseudoLabeller(encoder, section.hidden, scales)
+    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
+    steps = section.epochs * -(-len(fold.train) // section.batch)
+
+    def masked(positions, chance):
+        """Per scale, logits [masked frames, scale] and labels [masked frames]."""
+        conv, lengths = speech.cnn(positions)
+        mask = span_mask(lengths, conv.shape[1], section.mask_prob, section.mask_length, chance)
+        states = encoder.context(conv, lengths, mask_time_indices=mask)[-1][mask]
+        for scale, logits in zip(scales, model(states), strict=True):
+            whole = torch.zeros(mask.shape, dtype=torch.long)
+            for i, position in enumerate(positions):
+                start, end = where[int(position)]
+                whole[i, : end - start] = torch.from_numpy(labels[str(scale)][start:end].astype(np.int64))
+            yield logits, whole[mask]
+
+    def loss_of(positions):
+        losses = [torch.nn.functional.cross_entropy(*pair) for pair in masked(positions, generator)]
+        return torch.stack(losses).mean()
+
+    def accuracy(positions):
+        with torch.no_grad():
+            return [float((x.argmax(1) == y).float().mean()) for x, y in masked(positions, generator)]
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: bucketed(fold.train, speech.lengths, section.batch, generator),
+        loss_of,
+        None,
+        epochs=section.epochs,
+        schedule=warm_up(optimiser, steps, 0.05, decay=False),
+        generator=generator,
+        unit=unit,
+    )
+    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    right = [accuracy(fold.val[i : i + section.batch]) for i in range(0, len(fold.val), section.batch)]
+    notes = {"history": history.__dict__, "heard": heard}
+    notes["masked accuracy on validation rows"] = dict(zip(map(str, scales), np.mean(right, 0).tolist(), strict=True))
+    return as_arrays(encoder.state_dict(), "encoder/"), notes
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, adapt.arguments)

@@ -1,0 +1,27 @@
+"""Retrain the speech encoder by masked prediction of the pseudo-labels (Pan 2024, stage 2).
+
+OUTPUTS
+    data/retrain/{study}/{name}/{part}.safetensors   retrained encoders
+"""
+
+
+rule retrain:
+    input:
+        unpack(lambda w: plan.chain_inputs("retrain", w.study, w.name, w.part)),
+    output:
+        "data/retrain/{study}/{name}/{part}.safetensors",
+    log:
+        "data/logs/retrain/{study}-{name}-{part}.log",
+    benchmark:
+        "data/benchmarks/retrain/{study}-{name}-{part}.tsv"
+    threads: lambda w: plan.params["retrain"][w.name]["threads"]
+    resources:
+        gpu=1,
+    params:
+        reads=lambda w: plan.chain_reads("retrain", w.study, w.name),
+        code=code.digest("stages.retrain"),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"], ""),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.retrain --log {log} --study {wildcards.study} --name {wildcards.name}"
+        " --part {wildcards.part} {params.encoders} {params.inputs} --out {output}"

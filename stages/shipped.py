@@ -1,0 +1,276 @@
+"""What ships in params.yaml: the named entries of its registries, and the document that is made of them.
+
+Used by ``python -m stages.params`` alone; at run time only params.yaml counts.
+"""
+
+import textwrap
+import types
+import typing
+
+import yaml
+from pydantic import BaseModel
+
+from stages import params as whole
+from stages.corpora.asr import Whisper as WhisperAsr
+from stages.corpora.corruption import Corrupted
+from stages.corpora.planted import Planted
+from stages.corpora.ravdess import Ravdess
+from stages.encoders.masked_language import BertPretraining
+from stages.encoders.masked_prediction import HubertPretraining
+from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
+from stages.protocol import GroupFolds, LeaveOneGroupOut
+from stages.recipes.cmgi import Cmgi
+from stages.recipes.control import Control
+from stages.recipes.gmp import Gmp
+from stages.recipes.linear import Linear
+from stages.recipes.probe import Probe
+from stages.recipes.regressor import Regressor
+from stages.recipes.student import Student
+from stages.recipes.teacher import Teacher
+from stages.transcribe import Gold
+
+EMOBOX = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
+
+CORPORA = {"planted": Planted.shipped(), "ravdess": Ravdess.shipped(path="data/raw/ravdess")}
+
+PROTOCOLS = {
+    "sessions": LeaveOneGroupOut.shipped(
+        classes=["angry", "happy", "neutral", "sad"], merge={"excited": "happy"}, by="session", validation=1
+    ),
+    "speakers": LeaveOneGroupOut.shipped(classes=[], merge={}, by="speaker", validation=1),
+    "ravdess-emobox": GroupFolds.shipped(
+        classes=[], merge={}, by="speaker", folds=[fold.split() for fold in EMOBOX], validation=4
+    ),
+}
+
+TRANSCRIPTS = {
+    "gold": Gold.shipped(),
+    "corrupted": Corrupted.shipped(wer=0.2),
+    "whisper-tiny.en": WhisperAsr.shipped(model="tiny.en", folder="data/raw/whisper"),
+}
+
+
+def _hub(source: str, revision: str, **more) -> dict:
+    return Transformers.shipped(source=source, revision=revision, layers=["all", "conv"], **more)
+
+
+ENCODERS = {
+    "hubert-small": BuiltinSpeech.shipped(pretrain="hubert", layers=["all", "conv"]),
+    "bert-small": BuiltinText.shipped(pretrain="bert"),
+    "mfcc": Mfcc.shipped(),
+    "egemaps": Egemaps.shipped(),
+    "spectrogram": Spectrogram.shipped(),
+    "whisper-tiny": Whisper.shipped(source="data/raw/whisper-tiny-encoder", revision=""),
+    "minilm-l3": Text.shipped(source="data/raw/minilm-l3", revision=""),
+    "wav2vec2-base": _hub("facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8"),
+    "wav2vec2-base-960h": _hub("facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"),
+    "hubert-base": _hub("facebook/hubert-base-ls960", "dba3bb02fda4248b6e082697eee756de8fe8aa8a"),
+    "hubert-large": _hub("facebook/hubert-large-ll60k", "ff022d095678a2995f3c49bab18a96a9e553f782", normalise=True),
+    "distilhubert": _hub("ntu-spml/distilhubert", "fa87d96265d6b7af66e112faff6ff44df419cec9"),
+    "bert-base": Text.shipped(
+        source="google-bert/bert-base-uncased", revision="86b5e0934494bd15c9632b12f734a8a67f723594"
+    ),
+    "tinybert": Text.shipped(
+        source="huawei-noah/TinyBERT_General_4L_312D", revision="4d2f8cf0079689fb3a1e27972aa29ec4c171ceed"
+    ),
+}
+
+SYSTEMS = {
+    "majority": Control.shipped(modality="none"),
+    "duration": Control.shipped(modality="none", sees="duration"),
+    "duration-dimensions": Control.shipped(modality="none", sees="duration", task="dimensions"),
+    "linear": Linear.shipped(),
+    "linear-speaker": Linear.shipped(normalise="speaker"),
+    "linear-dimensions": Linear.shipped(task="dimensions"),
+    "pepino2021-dense-speaker": Probe.shipped(
+        paper="pepino2021", table="2", row="Dense-speaker", speech="wav2vec2-base", normalise="speaker"
+    ),
+    "pepino2021-dense-global": Probe.shipped(
+        paper="pepino2021", table="2", row="Dense-global", speech="wav2vec2-base", normalise="global"
+    ),
+    "deoliveira2023-distil-text": Regressor.shipped(
+        paper="deoliveira2023",
+        table="1",
+        row="+ text: DistilHuBERT",
+        modality="audio+text",
+        speech="distilhubert",
+        text="tinybert",
+    ),
+    "srinivasan2022-teacher": Teacher.shipped(
+        paper="srinivasan2022",
+        table="2",
+        row="9 teacher",
+        modality="audio+text",
+        speech="hubert-large",
+        text="bert-base",
+    ),
+    "srinivasan2022-cts": Student.shipped(paper="srinivasan2022", table="2", row="12 cT/S", speech="hubert-base"),
+    "gao2024-cmgi": Cmgi.shipped(paper="gao2024", table="2", row="CmGI", speech="hubert-large", text="bert-base"),
+    "pan2024-gmp-ams": Gmp.shipped(paper="pan2024", table="3", row="GMP, AMS", speech="hubert-base"),
+}
+
+DEFAULT = [
+    "majority",
+    "duration",
+    "duration-dimensions",
+    "linear",
+    "linear-dimensions",
+    "pepino2021-dense-speaker",
+    "deoliveira2023-distil-text",
+    "srinivasan2022-teacher",
+    "srinivasan2022-cts",
+    "gao2024-cmgi",
+    "pan2024-gmp-ams",
+]
+SMALL = {
+    "pepino2021-dense-speaker": {"learning_rate": 3e-3},
+    "deoliveira2023-distil-text": {"learning_rate": 1e-3},
+    "srinivasan2022-teacher": {"epochs": 25, "learning_rate": 2e-3, "normalise": "global"},
+    "srinivasan2022-cts": {"epochs": 15, "learning_rate": 2e-3, "tuned_blocks": 1},
+    "gao2024-cmgi": {
+        "width": 64,
+        "heads": 4,
+        "learning_rate": 1e-3,
+        "batch": 16,
+        "accumulate": 1,
+        "stage1_freeze_cnn": True,
+        "epochs": [12, 12],
+    },
+    "pan2024-gmp-ams": {"start": "gmp-small", "hidden": 64, "learning_rate": 1e-3, "batch": 16},
+}
+STUDIES = {
+    "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1, 2]),
+    "ravdess": whole.Study.shipped(
+        corpus="ravdess",
+        protocol="ravdess-emobox",
+        speech="whisper-tiny",
+        text="",
+        transcripts="",
+        seeds=[1, 2, 3, 4, 5],
+        systems=[
+            "majority",
+            "duration",
+            "linear",
+            "linear-speaker",
+            "pepino2021-dense-global",
+            "pepino2021-dense-speaker",
+        ],
+        changes={name: {"max_seconds": 5.0} for name in ("pepino2021-dense-global", "pepino2021-dense-speaker")},
+    ),
+}
+
+SECTIONS = {
+    "active": ["default"],
+    "studies": STUDIES,
+    "corpora": CORPORA,
+    "protocols": PROTOCOLS,
+    "transcripts": TRANSCRIPTS,
+    "encoders": ENCODERS,
+    "systems": SYSTEMS,
+    "ingest": whole.Ingest.shipped(),
+    "pretrain": {"hubert": HubertPretraining.shipped(), "bert": BertPretraining.shipped()},
+    "features": whole.Features.shipped(),
+    "adapt": {
+        "gmp": whole.Adapt.shipped(),
+        "gmp-small": whole.Adapt.shipped(lstm=32, hidden=64, learning_rate=1e-3, batch=16, epochs=10),
+    },
+    "cluster": {
+        "gmp": whole.Cluster.shipped(),
+        "gmp-small": whole.Cluster.shipped(adapt="gmp-small", layer=-2, scales=[16, 64]),
+    },
+    "retrain": {
+        "gmp": whole.Retrain.shipped(),
+        "gmp-small": whole.Retrain.shipped(cluster="gmp-small", hidden=64, learning_rate=1e-3, batch=16, epochs=10),
+    },
+    "train": whole.Train.shipped(),
+    "teach": whole.Teach.shipped(),
+    "distill": whole.Distill.shipped(),
+    "evaluate": whole.Evaluate.shipped(),
+    "report": whole.Report.shipped(),
+}
+
+HEAD = """\
+# All parameters. Made by `make params` from the models in stages/ and the entries in stages/shipped.py; edit freely.
+# A key that is missing or unknown is an error. What each stage reads of this file stands in stages/*.smk.
+"""
+
+
+def document() -> str:
+    """The shipped params.yaml, every key explained where a model first appears."""
+    lines, explained = [HEAD], set()
+    for name, values in SECTIONS.items():
+        field = whole.Params.model_fields[name]
+        about = field.description or (field.annotation.__doc__ or "").strip().splitlines()[0]
+        lines.append("\n".join(f"# {line}" for line in textwrap.wrap(about, 110)))
+        lines += _entry(name, values, field.annotation, 0, explained)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _entry(key: str, values, kind, depth: int, explained: set) -> list[str]:
+    indent = "  " * depth
+    kind = _model_of(kind, values)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        lines = [f"{indent}{key}:"]
+        for name, value in values.items():
+            field = kind.model_fields[name]
+            inner = _entry(name, value, field.annotation, depth + 1, explained)
+            if (kind, name) not in explained:
+                explained.add((kind, name))
+                inner[0] = f"{inner[0]:<44}  # {field.description}"
+            lines += inner
+        return lines
+    if isinstance(values, dict) and values:
+        arguments = [a for a in typing.get_args(kind) if a is not str]
+        inner_kind = arguments[-1] if arguments else None
+        lines = [f"{indent}{key}:"]
+        for name, value in values.items():
+            lines += _entry(name, value, inner_kind, depth + 1, explained)
+        return lines
+    if isinstance(values, list) and len(str(values)) > 90:
+        return [f"{indent}{key}:", *(f"{indent}  - {_inline(v)}" for v in values)]
+    return [f"{indent}{key}: {_inline(values)}"]
+
+
+def _model_of(kind, values):
+    """The model that ``values`` belong to, looked up by its tag in a union."""
+    kind = whole.settings.plain(kind)
+    if isinstance(kind, list):
+        tag = next(values[name] for name in ("recipe", "kind", "reader") if name in values)
+        return next(m for m in kind if tag in _text_tags(m))
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return None
+    return kind
+
+
+def _text_tags(model) -> set:
+    first = next(n for n in ("recipe", "kind", "reader") if n in model.model_fields)
+    return set(typing.get_args(model.model_fields[first].annotation))
+
+
+def _inline(value) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).strip()
+    return text.removesuffix("\n...").removesuffix("...").strip()
+
+
+def table() -> str:
+    """All parameters as a Markdown table: section, key, shipped value, meaning."""
+    rows, seen = ["| section | key | shipped | meaning |", "|---|---|---|---|"], set()
+
+    def add(section: str, model) -> None:
+        for name, field in model.model_fields.items():
+            if (model, name) in seen:
+                continue
+            seen.add((model, name))
+            shipped = (field.json_schema_extra or {}).get("shipped", field.default)
+            rows.append(f"| `{section}` | `{name}` | `{_inline(shipped)}` | {field.description} |".replace("`''`", ""))
+
+    for name, field in whole.Params.model_fields.items():
+        kinds = typing.get_args(field.annotation)[1:] or (field.annotation,)
+        for kind in kinds:
+            models = whole.settings.plain(kind)
+            for model in models if isinstance(models, list) else [models]:
+                if isinstance(model, type) and issubclass(model, BaseModel):
+                    tag = f" ({', '.join(_text_tags(model))})" if isinstance(models, list) else ""
+                    add(name + tag, model)
+    return "\n".join(rows)

@@ -1,0 +1,32 @@
+"""Train the multimodal teachers and keep what they say of every training utterance (Srinivasan 2022).
+
+OUTPUTS
+    data/teach/{study}/{system}/{part}.csv           predictions of validation and test rows
+    data/teach/{study}/{system}/{part}.safetensors   the models of all folds and seeds
+    data/teach/{study}/{system}/{part}.views.safetensors   embeddings and predictions, for the student
+"""
+
+
+rule teach:
+    input:
+        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+    output:
+        predictions="data/teach/{study}/{system}/{part}.csv",
+        models="data/teach/{study}/{system}/{part}.safetensors",
+        views="data/teach/{study}/{system}/{part}.views.safetensors",
+    log:
+        "data/logs/teach/{study}-{system}-{part}.log",
+    benchmark:
+        "data/benchmarks/teach/{study}-{system}-{part}.tsv"
+    threads: plan.params["teach"]["threads"]
+    resources:
+        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
+    params:
+        reads=lambda w: plan.system_reads("teach", w.study, w.system),
+        code=lambda w: plan.recipe_code("teach", w.study, w.system),
+        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.teach --log {log} --study {wildcards.study} --system {wildcards.system}"
+        " --part {wildcards.part} {params.encoders} {params.inputs}"
+        " --predictions {output.predictions} --models {output.models} --views {output.views}"

@@ -1,0 +1,99 @@
+"""Train the folds and seeds of one system and write what it predicts.
+
+Reads manifest, protocol and what the recipe asks for (stages/recipes/); params ``train``, ``systems.SYSTEM``,
+``studies.STUDY.seeds`` and ``studies.STUDY.changes.SYSTEM``. Writes the predictions of validation and test rows (CSV)
+and the models of all units (safetensors).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages import code, jobs, settings, units
+from stages.recipes import system
+from stages.settings import Section, setting
+from stages.stores import scratch
+
+
+class Train(Section):
+    """What all training jobs share; nothing here but the threads changes a result."""
+
+    threads: int = setting(1, "threads of every training job (another number rounds differently)", ge=1)
+    memory_gb: float = setting(
+        4.0, "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
+    )
+
+
+def arguments(parser) -> None:
+    from stages.recipes import inputs
+
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
+    parser.add_argument("--text-encoder", default="", help="its name in encoders")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--predictions", type=Path, required=True, help="output: predictions CSV")
+    parser.add_argument("--models", type=Path, required=True, help="output: models")
+    inputs.add_arguments(parser)
+
+
+def main(args) -> None:
+    from stages.recipes.inputs import Inputs
+
+    section = settings.load(Train, "train", args.params)
+    jobs.use_threads(section.threads)
+    row = system.load(args.params, args.study, args.system)
+    seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
+    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, section.memory_gb)
+    train_and_write(args, row, inputs, seeds, section.threads)
+
+
+def seeds_of(row, seeds: list[int]) -> list[int]:
+    """The study's seeds, or the first alone for a recipe without chance in it."""
+    return seeds[:1] if row.deterministic else seeds
+
+
+def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
+    """Train every unit of the job, write predictions and models, and return the units.
+
+    ``teach`` and ``distill`` end in it too.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    recipe, examples = system.module(row.recipe), inputs.examples
+    digests = inputs.digests()
+    shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "code": code.digest(recipe.__name__)}
+
+    def depends(fold, seed):
+        return shared | {"examples": examples.digest(fold)}
+
+    def work(number, seed, unit):
+        fold = examples.fold(number)
+        outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
+        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes
+
+    folds = units.part_of(args.part, examples.folds)
+    results = units.run(
+        f"{row.stage} {args.system}", [(f, s) for f in folds for s in seeds], depends, work, args.scratch
+    )
+    write_predictions(args.predictions, examples, results)
+    units.write(args.models, results, "model/")
+    return results
+
+
+def write_predictions(path: Path, examples, results: dict) -> None:
+    """The prediction file of all units, in the contract's columns."""
+    import pandas as pd
+
+    tables = [
+        examples.predictions(examples.fold(fold), seed, arrays["outputs"], notes.get("hypotheses"))
+        for (fold, seed), (arrays, notes) in results.items()
+    ]
+    with jobs.writing(path) as temporary:
+        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,30 @@
+"""Train single systems: probes, fine-tuning, fusion, controls. One module of stages/recipes/ per recipe.
+
+OUTPUTS
+    data/train/{study}/{system}/{part}.csv           predictions of validation and test rows
+    data/train/{study}/{system}/{part}.safetensors   the models of all folds and seeds
+"""
+
+
+rule train:
+    input:
+        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+    output:
+        predictions="data/train/{study}/{system}/{part}.csv",
+        models="data/train/{study}/{system}/{part}.safetensors",
+    log:
+        "data/logs/train/{study}-{system}-{part}.log",
+    benchmark:
+        "data/benchmarks/train/{study}-{system}-{part}.tsv"
+    threads: plan.params["train"]["threads"]
+    resources:
+        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
+    params:
+        reads=lambda w: plan.system_reads("train", w.study, w.system),
+        code=lambda w: plan.recipe_code("train", w.study, w.system),
+        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.train --log {log} --study {wildcards.study} --system {wildcards.system}"
+        " --part {wildcards.part} {params.encoders} {params.inputs}"
+        " --predictions {output.predictions} --models {output.models}"

@@ -1,0 +1,126 @@
+"""Transcribe: the words of every utterance, from the corpus itself, corrupted to a set WER, or by Whisper.
+
+Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
+and wer (of text against reference, empty without one); for Whisper its figures of quality too.
+"""
+
+import csv
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from stages import jobs, settings
+from stages.corpora.asr import Whisper
+from stages.corpora.corruption import Corrupted
+from stages.corpora.manifest import cell, read_manifest
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+QUALITY = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
+
+
+class Gold(Section):
+    """The corpus' own transcripts, as they are."""
+
+    kind: Literal["gold"] = setting("gold", "where transcripts come from")
+
+
+Source = Annotated[Gold | Corrupted | Whisper, Field(discriminator="kind")]
+"""An entry of ``transcripts:``, told apart by its key ``kind``."""
+
+
+def load(name: str, params: str) -> Source:
+    """The validated entry ``transcripts.{name}`` of the parameter file."""
+    key = f"transcripts.{name}"
+    return settings.adapt(TypeAdapter(Source), settings.read(params, key), key, params)
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--corpus", required=True, help="name of the corpus, for messages")
+    parser.add_argument("--source", required=True, help="name of an entry of transcripts:")
+    parser.add_argument("--manifest", type=Path, required=True, help="input: the corpus' manifest")
+    parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper listens)")
+    parser.add_argument("--out", type=Path, required=True, help="output: the transcripts' CSV")
+
+
+def main(args) -> None:
+    from stages.corpora.text import error_rates
+
+    source = load(args.source, args.params)
+    manifest = read_manifest(args.manifest)
+    references = dict(zip(manifest["utterance"], manifest["text"].str.strip(), strict=True))
+    english = False
+    if isinstance(source, Whisper):
+        found = _listen(source, args, list(references))
+        english = source.language == "en"
+    else:
+        _need_text(references, args)
+        texts = references
+        if isinstance(source, Corrupted):
+            from stages.corpora.corruption import corrupt
+
+            texts = corrupt(references, source, f"transcripts.{args.source}")
+        found = [{"text": text} for text in texts.values()]
+    rates, whole = error_rates(list(references.values()), [row["text"] for row in found], english)
+    _log(found, rates, whole, english)
+    extra = QUALITY if isinstance(source, Whisper) else ()
+    with jobs.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["utterance", "text", "reference", "wer", *extra])
+        for (utterance, reference), row, rate in zip(references.items(), found, rates, strict=True):
+            numbers = [_number(rate), *(_number(row[name]) for name in extra)]
+            writer.writerow([utterance, cell(row["text"]), reference, *numbers])
+
+
+def _listen(source: Whisper, args, utterances: list[str]) -> list[dict]:
+    from stages.corpora import asr
+    from stages.stores.audio import AudioStore
+
+    if not args.audio:
+        raise UserError("transcribe: --audio: needed by Whisper; give the corpus' audio.h5")
+    store = AudioStore(args.audio)
+    if store.utterances != utterances or store.manifest != jobs.sha256(args.manifest):
+        raise UserError(f"{args.audio}: not made with {args.manifest}; run the stage ingest again")
+    return asr.transcribe(source, store, f"transcripts.{args.source}")
+
+
+def _need_text(references: dict[str, str], args) -> None:
+    """Refuse a corpus without transcripts; count the utterances that lack one."""
+    empty = [utterance for utterance, text in references.items() if not text]
+    if len(empty) == len(references):
+        raise UserError(
+            f"transcripts.{args.source}: corpus {args.corpus}: none of its {len(references)} utterances has a "
+            f"transcript in {args.manifest}; fill the column 'text' of the corpus, or take a source of kind whisper"
+        )
+    if empty:
+        jobs.log.warning(
+            "%s: %d of %d utterances have no transcript (%s ...): empty text",
+            args.corpus,
+            len(empty),
+            len(references),
+            empty[0],
+        )
+
+
+def _log(found: list[dict], rates: list[float | None], whole: float | None, english: bool) -> None:
+    normaliser = "whisper's English" if english else "plain"
+    if whole is not None:
+        jobs.log.info("WER %.4f over the corpus (%s normaliser)", whole, normaliser)
+    unscored = sum(rate is None for rate in rates)
+    if unscored:
+        jobs.log.info("%d of %d utterances have no reference words, so no WER", unscored, len(rates))
+    silent = sum(not row["text"] for row in found)
+    if silent:
+        jobs.log.info("%d of %d utterances have no text", silent, len(found))
+    again = sum(bool(row.get("temperature")) for row in found)
+    if again:
+        jobs.log.info("%d clips failed Whisper's checks and were decoded again", again)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    jobs.run(main, __doc__, arguments)

@@ -1,0 +1,26 @@
+"""Transcripts of a corpus from one source: the gold ones, gold ones corrupted to a set WER, or Whisper's.
+
+OUTPUTS
+    data/transcribe/{corpus}/{transcripts}.csv   text, reference and WER of every utterance
+"""
+
+
+rule transcribe:
+    input:
+        manifest="data/ingest/{corpus}/manifest.csv",
+        audio="data/ingest/{corpus}/audio.h5",
+    output:
+        "data/transcribe/{corpus}/{transcripts}.csv",
+    log:
+        "data/logs/transcribe/{corpus}-{transcripts}.log",
+    benchmark:
+        "data/benchmarks/transcribe/{corpus}-{transcripts}.tsv"
+    threads: lambda w: plan.params["transcripts"][w.transcripts].get("threads", 1)
+    resources:
+        gpu=lambda w: int(plan.params["transcripts"][w.transcripts]["kind"] == "whisper"),
+    params:
+        reads=lambda w: plan.reads(f"transcripts.{w.transcripts}"),
+        code=code.digest("stages.transcribe"),
+    shell:
+        "exec python -m stages.transcribe --log {log} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
+        " --manifest {input.manifest} --audio {input.audio} --out {output}"

@@ -1,0 +1,301 @@
+"""Speech encoders: batched equals single, strict loading, layers, files."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from stages.encoders import Encoder, batching, is_text, specs
+from stages.errors import UserError
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+SHARED = Path(__file__).parents[3] / "shared"
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+KINDS = {
+    "group-norm HuBERT": {"model_type": "hubert"},
+    "DistilHuBERT": {"model_type": "hubert", "feat_proj_layer_norm": False},
+    "batch-norm HuBERT": {"model_type": "hubert", "conv_pos_batch_norm": True},
+    "layer-norm wav2vec2": {
+        "model_type": "wav2vec2",
+        "feat_extract_norm": "layer",
+        "do_stable_layer_norm": True,
+        "conv_bias": True,
+    },
+    "WavLM": {"model_type": "wavlm"},
+    "data2vec": {"model_type": "data2vec-audio", "num_conv_pos_embeddings": 5, "conv_pos_kernel_size": 19},
+}
+
+
+def small(kind="group-norm HuBERT", normalise=False):
+    from stages.encoders.speech import SpeechEncoder
+
+    torch.manual_seed(3)
+    encoder = SpeechEncoder.build(SMALL | KINDS[kind], normalise).eval()
+    with torch.no_grad():  # give norms and biases values of their own, or a fault in them would not show
+        for parameter in encoder.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        for name, buffer in encoder.named_buffers():
+            if "running_mean" in name:
+                buffer.add_(torch.randn_like(buffer))
+    return encoder
+
+
+def clips(lengths, seed=0):
+    rng = np.random.default_rng(seed)
+    return [(0.1 * rng.standard_normal(n) + 0.02).astype(np.float32) for n in lengths]
+
+
+def relative(found, wanted):
+    return float((found - wanted).norm() / wanted.norm())
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_batched_equals_single(kind, normalise):
+    encoder = small(kind, normalise)
+    waves = clips([16_000, 5_000, 400, 250, 7_777, 15_999, 31_000])
+    singles = {}
+    with torch.no_grad():
+        for i, wave in enumerate(waves):
+            conv, frames = encoder.frontend(*batching.collate([wave]))
+            singles[i] = [conv[0], *[s[0] for s in encoder.context(conv, frames)]]
+        worst, together = 0.0, 0
+        for batch in batching.plan(np.array([len(w) for w in waves]), 100_000):
+            conv, frames = encoder.frontend(*batching.collate([waves[i] for i in batch]))
+            states = [conv, *encoder.context(conv, frames)]
+            together = max(together, len(batch))
+            for row, i in enumerate(batch):
+                assert frames[row] == len(singles[i][0])
+                for state, single in zip(states, singles[i], strict=True):
+                    worst = max(worst, relative(state[row, : frames[row]], single))
+    assert together > 2
+    assert worst <= 1e-4
+
+
+def test_plain_group_norm_would_differ():
+    """The test above has teeth: without the mask the same model's frames change by far more."""
+    encoder = small()
+    wave = clips([8_000])[0]
+    padded = torch.from_numpy(np.pad(wave, (0, 8_000)))[None]
+    with torch.no_grad():
+        single, _ = encoder.frontend(*batching.collate([wave]))
+        masked, frames = encoder.frontend(padded, torch.tensor([8_000]))
+        unmasked, _ = encoder.frontend(padded, torch.tensor([16_000]))
+    valid = slice(0, int(frames[0]))
+    assert relative(masked[0, valid], single[0]) <= 1e-5
+    assert relative(unmasked[0, valid], single[0]) > 0.05
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_hidden_states_as_transformers(kind):
+    from transformers import AutoConfig, AutoModel
+
+    encoder = small(kind)
+    config = dict(SMALL | KINDS[kind])
+    model = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config)).eval()
+    model.load_state_dict(encoder.model.state_dict())
+    wave = torch.from_numpy(clips([12_345])[0])[None]
+    with torch.no_grad():
+        wanted = model(wave, output_hidden_states=True)
+        wanted_conv = model.feature_extractor(wave).transpose(1, 2)
+        conv, frames = encoder.frontend(wave, torch.tensor([12_345]))
+        states = encoder.context(conv, frames)
+    assert relative(conv, wanted_conv) <= 1e-5
+    assert len(states) == len(wanted.hidden_states) == encoder.depth + 1
+    for found, state in zip(states[:-1], wanted.hidden_states[:-1], strict=True):
+        assert relative(found, state) <= 1e-5
+    assert relative(states[-1], wanted.last_hidden_state) <= 1e-5
+
+
+def test_frames_are_what_comes_out():
+    encoder = small()
+    assert encoder.receptive == 400
+    assert encoder.hop == 0.02
+    for samples in (1, 399, 400, 719, 720, 721, 16_000, 16_001, 40_000):
+        with torch.no_grad():
+            conv, frames = encoder.frontend(*batching.collate(clips([samples])))
+        assert encoder.frames(samples) == int(frames[0]) == conv.shape[1]
+
+
+def test_gradients_reach_cnn_and_mask_embedding():
+    encoder = small().train()
+    waves, lengths = batching.collate(clips([9_000, 4_000]))
+    conv, frames = encoder.frontend(waves, lengths)
+    mask = torch.zeros(conv.shape[:2], dtype=torch.bool)
+    mask[:, 3:8] = True
+    encoder.context(conv, frames, mask)[-1].square().mean().backward()
+    assert encoder.model.masked_spec_embed.grad.abs().sum() > 0
+    assert encoder.model.feature_extractor.conv_layers[0].conv.weight.grad.abs().sum() > 0
+    encoder.zero_grad()
+    encoder.freeze_cnn()
+    conv, frames = encoder.frontend(waves, lengths)
+    encoder.context(conv, frames, mask)[-1].square().mean().backward()
+    assert encoder.model.feature_extractor.conv_layers[0].conv.weight.grad is None
+    assert encoder.model.feature_projection.projection.weight.grad.abs().sum() > 0
+
+
+def test_file_round_trip(tmp_path):
+    from stages.encoders.speech import SpeechEncoder
+
+    encoder = small(normalise=True)
+    path = tmp_path / "small.safetensors"
+    encoder.save(path, {"heard": {"source": "noise"}})
+    again = SpeechEncoder.load(path)
+    assert again.notes == {"heard": {"source": "noise"}}
+    assert again.normalise
+    assert len(again.weights) == 64
+    batch = batching.collate(clips([9_000, 4_000]))
+    with torch.no_grad():
+        for found, wanted in zip(again(*batch)[0], encoder(*batch)[0], strict=True):
+            assert torch.equal(found, wanted)
+    assert encoder.state_dict().keys() == again.state_dict().keys()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="delete it"):
+        SpeechEncoder.load(path)
+
+
+def folder_with(encoder, tmp_path, change=lambda state: state):
+    """A local folder in Hugging Face layout, its tensors as ``change`` leaves them."""
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    encoder.model.config.save_pretrained(folder)
+    state = {k: v.clone().contiguous() for k, v in encoder.model.state_dict().items()}
+    save_file(change(state), folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def loaded(folder, **changes):
+    from stages.encoders import load_speech
+
+    values = {"kind": "transformers", "source": str(folder), "revision": "", "layers": ["all"]}
+    values |= {"normalise": False, "truncate_layers": 0}
+    return load_speech(TypeAdapter(Encoder).validate_python(values | changes))
+
+
+def old_names(state):
+    """Weight-norm tensors as torch < 2.1 named them (transformers #26796)."""
+    names = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    renamed = {}
+    for name, value in state.items():
+        for new, old in names.items():
+            name = name.replace(new, old)
+        renamed[name] = value
+    assert any(name.endswith("weight_g") for name in renamed)
+    return renamed
+
+
+@pytest.mark.parametrize("change", [lambda s: s, old_names], ids=["new names", "old weight-norm names"])
+def test_loads_a_folder_exactly(tmp_path, change):
+    encoder = small("layer-norm wav2vec2")
+    again = loaded(folder_with(encoder, tmp_path, change))
+    batch = batching.collate(clips([9_000, 4_000]))
+    with torch.no_grad():
+        for found, wanted in zip(again(*batch)[0], encoder(*batch)[0], strict=True):
+            assert torch.equal(found, wanted)
+    assert not again.training
+
+
+def test_heads_are_left_out(tmp_path):
+    extra = {"lm_head.weight": torch.zeros(4, 32), "quantizer.codevectors": torch.zeros(1, 4, 8)}
+    assert loaded(folder_with(small(), tmp_path, lambda s: s | extra)).depth == 3
+
+
+@pytest.mark.parametrize(
+    "lost", ["encoder.pos_conv_embed.conv.parametrizations.weight.original1", "feature_projection.projection.bias"]
+)
+def test_missing_weights_are_refused(tmp_path, lost):
+    folder = folder_with(small(), tmp_path, lambda s: {k: v for k, v in s.items() if k != lost})
+    with pytest.raises(UserError, match=f"lack {lost.replace('.', '[.]')}"):
+        loaded(folder)
+
+
+def test_unexpected_and_misshapen_weights_are_refused(tmp_path):
+    folder = folder_with(small(), tmp_path, lambda s: s | {"encoder.layers.3.surprise": torch.zeros(2)})
+    with pytest.raises(UserError, match=r"unexpected encoder\.layers\.3\.surprise"):
+        loaded(folder)
+    shutil.rmtree(folder)
+    bias = "feature_projection.projection.bias"
+    folder = folder_with(small(), tmp_path, lambda s: s | {bias: torch.zeros(7)})
+    with pytest.raises(UserError, match=bias):
+        loaded(folder)
+
+
+def test_truncation_keeps_the_final_norm(tmp_path):
+    encoder = small("layer-norm wav2vec2")
+    folder = folder_with(encoder, tmp_path)
+    short = loaded(folder, truncate_layers=2)
+    batch = batching.collate(clips([9_000, 4_000]))
+    with torch.no_grad():
+        whole, cut = encoder(*batch)[0], short(*batch)[0]
+        normed = encoder.model.encoder.layer_norm(whole[2])
+    assert short.depth == 2
+    assert len(cut) == 3
+    assert torch.equal(cut[1], whole[1])
+    assert torch.allclose(cut[2], normed)
+    with pytest.raises(UserError, match="3 blocks"):
+        loaded(folder, truncate_layers=4)
+    with pytest.raises(UserError, match="no layer '3'"):
+        specs.chosen(
+            TypeAdapter(Encoder).validate_python(
+                {
+                    "kind": "transformers",
+                    "source": "x",
+                    "revision": "",
+                    "layers": ["3"],
+                    "normalise": False,
+                    "truncate_layers": 2,
+                }
+            ),
+            short.depth,
+            True,
+        )
+
+
+def test_hub_that_cannot_be_reached(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match=r"nobody/nothing' at revision 0{40}.*folder"):
+        loaded("nobody/nothing", revision="0" * 40)
+    with pytest.raises(UserError, match=r"config\.json"):
+        loaded(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "transformers", "layers": ["last"]},
+        {"kind": "transformers", "layers": ["1", "1"]},
+        {"kind": "transformers", "revision": "main"},
+        {"kind": "mfcc", "layers": ["1"]},
+        {"kind": "nothing"},
+    ],
+)
+def test_specs_refuse(values):
+    shipped = {"transformers": specs.Transformers, "mfcc": specs.Mfcc}.get(values["kind"])
+    with pytest.raises(ValueError, match="validation error"):
+        TypeAdapter(Encoder).validate_python((shipped.shipped() if shipped else {}) | values)
+
+
+@pytest.mark.parametrize("model", [specs.Transformers, specs.Whisper, specs.BuiltinSpeech, specs.BuiltinText,
+                                   specs.Text, specs.Egemaps, specs.Spectrogram, specs.Mfcc])  # fmt: skip
+def test_shipped_specs_are_valid(model):
+    spec = TypeAdapter(Encoder).validate_python(model.shipped())
+    assert type(spec) is model
+    assert is_text(spec) == is_text(model.shipped()) == model.__name__.endswith("Text")

@@ -1,0 +1,218 @@
+"""The stage features: the command line, the store it writes, what it refuses; and the sharing out of GPUs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import features
+from stages.encoders import batching, specs
+from stages.errors import UserError
+from stages.stores.audio import AudioWriter
+from stages.stores.features import FeatureStore
+
+ROOT = Path(__file__).parents[2]
+LENGTHS = [16_000, 250, 9_000, 12_345, 9_000]
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with params.yaml, audio.h5 and the files of two built-in encoders with random weights."""
+    import torch
+
+    from stages.encoders.speech import SpeechEncoder
+    from stages.encoders.text import SPECIAL, TextEncoder
+
+    encoders = {
+        "small": specs.BuiltinSpeech.shipped(layers=["conv", "all"], pretrain="small"),
+        "words": specs.BuiltinText.shipped(layers=["2", "0"], pretrain="words"),
+        "mfcc": specs.Mfcc.shipped(),
+        "egemaps": specs.Egemaps.shipped(),
+        "spectrogram": specs.Spectrogram.shipped(),
+    }
+    params = {"features": features.Features.shipped(batch_seconds=2.0), "encoders": encoders}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    rng = np.random.default_rng(0)
+    writer = AudioWriter(tmp_path / "audio.h5")
+    for i, length in enumerate(LENGTHS):
+        writer.add(f"u{i}", (3000 * rng.standard_normal(length)).astype(np.int16))
+    writer.close("f" * 64)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    speech = {"model_type": "hubert", "conv_dim": [16] * 7, "num_conv_pos_embeddings": 16}
+    encoder = SpeechEncoder.build(shape | speech | {"num_conv_pos_embedding_groups": 2})
+    encoder.save(tmp_path / "small.safetensors", {"heard": {"source": "noise", "names": ["a", "b"]}})
+    vocabulary = [*SPECIAL, "null", "yes", "##a"]
+    TextEncoder.build(shape | {"vocab_size": len(vocabulary)}, vocabulary).save(tmp_path / "words.safetensors", {})
+    (tmp_path / "transcripts.csv").write_text("utterance,text,reference,wer\nu0,null,,\nu1,,,\nu2,Yes null,,\n")
+    return tmp_path
+
+
+def command(place, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "stages.features", "--params", "params.yaml", "--corpus", "noise", *options],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def made(place, encoder, out, **files):
+    """The stage run within this process."""
+    values = dict(params=str(place / "params.yaml"), corpus="noise", encoder=encoder, out=place / out)
+    values |= {name: place / files[name] if name in files else None for name in ("audio", "transcripts", "pretrained")}
+    features.main(type("Args", (), values))
+
+
+def test_speech_store_equals_the_encoder(place):
+    import torch
+
+    from stages.encoders.speech import SpeechEncoder
+    from stages.stores.audio import AudioStore
+
+    options = ("--encoder", "small", "--audio", "audio.h5", "--pretrained", "small.safetensors", "--out", "out.h5")
+    found = command(place, *options)
+    assert found.returncode == 0, found.stderr
+    store = FeatureStore(place / "out.h5")
+    assert store.layers == ["0", "1", "2", "conv"]
+    assert store.utterances == [f"u{i}" for i in range(5)]
+    assert (store.width("conv"), store.width("2")) == (16, 32)
+    attributes = store.attributes
+    assert (attributes["encoder"], attributes["manifest"], attributes["hop"]) == ("small", "f" * 64, 0.02)
+    assert (attributes["dtype"], attributes["precision"]) == ("float16", "fp32")
+    assert json.loads(attributes["heard"]) == {"source": "noise"}
+    encoder = SpeechEncoder.load(place / "small.safetensors")
+    assert attributes["weights"] == encoder.weights
+    audio = AudioStore(place / "audio.h5")
+    for i, length in enumerate(LENGTHS):
+        wave = torch.from_numpy(audio.read(i))[None]
+        with torch.no_grad():
+            conv, frames = encoder.frontend(wave, torch.tensor([length]))
+            states = encoder.context(conv, frames)
+        for name, wanted in {"conv": conv, "0": states[0], "2": states[2]}.items():
+            assert np.allclose(store.read(name, i), wanted[0].numpy(), rtol=2e-3, atol=2e-3)
+    made(place, "small", "again.h5", audio="audio.h5", pretrained="small.safetensors")
+    again = FeatureStore(place / "again.h5")
+    for name in store.layers:
+        assert np.array_equal(again.map(name), store.map(name))
+
+
+def test_text_store(place):
+    made(place, "words", "out.h5", transcripts="transcripts.csv", pretrained="words.safetensors")
+    store = FeatureStore(place / "out.h5")
+    assert np.diff(store.offsets).tolist() == [3, 2, 4]  # 'null' is a word, an empty text [CLS] [SEP]
+    assert store.layers == ["0", "2"]
+    assert store.attributes["hop"] == 0
+    with pytest.raises(UserError, match="so it needs --transcripts"):
+        made(place, "words", "other.h5", audio="audio.h5", pretrained="words.safetensors")
+
+
+@pytest.mark.parametrize(("kind", "width"), [("mfcc", 39), ("egemaps", 25), ("spectrogram", 201)])
+def test_plain_features(place, kind, width):
+    made(place, kind, "out.h5", audio="audio.h5")
+    store = FeatureStore(place / "out.h5")
+    assert store.map("0").shape == (store.offsets[-1], width)
+    assert np.isfinite(store.map("0")).all()
+    assert store.attributes["hop"] == 0.01
+    assert np.diff(store.offsets)[0] == {"mfcc": 98, "egemaps": 96, "spectrogram": 98}[kind]
+
+
+def test_truncated_audio_is_one_line(place):
+    whole = (place / "audio.h5").read_bytes()
+    (place / "audio.h5").write_bytes(whole[: len(whole) // 2])
+    found = command(place, "--encoder", "mfcc", "--audio", "audio.h5", "--out", "out.h5")
+    assert found.returncode == 1
+    assert found.stderr.strip().splitlines()[-1].startswith("error: audio.h5: not a whole audio store")
+    assert not (place / "out.h5").exists()
+
+
+def test_truncated_store_is_refused(place):
+    made(place, "mfcc", "out.h5", audio="audio.h5")
+    whole = (place / "out.h5").read_bytes()
+    (place / "out.h5").write_bytes(whole[: len(whole) - 2000])
+    with pytest.raises(UserError, match="delete it"):
+        FeatureStore(place / "out.h5")
+
+
+def test_overflow_is_an_error():
+    with pytest.raises(UserError, match=r"float16 cannot hold 70000 \(u7\)"):
+        features.narrowed(np.array([[1.0, -70_000.0]], np.float32), "float16", "u7")
+    with pytest.raises(UserError, match="u7: a value is not finite"):
+        features.narrowed(np.array([[np.nan]], np.float32), "float32", "u7")
+    assert features.narrowed(np.ones((1, 1), np.float32), "float16", "u7").dtype == np.float16
+
+
+def test_plan_is_a_partition_within_the_limit():
+    lengths = np.random.default_rng(0).integers(1, 100, 500)
+    batches = batching.plan(lengths, 300)
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    assert all(len(b) * lengths[b].max() <= 300 for b in batches)
+    assert [b.tolist() for b in batching.plan(np.array([5, 9, 5, 50]), 10)] == [[3], [1], [0, 2]]
+    assert batching.plan(np.array([]), 10) == []
+
+
+CLAIM = """
+import sys, time
+from stages import devices
+name = devices.claim()
+print(name, time.time(), flush=True)
+time.sleep(float(sys.argv[1]))
+print(time.time(), flush=True)
+"""
+
+
+def gpus(folder, count):
+    """A PATH whose nvidia-smi lists ``count`` GPUs, as the real one prints them."""
+    program = folder / "nvidia-smi"
+    lines = [f"GPU {i}: NVIDIA H200 (UUID: GPU-{i}{i}{i}{i}-aa)" for i in range(count)]
+    program.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+
+
+def claims(environment, seconds):
+    command = [sys.executable, "-c", CLAIM, str(seconds)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_never_hold_the_same_gpu(tmp_path):
+    environment = gpus(tmp_path, 2)
+    started = [claims(environment, 1.5) for _ in range(5)]
+    spans = {}
+    for process in started:
+        name, begin, end = process.communicate(timeout=60)[0].split()
+        spans.setdefault(name, []).append((float(begin), float(end)))
+    assert set(spans) == {"GPU-0000-aa", "GPU-1111-aa"}
+    assert sum(map(len, spans.values())) == 5
+    for held in spans.values():
+        held.sort()
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(held))
+
+
+def test_visible_devices_narrow_the_choice(tmp_path):
+    for wanted, name in (("1", "GPU-1111-aa"), ("GPU-000", "GPU-0000-aa"), ("", "None"), ("-1", "None")):
+        process = claims(gpus(tmp_path, 2) | {"CUDA_VISIBLE_DEVICES": wanted}, 0)
+        assert process.communicate(timeout=60)[0].split()[0] == name
+    process = claims(gpus(tmp_path, 2) | {"PATH": str(tmp_path / "empty")}, 0)
+    assert process.communicate(timeout=60)[0].split()[0] == "None"
+
+
+def test_a_killed_holder_frees_its_gpu(tmp_path):
+    environment = gpus(tmp_path, 1)
+    first = claims(environment, 60)
+    first.stdout.readline()
+    second = claims(environment, 0)
+    time.sleep(1)
+    assert second.poll() is None
+    first.kill()
+    assert second.communicate(timeout=30)[0].startswith("GPU-0000-aa")
+    first.wait()

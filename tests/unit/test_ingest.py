@@ -1,0 +1,246 @@
+"""Ingest through its command line: what it decodes exactly, what it refuses, and in which words."""
+
+import hashlib
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+from small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
+
+from stages.corpora import decode, ravdess
+from stages.errors import UserError
+from stages.stores.audio import AudioStore
+
+
+def test_manifest_holds_exact_values(tmp_path):
+    make_corpus(tmp_path)
+    ingest(tmp_path)
+    rows = read(tmp_path / "out/manifest.csv")
+    header = "utterance,speaker,gender,session,duration,text,emotion,arousal,valence,dominance,split,sha256"
+    assert ",".join(list(rows[0])[:12]) == header
+    assert [row["utterance"] for row in rows] == [f"u{i:02d}" for i in range(12)]
+    samples, _ = soundfile.read(tmp_path / "audio/u05.wav", dtype="int16")
+    row = rows[5]
+    assert row["sha256"] == hashlib.sha256(samples.tobytes()).hexdigest()
+    assert row["duration"] == "0.3500000" and row["arousal"] == "2.25" and row["valence"] == ""
+    assert (row["speaker"], row["gender"], row["session"], row["split"]) == ("S2M", "male", "Ses2", "")
+    assert row["text"] == "word5 and word6, then"
+    store = AudioStore(tmp_path / "out/audio.h5")
+    assert store.utterances == [row["utterance"] for row in rows]
+    np.testing.assert_array_equal(store.read("u05") * 32768, samples)
+    assert store.manifest == hashlib.sha256((tmp_path / "out/manifest.csv").read_bytes()).hexdigest()
+    assert read(tmp_path / "out/quarantine.csv") == []
+
+
+def test_result_is_the_same_whatever_the_workers(tmp_path):
+    make_corpus(tmp_path, each=10)
+    ingest(tmp_path)
+    write_params(tmp_path, ingest={"workers": 3})
+    ingest(tmp_path, out="again")
+    for name in ("manifest.csv", "audio.h5"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
+def test_stereo_at_44100_is_decoded_to_mono_16k(tmp_path, suffix):
+    path = tmp_path / f"tone.{suffix}"
+    wave = tone(1.0, 44_100, channels=2)
+    wave[:, 1] = 0
+    soundfile.write(path, wave, 44_100)
+    samples, clipped = decode.decode(path)
+    assert samples.dtype == np.int16 and len(samples) == 16_000 and clipped == 0
+    inner = samples[2000:-2000] / 32768
+    assert abs(inner).max() == pytest.approx(0.25, abs=0.01)  # the mean of a half-scale channel and silence
+    assert abs(np.fft.rfft(inner)).argmax() * 16_000 / len(inner) == pytest.approx(440, abs=2)
+
+
+def test_16_bit_mono_at_16k_passes_bit_for_bit(tmp_path):
+    wanted = np.random.default_rng(1).integers(-32768, 32768, 5000).astype(np.int16)
+    soundfile.write(tmp_path / "noise.flac", wanted, 16_000)
+    samples, clipped = decode.decode(tmp_path / "noise.flac")
+    np.testing.assert_array_equal(samples, wanted)
+    assert clipped == 0
+
+
+def cut(path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def damage(folder, kind: str) -> tuple[str, str]:
+    """Put one faulty file into the corpus; its name and the reason that is expected."""
+    audio = folder / "audio"
+    if kind == "truncated flac":
+        soundfile.write(audio / "bad.flac", np.random.default_rng(1).normal(0, 0.1, 60_000), 16_000)
+        cut(audio / "bad.flac", 0.5)
+        return "bad.flac", "unreadable"
+    if kind == "truncated wav":
+        soundfile.write(audio / "bad.wav", tone(2), 16_000)
+        cut(audio / "bad.wav", 0.6)
+        return "bad.wav", "truncated"
+    if kind == "truncated ogg":
+        soundfile.write(audio / "bad.ogg", tone(20, 16_000), 16_000)
+        cut(audio / "bad.ogg", 0.6)
+        return "bad.ogg", "truncated"
+    if kind == "truncated mp3":
+        soundfile.write(audio / "bad.mp3", tone(5, 16_000), 16_000)
+        cut(audio / "bad.mp3", 0.5)
+        return "bad.mp3", "truncated"
+    if kind == "text":
+        (audio / "bad.wav").write_text("this is no audio\n" * 50)
+        return "bad.wav", "unreadable"
+    if kind == "zero length":
+        (audio / "bad.wav").touch()
+        return "bad.wav", "empty file (0 bytes)"
+    if kind == "no samples":
+        soundfile.write(audio / "bad.wav", np.zeros(0), 16_000)
+        return "bad.wav", "empty: no samples"
+    if kind == "silent":
+        soundfile.write(audio / "bad.wav", np.zeros(16_000), 16_000)
+        return "bad.wav", "silent"
+    if kind == "nan":
+        wave = tone(1)
+        wave[100] = np.nan
+        soundfile.write(audio / "bad.wav", wave, 16_000, subtype="FLOAT")
+        return "bad.wav", "not finite"
+    soundfile.write(audio / "bad.wav", tone(0.05), 16_000)
+    return "bad.wav", "too short"
+
+
+KINDS = ["truncated flac", "truncated wav", "truncated ogg", "truncated mp3", "text", "zero length", "no samples"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "silent", "nan", "short"])
+def test_unusable_file_stops_the_run_unless_admitted(tmp_path, kind):
+    rows = make_corpus(tmp_path, sessions=1)
+    name, reason = damage(tmp_path, kind)
+    write_table(tmp_path, [*rows, rows[0] | {"file": name}])
+    error = ingest(tmp_path, run=refused)
+    assert f"audio/{name} ({reason}" in error and "ingest.max_quarantined: 1" in error
+    assert not (tmp_path / "out/manifest.csv").exists() and not (tmp_path / "out/audio.h5").exists()
+    write_params(tmp_path, ingest={"max_quarantined": 1})
+    assert "1 of 5 utterances left out" in ingest(tmp_path)
+    (line,) = read(tmp_path / "out/quarantine.csv")
+    assert (line["utterance"], line["file"]) == ("bad", f"audio/{name}") and line["reason"].startswith(reason)
+    assert [row["utterance"] for row in read(tmp_path / "out/manifest.csv")] == ["u00", "u01", "u02", "u03"]
+
+
+def test_a_corpus_of_nothing_usable_is_refused(tmp_path):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio/a.wav").touch()
+    write_table(tmp_path, [{"file": "a.wav"}])
+    write_params(tmp_path, ingest={"max_quarantined": 5})
+    assert "none of its 1 utterances" in ingest(tmp_path, run=refused)
+
+
+def test_repeated_audio_is_noticed(tmp_path):
+    rows = make_corpus(tmp_path, sessions=1)
+    shutil.copy(tmp_path / "audio/u01.wav", tmp_path / "audio/z.wav")
+    write_table(tmp_path, [*rows, rows[0] | {"file": "z.wav"}])
+    assert "z = u01" in ingest(tmp_path)
+    marked = {row["utterance"]: row["duplicate_of"] for row in read(tmp_path / "out/manifest.csv")}
+    assert marked.pop("z") == "u01" and not any(marked.values())
+
+
+FAULTS = {
+    "absent file": ({"file": "nowhere.wav"}, "line 3: file: no such file"),
+    "gender": ({"gender": "woman"}, "line 3: gender: 'woman'"),
+    "number": ({"arousal": "high"}, "line 3: arousal: 'high' is not a number"),
+    "infinite": ({"arousal": "inf"}, "line 3: arousal: 'inf' is not a number"),
+    "same name": ({"utterance": "u00"}, "line 3: utterance: 'u00' is on line 2 too"),
+    "same file": ({"file": "u00.wav", "utterance": "other"}, "line 3: file: u00.wav is on line 2 too"),
+    "no file": ({"file": ""}, "line 3: file: empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_of_the_table_is_named_by_line_and_field(tmp_path, fault):
+    rows = [row | {"utterance": row["file"][:-4]} for row in make_corpus(tmp_path, sessions=1)]
+    change, message = FAULTS[fault]
+    rows[1] |= change
+    write_table(tmp_path, rows)
+    error = ingest(tmp_path, run=refused)
+    assert "mine.csv" in error and message in error
+
+
+def test_table_keeps_extras_and_hints_at_misspelt_columns(tmp_path):
+    rows = make_corpus(tmp_path, sessions=1)
+    write_table(tmp_path, [{("speker" if k == "speaker" else k): v for k, v in row.items()} for row in rows])
+    assert "did you mean 'speaker'?" in ingest(tmp_path)
+    row = read(tmp_path / "out/manifest.csv")[0]
+    assert row["speker"] == "S1F" and row["speaker"] == ""
+    write_table(tmp_path, [{"path": "u00.wav"}])
+    assert "line 1: no column 'file'" in ingest(tmp_path, run=refused)
+    (tmp_path / "mine.csv").write_text("file,text\nu00.wav,one, two\n")
+    assert "line 2: 3 fields where the header has 2" in ingest(tmp_path, run=refused)
+
+
+def test_misspelt_parameters_are_refused_by_key(tmp_path):
+    make_corpus(tmp_path, sessions=1)
+    write_params(tmp_path, ingest={"worker": 2})
+    assert "ingest.worker: unknown key; did you mean 'workers'?" in ingest(tmp_path, run=refused)
+    write_params(tmp_path, corpora={"mine": {"reader": "tabel", "table": "mine.csv", "audio": "audio"}})
+    assert "corpora.mine" in ingest(tmp_path, run=refused)
+    write_params(tmp_path, corpora={"mine": {"reader": "table", "table": "mine.csv", "audoi": "audio"}})
+    assert "audio" in ingest(tmp_path, run=refused)
+    write_params(tmp_path)
+    assert "did you mean 'mine'?" in ingest(tmp_path, corpus="mien", run=refused)
+
+
+def test_read_only_folder_is_refused_in_one_line(tmp_path):
+    make_corpus(tmp_path, sessions=1)
+    with mounted(tmp_path / "out", "ro"):
+        assert "read-only" in ingest(tmp_path, run=refused)
+
+
+def test_full_disk_is_refused_in_one_line_and_leaves_nothing(tmp_path):
+    make_corpus(tmp_path)
+    soundfile.write(tmp_path / "audio/u00.wav", np.random.default_rng(1).normal(0, 0.1, 1_000_000), 16_000)
+    with mounted(tmp_path / "out", "size=9m") as out:
+        assert "no space left" in ingest(tmp_path, run=refused)
+        assert not [path for path in out.iterdir() if path.suffix in (".h5", ".part") or path.name == "manifest.csv"]
+
+
+def fake_ravdess(folder) -> None:
+    for name in ravdess.expected():
+        path = folder / f"Actor_{name[-2:]}" / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.touch()
+
+
+def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
+    fake_ravdess(tmp_path)
+    settings = ravdess.Ravdess(reader="ravdess", path=str(tmp_path), partial=False)
+    actor = tmp_path / "Actor_01"
+    for extra in ("03-02-01-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "._03-01-01-01-01-01-01.wav"):
+        (actor / extra).touch()  # song, video, a Mac's shadow
+    rows, paths = ravdess.utterances(settings, "corpora.r")
+    assert len(rows) == len(paths) == 1440
+    assert set(Counter(row["speaker"] for row in rows).values()) == {60}
+    row = next(row for row in rows if row["utterance"] == "03-01-06-02-02-01-12")
+    wanted = {"speaker": "12", "gender": "female", "emotion": "fearful", "intensity": "strong", "repetition": "01"}
+    assert wanted.items() <= row.items() and row["text"] == "Dogs are sitting by the door"
+    (actor / "03-01-01-01-01-01-01.wav").unlink()
+    with pytest.raises(UserError, match=r"1439 speech files .*03-01-01-01-01-01-01 is missing"):
+        ravdess.utterances(settings, "corpora.r")
+    part = ravdess.Ravdess(reader="ravdess", path=str(tmp_path), partial=True)
+    assert len(ravdess.utterances(part, "corpora.r")[0]) == 1439
+    (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
+    with pytest.raises(UserError, match="not a RAVDESS name of this actor"):
+        ravdess.utterances(part, "corpora.r")
+
+
+def test_true_ravdess(tmp_path):
+    corpus = {"reader": "ravdess", "path": str(shared("corpora/ravdess")), "partial": False}
+    write_params(tmp_path, ingest={"workers": 2}, corpora={"r": corpus})
+    assert "03-01-03-01-02-02-07 = 03-01-03-01-02-01-07" in ingest(tmp_path, corpus="r")
+    rows = read(tmp_path / "out/manifest.csv")
+    assert len(rows) == 1440 and set(Counter(row["speaker"] for row in rows).values()) == {60}
+    assert Counter(row["emotion"] for row in rows) == {
+        name: 96 if name == "neutral" else 192 for name in ravdess.EMOTIONS
+    }
+    assert sum(bool(row["duplicate_of"]) for row in rows) == 1
+    known = {row["file"]: row["pcm_sha256"] for row in read(shared("corpora/ravdess/speech/manifest.csv"))}
+    assert all(known[row["file"].removeprefix("speech/")] == row["sha256"] for row in rows)

@@ -1,0 +1,234 @@
+"""Metrics against hand-made cases and other libraries, intervals against the naive bootstrap."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
+
+from stages.errors import UserError
+from stages.metrics import calibration, comparison, intervals, scores, summary
+from stages.metrics.summary import Evaluate
+
+OPTIONS = Evaluate(**Evaluate.shipped(draws=1000))
+
+
+@pytest.fixture(scope="module")
+def study():
+    manifest = pd.DataFrame(manifest_rows())
+    return manifest, protocol_frame(manifest)
+
+
+def test_class_metrics_by_hand():
+    true = ["a", "a", "a", "a", "b", "b"]
+    pred = ["a", "a", "a", "b", "b", "c"]
+    assert scores.uar(true, pred) == pytest.approx((3 / 4 + 1 / 2) / 2)  # class c is not in the truth
+    assert scores.wa(true, pred) == pytest.approx(4 / 6)
+    assert scores.macro_f1(true, pred) == pytest.approx((6 / 7 + 2 / 4 + 0) / 3)
+
+
+def test_class_metrics_are_scikit_learns():
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        true, pred = rng.choice(list("abcd"), 50), rng.choice(list("abcd"), 50)
+        assert scores.uar(true, pred) == pytest.approx(balanced_accuracy_score(true, pred), abs=1e-12)
+        assert scores.wa(true, pred) == pytest.approx(accuracy_score(true, pred), abs=1e-12)
+        assert scores.macro_f1(true, pred) == pytest.approx(f1_score(true, pred, average="macro"), abs=1e-12)
+
+
+def test_ccc_by_hand_and_its_parts():
+    true, pred = [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]  # var 2/3 each, cov 2/3, means one apart
+    assert scores.ccc(true, pred) == pytest.approx((2 * 2 / 3) / (2 / 3 + 2 / 3 + 1))
+    rho, c_b = scores.ccc_parts(true, pred)
+    assert rho == pytest.approx(1.0)
+    assert rho * c_b == pytest.approx(scores.ccc(true, pred))
+    assert calibration.agreement(np.array(true), np.array(pred))["bias"] == pytest.approx(1.0)
+
+
+def test_ccc_is_torchmetrics():
+    import torch
+    from torchmetrics import ConcordanceCorrCoef
+
+    rng = np.random.default_rng(2)
+    true = rng.normal(4, 1, 500)
+    pred = true + rng.normal(0.3, 0.8, 500)
+    theirs = ConcordanceCorrCoef()(torch.tensor(pred), torch.tensor(true)).item()
+    assert scores.ccc(true, pred) == pytest.approx(theirs, abs=2.5e-3)  # theirs has the sample variance, n - 1
+    assert scores.ccc(true, pred) == pytest.approx(scores.ccc_parts(true, pred)[0] * scores.ccc_parts(true, pred)[1])
+
+
+@pytest.mark.parametrize("pred", [[3.0, 3.0, 3.0], [5.0, 5.0, 5.0]])
+def test_ccc_without_variance_is_zero(pred):
+    assert scores.ccc([1.0, 3.0, 5.0], pred) == 0.0
+    assert scores.ccc([3.0, 3.0, 3.0], pred) == 0.0
+    assert scores.ccc_parts([3.0, 3.0, 3.0], pred) == (0.0, 0.0)
+
+
+def test_ccc_of_moments_survives_a_large_mean():
+    rng = np.random.default_rng(3)
+    true = 1e6 + rng.normal(size=400)
+    pred = true + rng.normal(size=400)
+    sums = scores.moments(true - true.mean(), pred - true.mean()).sum(0)
+    assert scores.ccc_of(sums) == pytest.approx(scores.ccc(true, pred), abs=1e-9)
+
+
+def test_wer_is_of_the_corpus_and_ignores_case_and_punctuation():
+    references = ["The cat sat.", "hello", "a b c d"]
+    hypotheses = ["the cat", "Hello!", "a x c d e"]
+    assert scores.wer(references, hypotheses) == pytest.approx((1 + 0 + 2) / (3 + 1 + 4))
+    assert scores.wer(["one two"], [""]) == 1.0
+
+
+def _naive(tables, metric, counts, speakers):
+    """The bootstrap as one would write it down: copy the rows of every drawn speaker, score, average over seeds."""
+    out = []
+    for draw in counts:
+        values = []
+        for table in tables:
+            rows = np.concatenate([np.flatnonzero(table.speaker == s).repeat(n) for s, n in zip(speakers, draw)])  # noqa: B905
+            values.append(summary.value(table.take(rows.astype(int)), metric))
+        out.append(np.mean(values))
+    return np.array(out)
+
+
+@pytest.mark.parametrize("metric", ["uar", "wa", "macro_f1", "ccc_valence", "wer"])
+def test_vectorised_bootstrap_is_the_naive_one(study, metric):
+    manifest, protocol = study
+    frame = predictions(manifest, protocol, "emotion" if metric[:3] != "ccc" else "dimensions", 0.7)
+    if metric == "wer":
+        texts = manifest.set_index("utterance")["text"]
+        frame["hypothesis"] = [
+            texts[u].replace("cat", "hat") if i % 3 else "" for i, u in enumerate(frame["utterance"])
+        ]
+    table = summary.scored(frame, manifest, metric)
+    speakers = np.unique(table.speaker)
+    counts = intervals.speaker_draws(len(speakers), 25, 7)
+    fast = intervals.resampled(summary.sums(table, metric), counts)
+    tables = [table.take(table.seed == s) for s in np.unique(table.seed)]
+    np.testing.assert_allclose(fast, _naive(tables, metric, counts, speakers), atol=1e-9)
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    speakers, each, covered = 40, 20, 0
+    for trial in range(200):
+        skill = np.clip(rng.normal(0.6, 0.1, speakers), 0, 1)  # so the expected accuracy is 0.6
+        right = rng.binomial(each, skill)
+        sums = intervals.Sums(
+            np.stack([each - right, np.full(speakers, each)], -1)[None].astype(float), lambda s: 1 - scores.wer_of(s)
+        )
+        low, high = intervals.percentiles(
+            intervals.resampled(sums, intervals.speaker_draws(speakers, 1000, trial)), 0.95
+        )
+        covered += low <= 0.6 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_summary_of_two_folds_by_hand():
+    manifest = pd.DataFrame({"utterance": list("abcd"), "speaker": list("xxyy"), "text": "", "gender": ""})
+    frame = pd.DataFrame(
+        {
+            "utterance": list("abcd") * 2,
+            "fold": [1, 1, 2, 2] * 2,
+            "seed": [1] * 4 + [2] * 4,
+            "role": "test",
+            "true_emotion": ["p", "q", "p", "q"] * 2,
+            "pred_emotion": ["p", "q", "p", "p", "p", "p", "p", "p"],
+        }
+    )
+    metrics, _ = summary.summarise(frame, manifest, OPTIONS)
+    assert metrics["uar"]["pooled"] == pytest.approx((0.75 + 0.5) / 2)
+    assert metrics["uar"]["fold_mean"] == pytest.approx(((1 + 0.5) / 2 + 0.5) / 2)
+    assert metrics["uar"]["seed_sd"] == pytest.approx(np.std([0.75, 0.5], ddof=1))
+    assert (metrics["uar"]["n_utterances"], metrics["uar"]["n_speakers"], metrics["uar"]["n_seeds"]) == (4, 2, 2)
+    one = summary.summarise(frame[frame["seed"] == 1], manifest, OPTIONS)[0]
+    assert one["uar"]["seed_sd"] is None
+
+
+def test_no_mean_over_folds_that_lack_a_class(study):
+    manifest, protocol = study
+    frame = predictions(manifest, protocol, "emotion", 1.0)
+    frame = frame[~((frame["fold"] == 2) & (frame["true_emotion"] == "sad"))]
+    metrics, notes = summary.summarise(frame, manifest, OPTIONS)
+    assert metrics["uar"]["fold_mean"] is None and metrics["macro_f1"]["fold_mean"] is None
+    assert metrics["wa"]["fold_mean"] is not None
+    assert any("fold 2 lacks sad" in note for note in notes)
+
+
+def test_predictions_that_do_not_fit_are_refused(study):
+    manifest, protocol = study
+    frame = predictions(manifest, protocol, "dimensions", 1.0)
+    broken = frame.copy()
+    broken.loc[broken["role"] == "test", "pred_arousal"] = np.nan
+    with pytest.raises(UserError, match="not finite"):
+        summary.summarise(broken, manifest, OPTIONS)
+    with pytest.raises(UserError, match="twice"):
+        summary.summarise(pd.concat([frame, frame]), manifest, OPTIONS)
+    first = frame.index[(frame["seed"] == 2) & (frame["role"] == "test")][0]
+    with pytest.raises(UserError, match="other utterances"):
+        summary.summarise(frame.drop(first), manifest, OPTIONS)
+
+
+def test_paired_comparison(study):
+    manifest, protocol = study
+    good, bad = (predictions(manifest, protocol, "emotion", skill) for skill in (3.0, 0.2))
+    same = summary.paired(good, good, manifest, "uar", OPTIONS)
+    assert same["difference"] == same["ci_low"] == same["ci_high"] == 0.0 and same["p"] == 1.0
+    found = summary.paired(good, bad, manifest, "uar", OPTIONS)
+    values = [summary.summarise(p, manifest, OPTIONS)[0]["uar"]["pooled"] for p in (good, bad)]
+    assert found["difference"] == pytest.approx(values[0] - values[1])
+    assert 0 < found["ci_low"] < found["difference"] < found["ci_high"] and found["p"] < 0.01
+    with pytest.raises(UserError, match="different utterances"):
+        summary.paired(good, bad[bad["fold"] != 1], manifest, "uar", OPTIONS)
+
+
+def test_holm():
+    assert intervals.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_intervals_take_under_a_second_on_a_large_test_set():
+    import time
+
+    rng = np.random.default_rng(0)
+    n, seeds = 5531, 5
+    table = summary.Scored(
+        np.tile([f"u{i}" for i in range(n)], seeds),
+        np.ones(n * seeds, int),
+        np.repeat(np.arange(seeds), n),
+        np.tile([f"s{i % 10}" for i in range(n)], seeds),
+        rng.choice(CLASSES, n * seeds),
+        rng.choice(CLASSES, n * seeds),
+    )
+    started = time.perf_counter()
+    intervals.resampled(summary.sums(table, "uar"), intervals.speaker_draws(10, 2000, 0))
+    assert time.perf_counter() - started < 1
+
+
+def test_temperature_undoes_overconfidence(study):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4)) * 2
+    odds = calibration.softmax(logits).cumsum(1)
+    labels = (rng.random(4000)[:, None] > odds).sum(1).clip(max=3)
+    assert calibration.temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
+    plain = calibration.quality(calibration.softmax(3 * logits), labels, 10)
+    right = calibration.quality(calibration.softmax(logits), labels, 10)
+    assert right["ece"] < 0.03 < plain["ece"] and right["brier"] < plain["brier"]
+
+
+def test_verdicts():
+    figure = {"value": 0.672, "sd": 0.007, "corpus": "iemocap", "protocol": "sessions", "encoders": "wav2vec2-base"}
+    study = {"corpus": "iemocap", "protocol": "sessions"}
+    ours = {"pooled": 0.668, "ci_low": 0.655, "ci_high": 0.681}
+    assert comparison.substitutions(figure, study, {"speech": "wav2vec2-base"}) == []
+    assert comparison.verdict(figure, ours, [], 0.01) == "reproduced"
+    assert comparison.verdict(figure, ours | {"pooled": 0.66}, [], 0.01) == "within noise"
+    assert comparison.verdict(figure, {"pooled": 0.6, "ci_low": 0.58, "ci_high": 0.62}, [], 0.01) == "not reproduced"
+    other = comparison.substitutions(figure, {"corpus": "planted", "protocol": "sessions"}, {"speech": "wav2vec2-base"})
+    assert comparison.verdict(figure, ours, other, 0.01) == "substitute"
+    assert comparison.substitutions(figure, study, {"speech": "hubert-small"})
+    assert comparison.substitutions(figure, study | {"protocol": "speakers"}, {"speech": "wav2vec2-base"})
+
+
+def test_names_are_the_contracts():
+    assert scores.METRICS == ("uar", "wa", "macro_f1", *(f"ccc_{d}" for d in DIMENSIONS), "wer")

@@ -1,0 +1,243 @@
+"""The stage pretrain: masks, clusters, both recipes, and going on after a kill bit by bit the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import pretrain
+from stages.encoders import masked_language, masked_prediction
+from stages.errors import UserError
+from stages.stores.audio import AudioWriter
+from stages.stores.scratch import Unit
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "width": 32,
+    "layers": 2,
+    "heads": 2,
+    "conv_width": 16,
+    "clusters": 8,
+    "steps": 12,
+    "batch_seconds": 3.0,
+    "checkpoint_every": 5,
+    "target_layer": 1,
+}
+SENTENCES = [f"the {a} {b} runs {c}" for a in ("old", "red") for b in ("dog", "fox", "cat") for c in ("now", "far")]
+
+
+def hubert(**changes):
+    return masked_prediction.HubertPretraining.model_validate(
+        masked_prediction.HubertPretraining.shipped(**TINY | changes)
+    )
+
+
+def tones(count=12):
+    """Clips that differ in pitch and glide, int16."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for _ in range(count):
+        times = np.arange(int(rng.integers(9_000, 20_000))) / 16_000
+        pitch = rng.uniform(100, 1000) * (1 + rng.uniform(-0.3, 0.3) * np.sin(6 * times))
+        wave = np.sin(2 * np.pi * np.cumsum(pitch) / 16_000) + 0.1 * rng.standard_normal(len(times))
+        clips.append((8000 * wave).astype(np.int16))
+    return clips
+
+
+def audio():
+    return pretrain.audio_of([f"t{i}" for i in range(12)], tones(), {"source": "tones"})
+
+
+def units(root):
+    return lambda iteration: Unit("pretrain", {"iteration": iteration}, root)
+
+
+def run(section, root):
+    return masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(root))[0].state_dict()
+
+
+def test_masks_follow_fairseq():
+    from stages.encoders.masking import span_mask
+
+    frames = torch.tensor([200, 150, 37, 4] * 100)
+    generator = torch.Generator().manual_seed(0)
+    mask = span_mask(frames, 200, 0.8, 10, generator)
+    assert mask.shape == (400, 200)
+    assert mask.any(1).all()
+    assert not mask[torch.arange(200) >= frames[:, None]].any()
+    share = mask[::4].float().mean().item()  # 16 spans of 10 among 191 places, without replacement
+    inner = 1 - np.prod([(191 - 10 - i) / (191 - i) for i in range(16)])
+    assert share == pytest.approx(inner, abs=0.03)
+    runs = torch.diff(mask[::4].int(), prepend=torch.zeros(100, 1, dtype=torch.int), dim=1)
+    for row in range(100):
+        starts = (runs[row] == 1).nonzero()[:, 0]
+        ends = (runs[row] == -1).nonzero()[:, 0]
+        assert all(e - s >= 10 for s, e in zip(starts.tolist(), ends.tolist(), strict=False))
+    again = span_mask(frames, 200, 0.8, 10, torch.Generator().manual_seed(0))
+    assert torch.equal(mask, again)
+
+
+def test_targets_stand_at_the_encoders_frames():
+    from stages.encoders.acoustics import mfcc
+    from stages.encoders.speech import SpeechEncoder
+
+    encoder = SpeechEncoder.build(masked_prediction.config_of(hubert()))
+    data, _ = audio()
+    at = masked_prediction._mfcc_at(encoder, data)(3)
+    assert len(at) == encoder.frames(data.lengths[3])
+    assert np.array_equal(at[7], mfcc(data.read(3))[14])
+
+
+def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
+    section = hubert(steps=60, checkpoint_every=100)
+    encoder, notes = masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
+    assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
+    assert notes["iteration_1"]["last_loss"] < np.log(8)
+    started = time.perf_counter()
+    again, _ = masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
+    assert time.perf_counter() - started < 20
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("iterations", "after"), [(1, 1), (1, 2), (2, 3)])
+def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, after):
+    """Stopped right after a checkpoint; iteration 2 has its third one after two of iteration 1."""
+    section = hubert(iterations=iterations)
+    whole = run(section, tmp_path / "whole")
+    mark, marks = Unit.mark, []
+
+    def stopping(self, arrays, notes):
+        mark(self, arrays, notes)
+        marks.append(1)
+        if len(marks) == after:
+            raise Killed
+
+    monkeypatch.setattr(Unit, "mark", stopping)
+    with pytest.raises(Killed):
+        run(section, tmp_path / "parts")
+    torch.manual_seed(99)  # nothing may hang on the state that a fresh process would not have
+    resumed = run(section, tmp_path / "parts")
+    assert len(marks) == 2 * iterations
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
+    section = masked_language.BertPretraining.model_validate(
+        masked_language.BertPretraining.shipped(
+            width=16, layers=2, heads=2, steps=60, batch=8, checkpoint_every=20, learning_rate=5e-3
+        )
+    )
+
+    def work(folder):
+        unit = Unit("pretrain", {}, tmp_path / folder)
+        return masked_language.pretrain(section, SENTENCES, torch.device("cpu"), unit)
+
+    whole, notes = work("whole")
+    assert notes["training"]["last_loss"] < notes["training"]["first_loss"] - 0.5
+    mark = Unit.mark
+
+    def stopping(self, arrays, notes):
+        mark(self, arrays, notes)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Unit, "mark", stopping)
+        work("parts")
+    resumed, _ = work("parts")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_vocabulary_spells_any_word():
+    from stages.encoders.text import tokeniser_of
+
+    vocabulary = masked_language.vocabulary_of(SENTENCES, 1000)
+    assert vocabulary[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert vocabulary.index("the") < vocabulary.index("old") < vocabulary.index("red") < vocabulary.index("cat")
+    tokeniser = tokeniser_of(vocabulary)
+    assert tokeniser.tokenize("The old zebra!") == ["the", "old", "z", "##e", "##b", "##r", "##a", "!"]
+    assert len(masked_language.vocabulary_of(SENTENCES, 100)) >= 100
+
+
+def test_corruption_is_80_10_10():
+    ids = torch.randint(5, 1000, (400, 50), generator=torch.Generator().manual_seed(1))
+    ids[:, 0], ids[:, -1] = 2, 3
+    mask = torch.ones_like(ids)
+    mask[:, 40:] = 0
+    generator = torch.Generator().manual_seed(0)
+    masked, wanted = masked_language.corrupt(ids, mask, 0.15, 1000, 5, 4, generator)
+    chosen = wanted >= 0
+    assert not chosen[:, 0].any()
+    assert not chosen[:, 40:].any()
+    assert chosen[:, 1:40].float().mean().item() == pytest.approx(0.15, abs=0.01)
+    assert torch.equal(masked[~chosen], ids[~chosen])
+    assert torch.equal(wanted[chosen], ids[chosen])
+    assert (masked[chosen] == 4).float().mean().item() == pytest.approx(0.8, abs=0.02)
+    assert (masked[chosen] == ids[chosen]).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    _, one = masked_language.corrupt(ids[:1, :3], mask[:1, :3], 1e-9, 1000, 5, 4, generator)
+    assert (one >= 0).sum() == 1
+
+
+@pytest.fixture
+def place(tmp_path):
+    entries = {"tiny": masked_prediction.HubertPretraining.shipped(**TINY | {"steps": 400, "checkpoint_every": 10})}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
+    writer = AudioWriter(tmp_path / "audio.h5")
+    for i, clip in enumerate(tones()):
+        writer.add(f"t{i}", clip)
+    writer.close("a" * 64)
+    return tmp_path
+
+
+def command(place, out):
+    options = ["--encoder", "tiny", "--audio", "audio.h5", "--out", out]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen([sys.executable, "-m", "stages.pretrain", *options], cwd=place, env=environment)
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on(place):
+    process = command(place, "killed.safetensors")
+    deadline = time.monotonic() + 120
+    while not list(place.glob("data/scratch/pretrain/*.checkpoint")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (place / "killed.safetensors").exists()
+    assert command(place, "killed.safetensors").wait() == 0
+    for file in place.glob("data/scratch/pretrain/*"):
+        file.unlink()
+    assert command(place, "whole.safetensors").wait() == 0
+    assert (place / "killed.safetensors").read_bytes() == (place / "whole.safetensors").read_bytes()
+    from stages.encoders.speech import SpeechEncoder
+
+    heard = SpeechEncoder.load(place / "whole.safetensors").notes["heard"]
+    assert heard["source"] == "audio"
+    assert heard["names"][:2] == ["t0", "t1"]
+    assert heard["manifest"] == "a" * 64
+    assert len(heard["utterance_sha256"]) == heard["utterances"] == 12
+
+
+def test_bad_entries(place):
+    text = (place / "params.yaml").read_text()
+    (place / "params.yaml").write_text(text.replace("heads: 2", "heads: 3"))
+    with pytest.raises(UserError, match=r"pretrain\.tiny.*width must be a multiple"):
+        pretrain.read_pretraining(str(place / "params.yaml"), "tiny")
+    with pytest.raises(UserError, match="did you mean 'tiny'"):
+        pretrain.read_pretraining(str(place / "params.yaml"), "tinny")

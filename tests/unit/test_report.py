@@ -1,0 +1,187 @@
+"""The stage ``report`` through its command line, on a made-up study; its figures recomputed from the CSVs."""
+
+import csv
+import html.parser
+import json
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_study import DIMENSIONS, SmallStudy, predictions, python
+
+SYSTEMS = {
+    "majority": ("emotion", 0.0),
+    "linear": ("emotion", 1.0),
+    "pepino2021-dense-speaker": ("emotion", 3.0),
+    "gao2024-cmgi": ("emotion", 1.0),
+    "linear-dimensions": ("dimensions", 0.3),
+    "srinivasan2022-cts": ("dimensions", 0.9),
+}
+CEILINGS = {"prosody": {"uar": 0.7, "ccc_valence": 0.5}, "words": {"uar": 0.6}, "both": {"uar": 0.8}}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    study = SmallStudy(
+        tmp_path_factory.mktemp("study"),
+        {name: {} for name in [*SYSTEMS, "pan2024-gmp-ams"]},
+        changes={"pepino2021-dense-speaker": {"learning_rate": 0.003}},
+    )
+    for name, (task, skill) in SYSTEMS.items():
+        frame = predictions(study.rows, study.roles, task, skill, seed=len(name))
+        if name == "gao2024-cmgi":
+            texts = study.rows.set_index("utterance")["text"]
+            frame["hypothesis"] = frame["utterance"].map(texts).str.replace("the", "a")
+        ended = study.evaluate(name, study.predict(name, frame))
+        assert ended.returncode == 0, ended.stderr
+    (study.folder / "ceilings.json").write_text(json.dumps(CEILINGS))
+    ended = study.report(SYSTEMS, "--ceilings", study.folder / "ceilings.json")
+    assert ended.returncode == 0, ended.stderr
+    study.out = study.folder / "report" / "small"
+    return study
+
+
+@pytest.fixture(scope="module")
+def metrics(study):
+    return json.loads((study.out / "metrics.json").read_text())
+
+
+def _lin(t, p):
+    return 2 * np.cov(t, p, bias=True)[0, 1] / (np.var(t) + np.var(p) + (np.mean(t) - np.mean(p)) ** 2)
+
+
+def _score(metric, rows):
+    if metric.startswith("ccc"):
+        name = metric[4:]
+        return _lin(rows[f"true_{name}"], rows[f"pred_{name}"])
+    if metric == "wer":  # every text holds four words, one of which is replaced
+        return sum(t != h for t, h in zip(rows["text"], rows["hypothesis"], strict=True)) / (4 * len(rows))
+    classes = sorted(set(rows["true_emotion"]))
+    hit = rows["true_emotion"] == rows["pred_emotion"]
+    if metric == "wa":
+        return hit.mean()
+    if metric == "uar":
+        return np.mean([hit[rows["true_emotion"] == c].mean() for c in classes])
+    both = [((rows["true_emotion"] == c).sum() + (rows["pred_emotion"] == c).sum()) for c in classes]
+    return np.mean([2 * (hit & (rows["true_emotion"] == c)).sum() / n for c, n in zip(classes, both, strict=True)])
+
+
+def test_every_figure_can_be_recomputed(study, metrics):
+    assert set(metrics) == set(SYSTEMS)
+    keys = "pooled fold_mean seed_sd ci_low ci_high n_utterances n_speakers n_seeds".split()
+    draws = np.random.default_rng(0).multinomial(10, np.full(10, 0.1), size=1000)
+    for system, figures in metrics.items():
+        rows = pd.read_csv(study.folder / f"evaluate/{system}.csv").merge(
+            study.rows[["utterance", "speaker", "text"]], on="utterance"
+        )
+        rows = rows[rows["role"] == "test"]
+        wanted = {"uar", "wa", "macro_f1"} if "true_emotion" in rows else {f"ccc_{d}" for d in DIMENSIONS}
+        assert set(figures) - {"wer"} == wanted and ("wer" in figures) == (system == "gao2024-cmgi")
+        for metric, figure in figures.items():
+            assert list(figure) == keys
+            seeds = [one for _, one in rows.groupby("seed")]
+            by_seed = [_score(metric, one) for one in seeds]
+            folds = [np.mean([_score(metric, f) for _, f in one.groupby("fold")]) for one in seeds]
+            assert figure["pooled"] == pytest.approx(np.mean(by_seed), abs=1e-9)
+            assert figure["fold_mean"] == pytest.approx(np.mean(folds), abs=1e-9)
+            assert figure["seed_sd"] == pytest.approx(np.std(by_seed, ddof=1), abs=1e-9)
+            assert figure["n_utterances"] == rows["utterance"].nunique()
+            assert (figure["n_speakers"], figure["n_seeds"]) == (10, 2)
+        if system == "linear":
+            assert _interval(rows, draws) == pytest.approx(
+                (figures["wa"]["ci_low"], figures["wa"]["ci_high"]), abs=1e-9
+            )
+
+
+def _interval(rows, draws):
+    """Of WA: hits over counts of the drawn speakers, mean over seeds."""
+    hit = (rows["true_emotion"] == rows["pred_emotion"]).groupby([rows["seed"], rows["speaker"]])
+    hits, counts = hit.sum().unstack().to_numpy(), hit.size().unstack().to_numpy()
+    values = np.mean([(draws @ h) / (draws @ n) for h, n in zip(hits, counts, strict=True)], axis=0)
+    return np.percentile(values, [2.5, 97.5])
+
+
+def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):
+    with open(study.out / "table.csv") as handle:
+        rows = {(row["system"], row["metric"]): row for row in csv.DictReader(handle)}
+    good = rows["pepino2021-dense-speaker", "uar"]
+    assert (good["baseline"], good["outcome"]) == ("linear", "better")
+    difference = metrics["pepino2021-dense-speaker"]["uar"]["pooled"] - metrics["linear"]["uar"]["pooled"]
+    assert float(good["difference"]) == pytest.approx(difference, abs=1e-5)
+    assert rows["gao2024-cmgi", "uar"]["outcome"] == "tie" and rows["majority", "uar"]["outcome"] == "worse"
+    assert rows["srinivasan2022-cts", "ccc_valence"]["baseline"] == "linear-dimensions"
+    assert rows["linear", "uar"]["baseline"] == ""
+    assert (good["ceiling"], rows["majority", "uar"]["ceiling"]) == ("0.7", "")
+    assert rows["pan2024-gmp-ams", ""]["missing"]
+
+
+def test_comparison_has_the_contracts_columns_and_no_verdict_on_substitutes(study):
+    frame = pd.read_csv(study.out / "comparison.csv")
+    assert ",".join(frame.columns) == "paper,table,row,corpus,metric,published,ours,ci_low,ci_high,verdict,deviations"
+    assert set(frame["verdict"]) == {"substitute", "missing"}
+    own = frame[frame["paper"] == "pepino2021"].iloc[0]
+    assert own["published"] == 0.672
+    assert "corpus planted for iemocap" in own["deviations"] and "learning_rate 0.003 for 0.001" in own["deviations"]
+    assert frame.loc[frame["paper"] == "pan2024", "ours"].isna().all()
+
+
+class _Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.images, self.links = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in ("meta", "rect", "line", "polyline", "circle"):
+            self.open.append(tag)
+        if attrs.get("role") == "img":
+            self.images.append(attrs.get("aria-label", ""))
+        self.links += [attrs[name] for name in ("src", "href") if name in attrs]
+
+    def handle_endtag(self, tag):
+        if tag not in ("rect", "line", "polyline", "circle"):
+            assert self.open.pop() == tag
+
+
+def test_page_stands_alone_and_every_figure_has_words(study, metrics):
+    text = (study.out / "index.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert not page.open and not page.links and "url(" not in text and "@import" not in text
+    assert page.images and all(page.images)
+    for name in [*SYSTEMS, "pan2024-gmp-ams"]:
+        assert name in text
+    assert f"{100 * metrics['linear']['uar']['pooled']:.1f}" in text
+    assert "prefers-color-scheme: dark" in text and "substitute" in text
+    assert "pan2024-gmp-ams" in (study.out / "results.md").read_text()
+
+
+def _show(study, expected):
+    started = time.perf_counter()
+    ended = python("stages.report", "--show", study.out, "--expected", expected)
+    assert ended.returncode == 0, ended.stderr
+    return re.sub(r"\s+", " ", ended.stdout), time.perf_counter() - started
+
+
+def test_show_prints_the_table_and_whether_this_machine_agrees(study, metrics, tmp_path):
+    value = metrics["linear"]["uar"]["pooled"]
+    expected = tmp_path / "expected.csv"
+    expected.write_text(f"study,system,metric,value,tolerance\nsmall,linear,uar,{value + 0.01:.4f},0.02\n")
+    text, seconds = _show(study, expected)
+    assert "all 1 figures are within their tolerance" in text and f"{100 * value:.1f}" in text
+    assert "missing: pan2024-gmp-ams" in text and text.strip().endswith("index.html")
+    assert seconds < 3  # a second on an idle machine
+    expected.write_text(f"study,system,metric,value,tolerance\nsmall,linear,uar,{value + 0.1:.4f},0.02\n")
+    assert "differs" in _show(study, expected)[0] and "linear uar" in _show(study, expected)[0]
+    assert "no figures of this study" in _show(study, tmp_path / "none.csv")[0]
+
+
+def test_mistakes_are_one_line(study):
+    ended = python("stages.report", "--show", study.folder / "nowhere")
+    assert ended.returncode == 1 and ended.stderr.strip().splitlines()[-1].startswith("error: ")
+    other = json.loads((study.folder / "evaluate/linear.json").read_text()) | {"study": "else"}
+    (study.folder / "evaluate/other.json").write_text(json.dumps(other))
+    ended = study.report(["other"])
+    assert ended.returncode == 1 and "else" in ended.stderr.strip().splitlines()[-1]

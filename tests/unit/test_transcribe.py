@@ -1,0 +1,235 @@
+"""Transcripts: gold, corrupted to a set word error rate, and Whisper's; through the command line."""
+
+import jiwer
+import numpy as np
+import pytest
+import soundfile
+from small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
+
+from stages.corpora import planted, text
+from stages.corpora.corruption import Corrupted, corrupt
+from stages.errors import UserError
+
+BAD = {"kind": "corrupted", "wer": 0.2, "substitutions": 0.6, "deletions": 0.25, "insertions": 0.15, "seed": 1}
+WHISPER = {
+    "kind": "whisper",
+    "model": "tiny.en",
+    "folder": "weights",
+    "language": "en",
+    "beam": 1,
+    "temperatures": [0.4, 1.0],
+    "compression_ratio": 2.4,
+    "logprob": -1.0,
+    "no_speech": 0.6,
+    "seed": 1,
+    "batch": 4,
+    "threads": 2,
+    "precision": "fp32",
+}
+
+
+def transcribe(folder, source: str, run=stage, out: str = "t.csv", audio: bool = True):
+    files = ["--manifest", "out/manifest.csv", "--out", out] + ["--audio", "out/audio.h5"] * audio
+    error = run(folder, "transcribe", "--corpus", "mine", "--source", source, *files)
+    return error if run is refused else (read(folder / out), error)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    make_corpus(folder)
+    ingest(folder)
+    return folder
+
+
+def test_gold_is_the_manifests_text(corpus):
+    rows, _ = transcribe(corpus, "gold", audio=False)
+    assert list(rows[0]) == ["utterance", "text", "reference", "wer"]
+    manifest = read(corpus / "out/manifest.csv")
+    assert [(row["utterance"], row["text"]) for row in rows] == [(row["utterance"], row["text"]) for row in manifest]
+    assert all(row["text"] == row["reference"] and row["wer"] == "0.0000" for row in rows)
+
+
+def test_missing_transcripts_are_counted_or_refused(tmp_path):
+    rows = make_corpus(tmp_path, sessions=1)
+    rows[2]["text"] = ""
+    write_table(tmp_path, rows)
+    ingest(tmp_path)
+    found, error = transcribe(tmp_path, "gold")
+    assert "1 of 4 utterances have no transcript (u02 ...)" in error
+    assert found[2] == {"utterance": "u02", "text": "", "reference": "", "wer": ""}
+    write_table(tmp_path, [row | {"text": ""} for row in rows])
+    ingest(tmp_path)
+    write_params(tmp_path, transcripts={"bad": BAD})
+    for source in ("gold", "bad"):
+        error = transcribe(tmp_path, source, refused)
+        assert "corpus mine: none of its 4 utterances has a transcript" in error and "whisper" in error
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    rows = planted.utterances(planted.Planted(**planted.Planted.shipped()))
+    return {row["utterance"]: row["text"] for row in rows}
+
+
+@pytest.mark.parametrize("wer", [0.0, 0.1, 0.2, 0.5, 0.8])
+def test_corruption_meets_its_rate(sentences, wer):
+    found = corrupt(sentences, Corrupted(**BAD | {"wer": wer}), "transcripts.bad")
+    references = [" ".join(text.words(line)) for line in sentences.values()]
+    assert jiwer.wer(references, [found[name] for name in sentences]) == pytest.approx(wer, abs=0.01)
+
+
+def test_corruption_has_the_asked_mixture(sentences):
+    found = corrupt(sentences, Corrupted(**BAD), "transcripts.bad")
+    references = [" ".join(text.words(line)) for line in sentences.values()]
+    out = jiwer.process_words(references, [found[name] for name in sentences])
+    total = out.substitutions + out.deletions + out.insertions
+    shares = np.array([out.substitutions, out.deletions, out.insertions]) / total
+    assert shares == pytest.approx([0.6, 0.25, 0.15], abs=0.06)
+
+
+def test_corruption_follows_from_seed_and_utterance(sentences):
+    first = corrupt(sentences, Corrupted(**BAD), "t")
+    backwards = corrupt(dict(reversed(sentences.items())), Corrupted(**BAD), "t")
+    other = corrupt(sentences, Corrupted(**BAD | {"seed": 2}), "t")
+    assert backwards == first and sum(first[name] != other[name] for name in first) > len(first) / 2
+
+
+def test_corruption_that_cannot_be_is_refused():
+    with pytest.raises(UserError, match="cannot be met with this corpus' 2 words"):
+        corrupt({"a": "yes yes"}, Corrupted(**BAD | {"wer": 0.2}), "transcripts.bad")
+
+
+def test_corrupted_through_the_command_line(corpus):
+    write_params(corpus, transcripts={"bad": BAD})
+    rows, _ = transcribe(corpus, "bad")
+    again, _ = transcribe(corpus, "bad", out="again.csv")
+    assert rows == again and (corpus / "t.csv").read_bytes() == (corpus / "again.csv").read_bytes()
+    references = [" ".join(text.words(row["reference"])) for row in rows]
+    assert jiwer.wer(references, [row["text"] for row in rows]) == pytest.approx(0.2, abs=0.03)
+    for row, reference in zip(rows, references, strict=True):
+        assert float(row["wer"]) == pytest.approx(jiwer.wer(reference, row["text"]), abs=1e-4)
+    write_params(corpus, transcripts={"bad": BAD | {"deletions": 0.5}})
+    assert "make them sum to 1" in transcribe(corpus, "bad", refused)
+    assert "did you mean 'bad'?" in transcribe(corpus, "bat", refused)
+
+
+def test_words_and_rates():
+    assert text.words("Don’t STOP [LAUGHTER] it's 'fine'-ish, (cough) OK_yes!") == (
+        ["don't", "stop", "it's", "fine", "ish", "ok", "yes"]
+    )
+    rates, whole = text.error_rates(["a b c d", "", "[LAUGHTER]", "x"], ["a c d e", "noise", "noise", ""])
+    assert rates == [0.5, None, None, 1.0] and whole == pytest.approx(3 / 5)
+    assert text.error_rates([""], ["a"]) == ([None], None)
+    assert text.errors([], ["a", "b"]) == 2
+
+
+WHISPER_FAULTS = {
+    "no weights": ({}, "no weights at weights/tiny.en.pt; download https://"),
+    "unknown model": ({"model": "tinny.en"}, "did you mean 'tiny.en'?"),
+    "language": ({"language": "de"}, "tiny.en knows English only"),
+}
+
+
+@pytest.mark.parametrize("fault", WHISPER_FAULTS)
+def test_whisper_that_cannot_run_says_why(corpus, fault):
+    change, message = WHISPER_FAULTS[fault]
+    write_params(corpus, transcripts={"w": WHISPER | change})
+    assert message in transcribe(corpus, "w", refused)
+
+
+def test_damaged_weights_are_refused(corpus):
+    (corpus / "weights").mkdir()
+    (corpus / "weights/tiny.en.pt").write_bytes(b"half of it")
+    write_params(corpus, transcripts={"w": WHISPER})
+    assert "SHA-256 differs" in transcribe(corpus, "w", refused)
+    (corpus / "weights/tiny.en.pt").unlink()
+    (corpus / "weights").rmdir()
+
+
+def test_audio_of_another_manifest_is_refused(corpus, tmp_path):
+    write_params(corpus, transcripts={"w": WHISPER})
+    content = (corpus / "out/manifest.csv").read_text()
+    (corpus / "out/manifest.csv").write_text(content.replace("word0", "other"))
+    assert "not made with out/manifest.csv" in transcribe(corpus, "w", refused)
+    (corpus / "out/manifest.csv").write_text(content)
+
+
+def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
+    import whisper
+
+    from stages.corpora import asr
+    from stages.stores.audio import AudioStore
+
+    monkeypatch.chdir(corpus)
+    monkeypatch.setattr(asr, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(asr, "weights", lambda settings, where: corpus / "out/manifest.csv")
+    monkeypatch.setattr(whisper, "load_model", lambda path, device: None)
+    heard: list[str] = []
+
+    def batch(model, settings, names, waves):
+        if len(heard) == 8 and not resumed:
+            raise KeyboardInterrupt
+        heard.extend(names)
+        return [{"text": name} for name in names]
+
+    monkeypatch.setattr(asr, "_batch", batch)
+    settings, store = asr.Whisper(**WHISPER), AudioStore("out/audio.h5")
+    resumed = False
+    with pytest.raises(KeyboardInterrupt):
+        asr.transcribe(settings, store, "t")
+    resumed = True
+    assert [row["text"] for row in asr.transcribe(settings, store, "t")] == store.utterances
+    assert heard == store.utterances
+    assert not list((corpus / "data/scratch/transcribe").iterdir())
+
+
+@pytest.mark.slow
+def test_whisper_hears_read_english_and_silence_alike_each_time(tmp_path):
+    folder, model = shared("corpora/read_english"), shared("weights/whisper-tiny.en")
+    names = {f"speechbrain_asr/spk1_snt{i}.flac" for i in (1, 3, 5)}
+    chosen = [row for row in read(folder / "metadata.csv") if row["file"] in names]
+    (tmp_path / "audio").mkdir()
+    for row in chosen:
+        (tmp_path / "audio" / row["file"].replace("/", "-")).symlink_to(folder / row["file"])
+    rows = [{"file": row["file"].replace("/", "-"), "text": row["text"]} for row in chosen]
+    noise = np.random.default_rng(1).normal(0, 1e-3, 16_000)
+    soundfile.write(tmp_path / "audio/z-noise.wav", noise + 1e-3 * tone(1.0), 16_000)
+    write_table(tmp_path, [*rows, {"file": "z-noise.wav", "text": ""}])
+    write_params(tmp_path, transcripts={"w": WHISPER | {"folder": str(model)}})
+    ingest(tmp_path)
+    found, _ = transcribe(tmp_path, "w")
+    assert list(found[0]) == (
+        ["utterance", "text", "reference", "wer", "avg_logprob", "no_speech_prob", "compression_ratio", "temperature"]
+    )
+    spoken = [row for row in found if row["reference"]]
+    assert len(spoken) == 3 and np.mean([float(row["wer"]) for row in spoken]) < 0.2
+    assert all(row["text"] and -2 < float(row["avg_logprob"]) < 0 for row in spoken)
+    assert found[-1]["utterance"] == "z-noise" and found[-1]["wer"] == ""
+    transcribe(tmp_path, "w", out="again.csv")
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_batched_and_fallback_decoding_agree_with_whispers_own():
+    torch = pytest.importorskip("torch")
+    import whisper
+
+    from stages.corpora import asr
+
+    folder, weights = shared("corpora/read_english"), shared("weights/whisper-tiny.en")
+    settings = asr.Whisper(**WHISPER | {"folder": str(weights)})
+    torch.set_num_threads(2)
+    model = whisper.load_model(str(asr.weights(settings, "t")), device="cpu")
+    names = ["speechbrain_asr/spk1_snt1.flac", "speechbrain_asr/spk1_snt5.flac"]
+    waves = [soundfile.read(folder / name, dtype="float32")[0] for name in names]
+    together = asr._batch(model, settings, names, waves)
+    for wave, row in zip(waves, together, strict=True):
+        assert row["text"] == whisper.transcribe(model, wave, temperature=0.0, fp16=False)["text"].strip()
+    strict = settings.model_copy(update={"logprob": 0.0, "no_speech": 2.0})  # everything fails: always to the last
+    sampled = asr._batch(model, strict, names, waves)
+    alone = asr._batch(model, strict, names[1:2], waves[1:2])
+    assert [row["temperature"] for row in sampled] == [1.0, 1.0]
+    assert alone[0]["text"] == sampled[1]["text"]  # a clip's sampling does not depend on its neighbours
+    long = asr._batch(model, settings, ["long"], [np.concatenate([np.tile(waves[0], 6), np.tile(waves[1], 6)])])
+    assert "child" in long[0]["text"].lower() and "sunday" in long[0]["text"].lower()
