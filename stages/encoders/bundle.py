@@ -18,9 +18,9 @@ def save(path: Path | str, state: dict, header: dict) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    metadata = {name: json.dumps(value, sort_keys=True) for name, value in header.items()}
+    metadata = {"encoder": json.dumps(header, sort_keys=True)}  # one key: safetensors writes several in random order
     with jobs.writing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"} | metadata)
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def header(path: Path | str) -> dict:
@@ -35,8 +35,7 @@ def header(path: Path | str) -> dict:
 
     try:
         with safe_open(path, "numpy") as file:
-            found = file.metadata() or {}
-            values = {name: json.loads(text) for name, text in found.items() if name != "format"}
+            values = json.loads((file.metadata() or {}).get("encoder", "{}"))
             if not {"config", "notes", "class"} <= set(values):
                 raise ValueError("no encoder's header")
             return values

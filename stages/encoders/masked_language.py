@@ -18,17 +18,17 @@ class BertPretraining(Section):
     seed: int = setting(1, "of the unlabelled sentences and the training", ge=0)
     sentences: int = setting(5000, "unlabelled sentences to make", ge=1)
     vocabulary: int = setting(2000, "pieces at most: characters, then the most frequent words", ge=100)
-    width: int = setting(128, "channels", ge=8)
-    layers: int = setting(3, "transformer blocks", ge=1)
+    width: int = setting(64, "channels", ge=8)
+    layers: int = setting(2, "transformer blocks", ge=1)
     heads: int = setting(4, "attention heads", ge=1)
     dropout: float = setting(0.1, "in the transformer", ge=0, lt=1)
     masked: float = setting(0.15, "share of the pieces that are predicted", gt=0, lt=1)
-    steps: int = setting(800, "training steps", ge=1)
-    batch: int = setting(64, "sentences per step", ge=1)
+    steps: int = setting(500, "training steps", ge=1)
+    batch: int = setting(32, "sentences per step", ge=1)
     learning_rate: float = setting(1e-3, "highest, of AdamW", gt=0)
     warmup: float = setting(0.1, "share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting(1, "threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting(200, "steps between checkpoints; has no influence on the result", ge=1)
+    checkpoint_every: int = setting(100, "steps between checkpoints; has no influence on the result", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -92,6 +92,7 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=section.width,
+        initializer_range=round(section.width**-0.5, 4),
         num_hidden_layers=section.layers,
         num_attention_heads=section.heads,
         intermediate_size=4 * section.width,

@@ -1,8 +1,9 @@
 """HuBERT's recipe (Hsu et al. 2021): clusters of MFCCs as targets, masked prediction, clusters of hidden states.
 
-As in the paper: spans of 10 frames masked with fairseq's meaning of ``mask_prob`` .80, cross-entropy over masked frames
-of cosine similarities divided by .1, the second iteration from scratch. Ours: no penalty on the CNN's output, its
-gradient not scaled down; both matter for its stability in long trainings of large models.
+As in the paper: spans of 10 frames masked with fairseq's meaning of ``mask_prob`` .80, cross-entropy of cosine
+similarities divided by .1, the second iteration from scratch. Ours: unmasked frames count too (``unmasked``; measured: a
+training of a minute learns far faster so), no penalty on the CNN's output, its gradient not scaled down, and initial
+weights with a spread of 1 / sqrt(width); the paper's choices are for long trainings of large models.
 """
 
 from collections.abc import Callable
@@ -29,20 +30,26 @@ class HubertPretraining(Section):
     source: str = setting("", "encoder to start from, hub id or folder; '' for a new small one")
     revision: str = setting("", "its commit; '' for a local folder")
     normalise: bool = setting(False, "bring every waveform to zero mean and unit variance first")
-    width: int = setting(128, "channels of the transformer", ge=8)
+    width: int = setting(64, "channels of the transformer", ge=8)
     layers: int = setting(3, "transformer blocks", ge=1)
     heads: int = setting(4, "attention heads", ge=1)
-    conv_width: int = setting(128, "channels of the CNN (512 in HuBERT, six times slower)", ge=8)
-    dropout: float = setting(0.1, "in the transformer", ge=0, lt=1)
+    conv_widths: list[int] = setting(
+        [32, 32, 32, 64, 64, 64, 64], "channels of the CNN's seven layers (512 each in HuBERT)", min_length=7, max_length=7
+    )
+    conv_norm: Literal["layer", "group"] = setting(
+        "layer", "as in HuBERT-large, with biases, or as in HuBERT-base, which makes it all but deaf to loudness"
+    )
+    dropout: float = setting(0.0, "in the transformer, kept in its configuration for fine-tuning", ge=0, lt=1)
     iterations: Literal[1, 2] = setting(1, "2: a second training, on clusters of the first one's target_layer")
     clusters: int = setting(50, "of k-means", ge=2)
     cluster_frames: int = setting(500_000, "frames at most that k-means is fitted on, a random sample", ge=1)
     target_layer: int = setting(2, "hidden states that the second iteration clusters", ge=0)
     mask_prob: float = setting(0.8, "spans per frame times mask_length (fairseq's mask_prob)", gt=0, le=1)
     mask_length: int = setting(10, "frames of a masked span", ge=1)
-    steps: int = setting(500, "steps of every iteration", ge=1)
-    batch_seconds: float = setting(20.0, "largest padded length of a batch, seconds", gt=0)
-    learning_rate: float = setting(1e-3, "highest, of AdamW", gt=0)
+    unmasked: float = setting(0.5, "weight of the loss over unmasked frames (1 - alpha in HuBERT, 0 there)", ge=0, le=1)
+    steps: int = setting(600, "steps of every iteration", ge=1)
+    batch_seconds: float = setting(5.0, "largest padded length of a batch, seconds", gt=0)
+    learning_rate: float = setting(2e-3, "highest, of AdamW", gt=0)
     warmup: float = setting(0.1, "share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting(1, "threads; another number rounds differently", ge=1)
     checkpoint_every: int = setting(100, "steps between checkpoints; has no influence on the result", ge=1)
@@ -72,8 +79,10 @@ def config_of(section: HubertPretraining) -> dict:
         "num_hidden_layers": section.layers,
         "num_attention_heads": section.heads,
         "intermediate_size": 4 * section.width,
-        "conv_dim": [section.conv_width] * 7,
-        "feat_extract_norm": "group",
+        "conv_dim": section.conv_widths,
+        "conv_bias": section.conv_norm == "layer",
+        "initializer_range": round(section.width**-0.5, 4),
+        "feat_extract_norm": section.conv_norm,
         "num_conv_pos_embeddings": 32,
         "num_conv_pos_embedding_groups": 8,
         "hidden_dropout": section.dropout,
@@ -181,12 +190,18 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             waves, lengths = collate([audio.read(int(i)) for i in batch])
             conv, count = encoder.frontend(waves.to(device), lengths.to(device))
             mask = span_mask(count.cpu(), conv.shape[1], section.mask_prob, section.mask_length, generator)
-            wanted = torch.nn.utils.rnn.pad_sequence([labels[i] for i in batch], batch_first=True)[mask]
-            mask = mask.to(device)
-            found = model["projection"](encoder.context(conv, count, mask)[-1][mask])
+            wanted = torch.nn.utils.rnn.pad_sequence([labels[i] for i in batch], batch_first=True).to(device)
+            last = encoder.context(conv, count, mask.to(device))[-1]
+            valid = torch.arange(mask.shape[1]) < count.cpu()[:, None]
             directions = torch.nn.functional.normalize(model["targets"].weight, dim=1)
-            logits = torch.nn.functional.normalize(found, dim=1) @ directions.T / TEMPERATURE
-            return torch.nn.functional.cross_entropy(logits, wanted.to(device))
+
+            def loss_over(chosen):
+                found = torch.nn.functional.normalize(model["projection"](last[chosen]), dim=1)
+                return torch.nn.functional.cross_entropy(found @ directions.T / TEMPERATURE, wanted[chosen])
+
+            loss = (1 - section.unmasked) * loss_over(mask.to(device))
+            rest = (valid & ~mask).to(device)
+            return loss + section.unmasked * loss_over(rest) if section.unmasked and rest.any() else loss
 
         notes[f"iteration_{iteration}"] = train(
             model,

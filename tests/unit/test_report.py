@@ -70,7 +70,7 @@ def _score(metric, rows):
 
 def test_every_figure_can_be_recomputed(study, metrics):
     assert set(metrics) == set(SYSTEMS)
-    keys = "pooled fold_mean seed_sd ci_low ci_high n_utterances n_speakers n_seeds".split()
+    keys = ["pooled", "fold_mean", "seed_sd", "ci_low", "ci_high", "n_utterances", "n_speakers", "n_seeds"]
     draws = np.random.default_rng(0).multinomial(10, np.full(10, 0.1), size=1000)
     for system, figures in metrics.items():
         rows = pd.read_csv(study.folder / f"evaluate/{system}.csv").merge(
@@ -98,7 +98,7 @@ def test_every_figure_can_be_recomputed(study, metrics):
 def _interval(rows, draws):
     """Of WA: hits over counts of the drawn speakers, mean over seeds."""
     hit = (rows["true_emotion"] == rows["pred_emotion"]).groupby([rows["seed"], rows["speaker"]])
-    hits, counts = hit.sum().unstack().to_numpy(), hit.size().unstack().to_numpy()
+    hits, counts = (column.to_numpy().reshape(2, 10) for column in (hit.sum(), hit.size()))
     values = np.mean([(draws @ h) / (draws @ n) for h, n in zip(hits, counts, strict=True)], axis=0)
     return np.percentile(values, [2.5, 97.5])
 
@@ -172,7 +172,7 @@ def test_show_prints_the_table_and_whether_this_machine_agrees(study, metrics, t
     text, seconds = _show(study, expected)
     assert "all 1 figures are within their tolerance" in text and f"{100 * value:.1f}" in text
     assert "missing: pan2024-gmp-ams" in text and text.strip().endswith("index.html")
-    assert seconds < 3  # a second on an idle machine
+    assert seconds < 5  # a second on an idle machine
     expected.write_text(f"study,system,metric,value,tolerance\nsmall,linear,uar,{value + 0.1:.4f},0.02\n")
     assert "differs" in _show(study, expected)[0] and "linear uar" in _show(study, expected)[0]
     assert "no figures of this study" in _show(study, tmp_path / "none.csv")[0]
