@@ -10,7 +10,7 @@ CORES ?= all
 GPUS := $(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
   snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) --nolock --rerun-incomplete \
-  --keep-going --quiet progress rules host reason --
+  --keep-going --quiet all --
 SHOW = python -m stages.report --show
 
 .PHONY: all test lint claims params environment

@@ -6,6 +6,7 @@
 """
 
 import sys
+import time
 
 from snakemake.utils import min_version
 
@@ -21,7 +22,7 @@ try:
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
 
-NAME = r"[^/]+"
+NAME, STARTED = r"[^/]+", time.time()
 
 
 wildcard_constraints:
@@ -65,4 +66,4 @@ for study in plan.params["studies"]:
 
 
 onerror:
-    params.show_errors(log)
+    params.show_errors(since=STARTED)

@@ -14,6 +14,7 @@ rule adapt:
         "data/logs/adapt/{study}-{name}-{part}.log",
     benchmark:
         "data/benchmarks/adapt/{study}-{name}-{part}.tsv"
+    priority: 10  # the longest chain of the default study: begin it first
     threads: lambda w: plan.params["adapt"][w.name]["threads"]
     resources:
         gpu=1,

@@ -14,6 +14,7 @@ rule cluster:
         "data/logs/cluster/{study}-{name}-{part}.log",
     benchmark:
         "data/benchmarks/cluster/{study}-{name}-{part}.tsv"
+    priority: 10  # the longest chain of the default study: begin it first
     threads: lambda w: plan.params["cluster"][w.name]["threads"]
     resources:
         gpu=1,

@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from stages.errors import UserError
@@ -74,29 +75,40 @@ def run(main, doc: str, arguments) -> None:
         started = time.perf_counter()
         log.info("%s", " ".join(sys.orig_argv[1:]))
         main(args)
-        log.info("done after %.1f s", time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        log.info("done after %.1f s", seconds)
+        if args.log:
+            names = (
+                getattr(args, key, None)
+                for key in ("study", "corpus", "name", "system", "encoder", "source", "protocol")
+            )
+            words = [str(name) for name in names if name and not isinstance(name, Path)]
+            print(f"{sys.orig_argv[2].rpartition('.')[2]:<10} {' '.join(words):<50} {seconds:6.1f} s", file=sys.stderr)
     except UserError as mistake:
         _fail(str(mistake))
     except OSError as failure:
         if failure.errno not in _REMEDIES:
-            log.exception("unexpected")
-            raise
-        _fail(f"{failure.filename or _path_of(args)}: {_REMEDIES[failure.errno]}")
+            _fail_unexpectedly(failure)
+        _fail(f"{failure.filename or getattr(args, 'out', 'output')}: {_REMEDIES[failure.errno]}")
+    except Exception as failure:
+        _fail_unexpectedly(failure)
 
 
 def _fail(line: str) -> None:
-    for handler in log.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.stream.write(f"error: {line}\n")
-            import traceback
-
-            handler.stream.write(traceback.format_exc())
+    """End with one line on standard error; the log gets the traceback too."""
+    files = [handler for handler in log.handlers if isinstance(handler, logging.FileHandler)]
+    for handler in files:
+        handler.stream.write(traceback.format_exc() + f"error: {line}\n")
     print(f"error: {line}", file=sys.stderr)
     sys.exit(1)
 
 
-def _path_of(args) -> str:
-    return str(getattr(args, "out", "output"))
+def _fail_unexpectedly(failure: Exception) -> None:
+    """A fault of ours: without a log file the traceback goes to standard error."""
+    if not any(isinstance(handler, logging.FileHandler) for handler in log.handlers):
+        raise failure
+    where = next(handler.baseFilename for handler in log.handlers if isinstance(handler, logging.FileHandler))
+    _fail(f"{type(failure).__name__}: {failure} (a fault of the program: the traceback is in {where})")
 
 
 def use_threads(count: int) -> None:
@@ -176,7 +188,9 @@ def need_space(folder: Path, size: int) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < size + (8 << 20):
-        raise UserError(f"{folder}: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run again")
+        raise UserError(
+            f"{folder}: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run again"
+        )
 
 
 def sha256(path: Path | str) -> str:

@@ -177,14 +177,12 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
 
 
-def show_errors(log: str) -> None:
-    """Print, after a failed run, the last line of each failed job's log that says why. For the Snakefile."""
-    text = Path(log).read_text() if Path(log).exists() else ""
-    for name in dict.fromkeys(re.findall(r"log: (\S+\.log)", text)):
-        if Path(name).exists():
-            lines = [line for line in Path(name).read_text().splitlines() if line.startswith("error: ")]
-            for line in lines[-1:]:
-                print(line, file=sys.stderr)
+def show_errors(since: float) -> None:
+    """Print, after a failed run, the reason in the log of each job that failed after ``since``. For the Snakefile."""
+    for path in sorted(Path("data/logs").rglob("*.log"), key=lambda path: path.stat().st_mtime):
+        lines = path.read_text().splitlines() if path.stat().st_mtime >= since else []
+        for line in [line for line in lines if line.startswith("error: ")][-1:]:
+            print(line, file=sys.stderr)
 
 
 def main(argv: list[str]) -> None:

@@ -24,9 +24,12 @@ class Plan:
         return system.row(self.params["systems"][name], changes, name, study, self.path)
 
     def encoder(self, study: str, wanted: str, kind: str) -> str:
-        """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text``."""
-        own = self.params["studies"][study]
-        return own[kind] if wanted == "study" or own["substitute"] else wanted
+        """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text``.
+
+        Where a study substitutes, it does so for published weights; descriptors such as eGeMAPS stay what they are.
+        """
+        own, spec = self.params["studies"][study], self.params["encoders"].get(wanted, {})
+        return own[kind] if wanted == "study" or (own["substitute"] and "source" in spec) else wanted
 
     def parts(self, study: str, name: str) -> list[str]:
         """The jobs that share the folds of a system."""

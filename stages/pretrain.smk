@@ -12,6 +12,7 @@ rule pretrain:
         "data/logs/pretrain/{name}.log",
     benchmark:
         "data/benchmarks/pretrain/{name}.tsv"
+    priority: 10  # everything waits for it
     threads: lambda w: plan.params["pretrain"][w.name]["threads"]
     resources:
         gpu=1,

@@ -55,7 +55,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     """
     import torch
 
-    from stages.encoders.masked_prediction import span_mask
+    from stages.encoders.masking import span_mask
     from stages.models.gmp import PseudoLabeller
     from stages.recipes.speech_input import SpeechInput
     from stages.training import as_arrays, bucketed, fit, seeded, warm_up

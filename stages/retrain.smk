@@ -14,6 +14,7 @@ rule retrain:
         "data/logs/retrain/{study}-{name}-{part}.log",
     benchmark:
         "data/benchmarks/retrain/{study}-{name}-{part}.tsv"
+    priority: 10  # the longest chain of the default study: begin it first
     threads: lambda w: plan.params["retrain"][w.name]["threads"]
     resources:
         gpu=1,

@@ -88,6 +88,9 @@ SYSTEMS = {
     "pepino2021-dense-global": Probe.shipped(
         paper="pepino2021", table="2", row="Dense-global", speech="wav2vec2-base", normalise="global"
     ),
+    "pepino2021-dense-egemaps": Probe.shipped(
+        paper="pepino2021", table="1", row="eGeMAPS", speech="egemaps", normalise="speaker"
+    ),
     "deoliveira2023-distil-text": Regressor.shipped(
         paper="deoliveira2023",
         table="1",
@@ -116,6 +119,7 @@ DEFAULT = [
     "linear",
     "linear-dimensions",
     "pepino2021-dense-speaker",
+    "pepino2021-dense-egemaps",
     "deoliveira2023-distil-text",
     "srinivasan2022-teacher",
     "srinivasan2022-cts",
@@ -123,7 +127,8 @@ DEFAULT = [
     "pan2024-gmp-ams",
 ]
 SMALL = {
-    "pepino2021-dense-speaker": {"learning_rate": 3e-3},
+    "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10},
+    "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10},
     "deoliveira2023-distil-text": {"learning_rate": 1e-3, "epochs": 12},
     "srinivasan2022-teacher": {
         "hidden": 32,

@@ -76,7 +76,7 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
 
     folds = units.part_of(args.part, examples.folds)
     results = units.run(
-        f"{row.stage} {args.system}", [(f, s) for f in folds for s in seeds], depends, work, args.scratch
+        f"{row.stage}-{args.system}", [(f, s) for f in folds for s in seeds], depends, work, args.scratch
     )
     write_predictions(args.predictions, examples, results)
     units.write(args.models, results, "model/")

@@ -1,8 +1,8 @@
 """HuBERT's recipe (Hsu et al. 2021): clusters of MFCCs as targets, masked prediction, clusters of hidden states.
 
 As in the paper: spans of 10 frames masked with fairseq's meaning of ``mask_prob`` .80, cross-entropy of cosine
-similarities divided by .1, the second iteration from scratch. Ours: unmasked frames count too (``unmasked``; measured: a
-training of a minute learns far faster so), no penalty on the CNN's output, its gradient not scaled down, and initial
+similarities divided by .1, the second iteration from scratch. Ours: unmasked frames count too (``unmasked``; measured:
+a training of a minute learns far faster so), no penalty on the CNN's output, its gradient not scaled down, and initial
 weights with a spread of 1 / sqrt(width); the paper's choices are for long trainings of large models.
 """
 
@@ -34,7 +34,10 @@ class HubertPretraining(Section):
     layers: int = setting(3, "transformer blocks", ge=1)
     heads: int = setting(4, "attention heads", ge=1)
     conv_widths: list[int] = setting(
-        [32, 32, 32, 64, 64, 64, 64], "channels of the CNN's seven layers (512 each in HuBERT)", min_length=7, max_length=7
+        [32, 32, 32, 64, 64, 64, 64],
+        "channels of the CNN's seven layers (512 each in HuBERT)",
+        min_length=7,
+        max_length=7,
     )
     conv_norm: Literal["layer", "group"] = setting(
         "layer", "as in HuBERT-large, with biases, or as in HuBERT-base, which makes it all but deaf to loudness"
@@ -49,7 +52,7 @@ class HubertPretraining(Section):
     unmasked: float = setting(0.5, "weight of the loss over unmasked frames (1 - alpha in HuBERT, 0 there)", ge=0, le=1)
     steps: int = setting(600, "steps of every iteration", ge=1)
     batch_seconds: float = setting(5.0, "largest padded length of a batch, seconds", gt=0)
-    learning_rate: float = setting(2e-3, "highest, of AdamW", gt=0)
+    learning_rate: float = setting(1e-3, "highest, of AdamW", gt=0)
     warmup: float = setting(0.1, "share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting(1, "threads; another number rounds differently", ge=1)
     checkpoint_every: int = setting(100, "steps between checkpoints; has no influence on the result", ge=1)

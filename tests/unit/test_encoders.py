@@ -1,7 +1,6 @@
 """Speech encoders: batched equals single, strict loading, layers, files."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from stages.errors import UserError
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
-SHARED = Path(__file__).parents[3] / "shared"
 SMALL = {
     "hidden_size": 32,
     "num_hidden_layers": 3,

@@ -195,7 +195,7 @@ def test_corruption_is_80_10_10():
 
 @pytest.fixture
 def place(tmp_path):
-    entries = {"tiny": masked_prediction.HubertPretraining.shipped(**TINY | {"steps": 400, "checkpoint_every": 10})}
+    entries = {"tiny": masked_prediction.HubertPretraining.shipped(**TINY | {"steps": 120, "checkpoint_every": 10})}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):

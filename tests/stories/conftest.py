@@ -1,0 +1,155 @@
+"""A small copy of the project in which whole runs are stories: all stages on 40 utterances, in a minute."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = [
+    "majority",
+    "linear",
+    "pepino2021-dense-speaker",
+    "srinivasan2022-teacher",
+    "srinivasan2022-cts",
+    "pan2024-gmp-ams",
+]
+
+
+class Project:
+    """The repository's files in a folder of their own, with small parameters; commands run in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        names = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in names.stdout.splitlines():
+            if (ROOT / name).is_file() and name.startswith(
+                ("stages/", "envs/", "data/", "Snakefile", "params.yaml", "Makefile")
+            ):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes((ROOT / name).read_bytes())
+        self.env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+        }
+
+    def edit(self, **values) -> None:
+        """Set values of params.yaml by dotted key, dots written as two underscores, dashes as in the file."""
+        self.set({key.replace("__", "."): value for key, value in values.items()})
+
+    def set(self, values: dict) -> None:
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            *parents, last = key.split("/")
+            holder = params
+            for name in parents:
+                holder = holder[name]
+            holder[last] = value
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def snakemake(self, *more: str, check: bool = True) -> subprocess.CompletedProcess:
+        return self.run("snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more, check=check)
+
+    def start(self, *more: str) -> subprocess.Popen:
+        command = ["snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more]
+        with open(self.folder / "started.log", "w") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def processes(self) -> list[int]:
+        """Live processes of ours that run in this folder."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                here = (entry / "cwd").readlink() == self.folder
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if here and state != "Z" and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+        return found
+
+    def wait_for(self, pattern: str, process: subprocess.Popen, seconds: float = 300) -> None:
+        """Until a file matches ``pattern``; fails when the run ends before."""
+        end = time.monotonic() + seconds
+        while not list(self.folder.glob(pattern)):
+            assert process.poll() is None, (self.folder / "started.log").read_text()
+            assert time.monotonic() < end, f"no {pattern} after {seconds} s"
+            time.sleep(0.02)
+
+    def artifacts(self) -> dict[str, bytes]:
+        """What must be bit-identical: predictions, weights, stores, manifests, figures of evaluation."""
+        kinds = {".csv", ".h5", ".safetensors", ".json"}
+        skip = ("data/scratch", "data/logs", "data/benchmarks", "data/report")
+        files = (p for p in (self.folder / "data").rglob("*") if p.suffix in kinds)
+        return {n: p.read_bytes() for p in files if not (n := str(p.relative_to(self.folder))).startswith(skip)}
+
+
+SMALL = {
+    "studies/default/systems": SYSTEMS,
+    "corpora/planted/speakers": 8,
+    "corpora/planted/sessions": 4,
+    "corpora/planted/utterances": 64,
+    "pretrain/hubert/utterances": 12,
+    "pretrain/hubert/steps": 6,
+    "pretrain/hubert/layers": 2,
+    "pretrain/hubert/clusters": 10,
+    "pretrain/bert/sentences": 200,
+    "pretrain/bert/steps": 6,
+    "studies/default/changes": {
+        "pepino2021-dense-speaker": {"epochs": 3},
+        "srinivasan2022-teacher": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "normalise": "global"},
+        "srinivasan2022-cts": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "tuned_blocks": 1},
+        "pan2024-gmp-ams": {"start": "gmp-small", "epochs": 2, "batch": 16, "hidden": 16},
+    },
+    "adapt/gmp-small/epochs": 2,
+    "cluster/gmp-small/scales": [4, 8],
+    "retrain/gmp-small/epochs": 2,
+    "evaluate/draws": 100,
+}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A project after one undisturbed run. Do not change it."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.set(SMALL)
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Project:
+    """A project in which nothing has run."""
+    project = Project(tmp_path)
+    project.set(SMALL)
+    return project
+
+
+@pytest.fixture
+def kill():
+    """Kill a run: the whole process group (``everything``), or the parent alone."""
+
+    def act(process: subprocess.Popen, everything: bool) -> None:
+        (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+
+    return act
