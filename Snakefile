@@ -1,8 +1,8 @@
 """Serpentine: from a corpus to a report, each stage in stages/NAME.smk and stages/NAME.py, in this order.
 
-    snakemake                 every active study of params.yaml
-    snakemake STUDY           one of them
-    snakemake -n              what a change made stale, and why
+snakemake                 every active study of params.yaml
+snakemake STUDY           one of them
+snakemake -n              what a change made stale, and why
 """
 
 import sys
@@ -15,7 +15,9 @@ from stages.plan import Plan, options
 
 min_version("9.27")
 
+
 configfile: "params.yaml"
+
 
 try:
     plan = Plan(params.checked("params.yaml"))

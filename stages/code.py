@@ -1,4 +1,4 @@
-"""The digest of a stage's code: its module and every module of ours that it imports, comments and docstrings left out."""
+"""The digest of a stage's code: its module and all of ours that it imports, without comments and docstrings."""
 
 import ast
 import hashlib

@@ -128,7 +128,7 @@ def _check_study(path: str, params: dict, study: str) -> None:
         need = {"emotion"} if row.task == "emotion" else {"arousal"}
         if has is not None and not need & has:
             raise UserError(
-                f"{path}: {where}.systems: {name} predicts {row.task}, which corpus '{own['corpus']}' has no labels for;"
+                f"{path}: {where}.systems: {name} predicts {row.task}, and corpus '{own['corpus']}' has no such labels;"
                 " take it out of the list"
             )
         _check_encoders(path, params, study, name, row, plan)
@@ -166,7 +166,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
         if "speech-weights" in row.inputs and "conv" not in encoders[speech].get("layers", []):
             raise UserError(
-                f"{path}: encoders.{speech}.layers: {name} fine-tunes it from the CNN's output; add 'conv' to the layers"
+                f"{path}: encoders.{speech}.layers: {name} fine-tunes it on the CNN's output; add 'conv' to them"
                 if "layers" in encoders[speech]
                 else f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be; "
                 "name a transformers or built-in one"

@@ -133,7 +133,8 @@ class Plan:
 
         def refuse(wildcards):
             raise UserError(
-                f"{self.path}: study '{study}' is not active; add it to the list: active: [{', '.join([*self.active, study])}]"
+                f"{self.path}: study '{study}' is not active; add it to the list:"
+                f" active: [{', '.join([*self.active, study])}]"
             )
 
         return refuse

@@ -11,7 +11,7 @@ from stages.settings import Section, setting
 
 
 class Retrain(Section):
-    """Masked prediction as in HuBERT: spans over 0.80 / 10 of the frames, cross-entropy on masked frames (section 3.2)."""
+    """Masked prediction as in HuBERT, cross-entropy on masked frames alone (section 3.2)."""
 
     speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
     cluster: str = setting("gmp", "an entry of cluster: the pseudo-labels")

@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def fingerprint(path: str | Path) -> str:
-    """Digest of an input: a feature or audio store by its attributes, offsets and size, any other file by its bytes."""
+    """Digest of an input: a store by its attributes, offsets and size, any other file by its bytes."""
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file; run the stage that makes it (snakemake {path})")
@@ -63,7 +63,7 @@ def run(
 
 
 def write(path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str) -> None:
-    """All units in one safetensors file: arrays whose names begin with ``keep`` as ``fold/seed/name``, notes as JSON."""
+    """All units in one safetensors file: arrays named ``keep``... as ``fold/seed/...``, notes as JSON."""
     from safetensors.numpy import save_file
 
     arrays = {

@@ -22,7 +22,7 @@ class Adapter(nn.Module):
         self.emotion, self.gender = nn.Linear(hidden, classes), nn.Linear(hidden, 2)
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Last layer [batch, frames, width], lengths [batch] -> emotion logits [batch, classes], gender logits [batch, 2]."""
+        """Last layer [batch, frames, width], lengths -> logits: emotion [batch, classes], gender [batch, 2]."""
         packed = nn.utils.rnn.pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
         unpacked, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         vector = torch.relu(self.project(masked_mean(unpacked, lengths)))

@@ -30,7 +30,7 @@ class Regressor(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor, ids=None, mask=None) -> torch.Tensor:
-        """Last speech layer [batch, frames, d_A], lengths [batch], token ids and mask [batch, tokens] -> [batch, outputs]."""
+        """Last speech layer [batch, frames, d_A], lengths [batch], ids and mask [batch, tokens] -> [batch, outputs]."""
         vector = pool(hidden, lengths, self.pooling)
         if self.text is not None:
             words = self.text(ids, mask)[-1]

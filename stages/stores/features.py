@@ -101,7 +101,7 @@ class FeatureStore:
         if layer not in self._maps:
             if layer not in self._where:
                 raise UserError(
-                    f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it to the encoder's layers"
+                    f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it there"
                 )
             offset, shape, dtype = self._where[layer]
             self._maps[layer] = np.memmap(self.path, dtype, "r", offset, shape)

@@ -62,7 +62,8 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
         return None
     try:
         with safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["notes"])
+            names = file.keys()  # the handle itself cannot be iterated
+            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["notes"])
     except (SafetensorError, KeyError, TypeError, ValueError) as fault:
         jobs.log.warning("%s: damaged (%s); that unit is made again", path, fault)
         path.unlink()
