@@ -45,4 +45,4 @@ lint: environment
 	python -m tests.lint
 
 claims: environment
-	python -m pytest tests/claims -m claims
+	python -m pytest tests/claims -s

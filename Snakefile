@@ -5,6 +5,7 @@ snakemake STUDY           one of them
 snakemake -n              what a change made stale, and why
 """
 
+import os
 import sys
 import time
 
@@ -14,6 +15,7 @@ from stages import code, errors, params
 from stages.plan import Plan, options
 
 min_version("9.27")
+os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
 
 
 configfile: "params.yaml"

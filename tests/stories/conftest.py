@@ -44,11 +44,8 @@ class Project:
             "PYTHONPATH": str(folder),
         }
 
-    def edit(self, **values) -> None:
-        """Set values of params.yaml by dotted key, dots written as two underscores, dashes as in the file."""
-        self.set({key.replace("__", "."): value for key, value in values.items()})
-
     def set(self, values: dict) -> None:
+        """Set values of params.yaml, each by its keys with slashes between them."""
         path = self.folder / "params.yaml"
         params = yaml.safe_load(path.read_text())
         for key, value in values.items():
@@ -59,13 +56,14 @@ class Project:
             holder[last] = value
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+    def run(self, *command: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def snakemake(self, *more: str, check: bool = True) -> subprocess.CompletedProcess:
-        return self.run("snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more, check=check)
+    def snakemake(self, *more: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess:
+        command = ["snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more]
+        return self.run(*command, check=check, timeout=timeout)
 
     def start(self, *more: str) -> subprocess.Popen:
         command = ["snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more]

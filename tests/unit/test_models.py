@@ -1,0 +1,108 @@
+"""Losses, pooling and models against formulas."""
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.regression import ConcordanceCorrCoef
+
+from stages.models import cmgi
+from stages.models.dense import Dense, LayerAverage
+from stages.models.losses import am_softmax, ccc_loss
+from stages.models.pooling import masked_max, masked_mean, segment_mean
+from stages.models.regressor import pool
+from stages.models.teacher import Summary
+from stages.recipes.student import gate_open
+
+
+def test_ccc_loss_is_one_minus_ccc():
+    torch.manual_seed(0)
+    p, t = torch.randn(50, 3), torch.randn(50, 3)
+    expected = torch.stack([ConcordanceCorrCoef()(p[:, d], t[:, d]) for d in range(3)]).mean()
+    assert ccc_loss(p, t).item() == pytest.approx(1 - expected.item(), abs=0.02)  # torchmetrics divides by n - 1
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_ccc_loss_has_finite_gradients_without_variance(rows):
+    p = torch.full((rows, 3), 0.5, requires_grad=True)
+    loss = ccc_loss(p, torch.full((rows, 3), 0.5))
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(p.grad).all()
+
+
+def test_am_softmax_is_the_papers_formula():
+    torch.manual_seed(1)
+    head, x, y = am_softmax(4, 8, 0.2, 30.0), torch.randn(5, 8), torch.tensor([0, 1, 2, 3, 1])
+    cosine = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(head.W, dim=0)
+    shifted = cosine.clone()
+    shifted[torch.arange(5), y] -= 0.2
+    assert head(x, y).item() == pytest.approx(torch.nn.functional.cross_entropy(30 * shifted, y).item(), abs=1e-4)
+    torch.testing.assert_close(head.get_logits(x), 30 * cosine, atol=1e-4, rtol=1e-4)
+
+
+def test_padding_changes_no_pooled_value():
+    torch.manual_seed(2)
+    frames, lengths = torch.randn(3, 7, 4), torch.tensor([7, 3, 1])
+    for i, n in enumerate(lengths.tolist()):
+        alone = frames[i : i + 1, :n]
+        torch.testing.assert_close(masked_mean(frames, lengths)[i], alone.mean(1)[0])
+        torch.testing.assert_close(masked_max(frames, lengths)[i], alone.amax(1)[0])
+    flat = torch.cat([frames[i, :n] for i, n in enumerate(lengths.tolist())])
+    torch.testing.assert_close(segment_mean(flat, lengths), masked_mean(frames, lengths))
+    assert pool(frames, lengths, "concat").shape == (3, 8)
+
+
+def test_layer_average_is_equation_1():
+    average, frames = LayerAverage(3), torch.randn(5, 3, 2)
+    average.alpha.data = torch.tensor([1.0, -0.5, 2.0])
+    expected = (frames[:, 0] - 0.5 * frames[:, 1] + 2 * frames[:, 2]) / 2.5
+    torch.testing.assert_close(average(frames), expected)
+
+
+def test_dense_has_about_115_thousand_parameters_on_wav2vec2_base():
+    count = sum(p.numel() for p in Dense(13, 768, 128, 4, 0.2, False).parameters())
+    assert count == 13 + 768 * 128 + 128 + 128 * 128 + 128 + 128 * 4 + 4
+    assert 113_000 < count < 117_000
+
+
+def test_gru_summary_reads_the_last_valid_frame():
+    torch.manual_seed(3)
+    model, frames = Summary(4, 6, 2), torch.randn(2, 9, 4)
+    both = model(frames, torch.tensor([9, 5]))
+    torch.testing.assert_close(both[1], model(frames[1:, :5], torch.tensor([5]))[0])
+
+
+def test_gate_drops_what_lies_beyond_two_standard_deviations():
+    rng = np.random.default_rng(0)
+    true = rng.normal(4, 1, (60_000, 3))
+    predicted = 0.5 * true + rng.normal(0, 1, true.shape)
+    kept, notes = gate_open(predicted, true, np.arange(60_000), 2.0)
+    assert notes["dropped"] == pytest.approx(0.13, abs=0.005)  # three independent Gaussians; the paper has 12.7 %
+    assert kept.mean() == pytest.approx(1 - notes["dropped"])
+    assert gate_open(predicted, true, np.arange(100), 0)[0].all()
+
+
+def test_gate_reads_training_rows_alone():
+    rng = np.random.default_rng(1)
+    true, predicted = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
+    other = predicted.copy()
+    other[30:] = 1e6
+    assert gate_open(predicted, true, np.arange(30), 2.0)[1] == gate_open(other, true, np.arange(30), 2.0)[1]
+
+
+def test_ctc_spelling_and_greedy_decoding():
+    assert cmgi.spelled("Don't  STOP, now!") == cmgi.spelled("don't stop now")
+    path = [0, *cmgi.spelled("go"), 0, *cmgi.spelled("o n")]
+    logits = torch.nn.functional.one_hot(torch.tensor([path]), len(cmgi.ALPHABET) + 1).float()
+    assert cmgi.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
+    assert cmgi.greedy(logits, torch.tensor([1])) == [""]
+
+
+def test_interaction_does_not_see_padding():
+    torch.manual_seed(4)
+    model = cmgi.Interaction(8, 2, 0.0).eval()
+    a, b = torch.randn(1, 6, 8), torch.randn(1, 4, 8)
+    masks = [torch.tensor([[True] * 6]), torch.tensor([[True] * 4])]
+    padded = [torch.cat([a, torch.randn(1, 3, 8)], 1), torch.cat([b, torch.randn(1, 2, 8)], 1)]
+    wide = [torch.tensor([[True] * 6 + [False] * 3]), torch.tensor([[True] * 4 + [False] * 2])]
+    for alone, together in zip(model([a, b], masks), model(padded, wide), strict=True):
+        torch.testing.assert_close(together[:, : alone.shape[1]], alone, atol=1e-6, rtol=1e-5)

@@ -1,0 +1,65 @@
+"""params.yaml is what the models generate, every shipped value is valid, and mistakes are explained."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import params, settings, shipped
+from stages.errors import UserError
+from stages.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_params_file_is_what_the_models_generate():
+    assert (ROOT / "params.yaml").read_text() == shipped.document(), "run: python -m stages.params --write"
+
+
+def test_shipped_values_pass_every_check():
+    assert params.checked(str(ROOT / "params.yaml"))["active"] == ["default"]
+
+
+def test_document_explains_every_key_once():
+    text = shipped.document()
+    for section in ("train", "features", "evaluate"):
+        for field in params.Params.model_fields[section].annotation.model_fields.values():
+            assert text.count(f"# {field.description}") >= 1
+    assert shipped.table().count("| `train` | `threads` |") == 1
+
+
+@pytest.mark.parametrize("text", ["1e-5", "1.0e-5", "0.00001"])
+def test_small_numbers_are_numbers(tmp_path, text):
+    (tmp_path / "p.yaml").write_text(f"rate: {text}\n")
+    assert settings.read(str(tmp_path / "p.yaml"), "rate") == pytest.approx(1e-5)
+
+
+def test_other_studies_become_valid_when_active(tmp_path):
+    values = yaml.safe_load(shipped.document())
+    values["active"] = list(values["studies"])
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    assert params.checked(str(tmp_path / "p.yaml"))["active"] == ["default", "ravdess"]
+
+
+def test_substitutes_stand_for_weights_but_not_for_descriptors():
+    plan = Plan(params.checked(str(ROOT / "params.yaml")))
+    assert plan.encoder("default", "wav2vec2-base", "speech") == "hubert-small"
+    assert plan.encoder("default", "egemaps", "speech") == "egemaps"
+
+
+def test_a_change_of_one_system_reaches_no_other():
+    values = params.checked(str(ROOT / "params.yaml"))
+    plan = Plan(values)
+    before = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in shipped.DEFAULT}
+    changed = yaml.safe_load(yaml.safe_dump(values))
+    changed["systems"]["gao2024-cmgi"]["alpha"] = 0.2
+    plan = Plan(changed)
+    after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in shipped.DEFAULT}
+    assert [name for name in before if before[name] != after[name]] == ["gao2024-cmgi"]
+
+
+def test_mistakes_are_named_with_the_nearest_key():
+    with pytest.raises(UserError, match=r"p: a\.thread: unknown key; did you mean 'threads'\?"):
+        settings.validate(params.Train, {"thread": 1, "threads": 1, "memory_gb": 4.0}, "a", "p")
+    with pytest.raises(UserError, match=r"a\.threads: missing; add it \(shipped: 1\)"):
+        settings.validate(params.Train, {"memory_gb": 4.0}, "a")

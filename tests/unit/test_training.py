@@ -1,0 +1,124 @@
+"""The training loop goes on after an interruption bit by bit; units and normalisers keep what they promise."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages import training, units
+from stages.recipes.normaliser import Moments, Normaliser
+from stages.stores.features import FeatureStore, FeatureWriter
+from stages.stores.scratch import Unit
+
+
+def trained(unit, stop_after=None):
+    generator = training.seeded(5)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 2))
+    x, y = torch.randn(40, 6), torch.randint(0, 2, (40,))
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    epochs = [0]
+
+    def batches():
+        epochs[0] += 1
+        if stop_after and epochs[0] > stop_after:
+            raise KeyboardInterrupt
+        return training.shuffled(np.arange(30), 8, generator)
+
+    def validate():
+        return float((model(x[30:]).argmax(1) == y[30:]).float().mean())
+
+    history = training.fit(
+        model,
+        optimiser,
+        batches,
+        lambda rows: torch.nn.functional.cross_entropy(model(x[rows]), y[rows]),
+        validate,
+        epochs=9,
+        generator=generator,
+        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
+        unit=unit,
+    )
+    return training.as_arrays(model.state_dict()), history
+
+
+def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    whole, history = trained(None)
+    with pytest.raises(KeyboardInterrupt):
+        trained(Unit("t", {"a": 1}, tmp_path), stop_after=4)
+    resumed, again = trained(Unit("t", {"a": 1}, tmp_path))
+    assert history == again
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], resumed[name])
+
+
+def test_loss_that_is_not_finite_is_refused():
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        training.fit(
+            model,
+            torch.optim.Adam(model.parameters()),
+            lambda: [0],
+            lambda _: model(torch.tensor([[float("nan")]])).sum(),
+            None,
+            epochs=1,
+            generator=training.seeded(0),
+        )
+
+
+def test_damaged_unit_is_made_again(tmp_path):
+    unit = Unit("t", {"a": 1}, tmp_path)
+    unit.save({"x": np.arange(3)}, {"n": 1})
+    assert unit.load()[1] == {"n": 1}
+    unit.path.write_bytes(unit.path.read_bytes()[:-5])
+    assert unit.load() is None and not unit.path.exists()
+
+
+def test_parts_cover_every_fold_once():
+    folds = [1, 2, 3, 4, 5]
+    assert sorted(f for i in (1, 2, 3) for f in units.part_of(f"{i}of3", folds)) == folds
+
+
+@pytest.fixture
+def store(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = np.array([5, 0, 900, 3])
+    writer = FeatureWriter(tmp_path / "s.h5", list("abcd"), frames, {"0": 4}, {"hop": 0.02}, "float32")
+    data = [(rng.normal(3, 2, (n, 4)) * [1, 10, 0.1, 1]).astype("float32") for n in frames]
+    for i, values in enumerate(data):
+        writer.put(i, "0", values)
+    writer.close()
+    return FeatureStore(tmp_path / "s.h5"), data
+
+
+def test_moments_equal_the_statistics_of_the_frames(store):
+    features, data = store
+    for chunk in (4, 64, 1 << 16):
+        mean, sd = Moments(features, "0", chunk).statistics(np.array([0, 2]))
+        frames = np.concatenate([data[0], data[2]]).astype(float)
+        np.testing.assert_allclose(mean, frames.mean(0), rtol=1e-6)
+        np.testing.assert_allclose(sd, frames.std(0), rtol=1e-4)
+
+
+def test_normaliser_says_what_it_saw(store):
+    features, data = store
+    moments = [Moments(features, "0")]
+    train = np.array([0, 3])
+    whole = Normaliser("global", moments, np.array(list("xxyy")), train)
+    assert whole.seen == [0, 3]
+    frames = np.concatenate([data[0], data[3]]).astype(float)
+    expected = (data[2] - frames.mean(0)) / frames.std(0)
+    np.testing.assert_allclose(whole.apply(data[2][:, None], 2)[:, 0], expected, rtol=1e-3, atol=1e-4)
+    by_speaker = Normaliser("speaker", moments, np.array(list("xxyy")), train)
+    own = np.concatenate([data[2], data[3]]).astype(float)
+    np.testing.assert_allclose(
+        by_speaker.apply(data[2][:, None], 2)[:, 0], (data[2] - own.mean(0)) / own.std(0), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_truncated_store_is_refused(store, tmp_path):
+    from stages.errors import UserError
+
+    path = tmp_path / "s.h5"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(UserError, match="not a whole feature store"):
+        FeatureStore(path)
