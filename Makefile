@@ -11,7 +11,7 @@ GPUS := $(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | 
 RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
   snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) --nolock --rerun-incomplete \
   --keep-going --quiet all --
-SHOW = python -m stages.report --show
+SHOW = python -m stages.report --log data/logs/show.log --show
 
 .PHONY: all test lint claims params environment
 all: environment

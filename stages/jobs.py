@@ -77,12 +77,9 @@ def run(main, doc: str, arguments) -> None:
         main(args)
         seconds = time.perf_counter() - started
         log.info("done after %.1f s", seconds)
-        if args.log:
-            names = (
-                getattr(args, key, None)
-                for key in ("study", "corpus", "name", "system", "encoder", "source", "protocol")
-            )
-            words = [str(name) for name in names if name and not isinstance(name, Path)]
+        keys = ("study", "corpus", "name", "system", "encoder", "source", "protocol")
+        words = [str(value) for key in keys if isinstance(value := getattr(args, key, None), str)]
+        if args.log and words:
             print(f"{sys.orig_argv[2].rpartition('.')[2]:<10} {' '.join(words):<50} {seconds:6.1f} s", file=sys.stderr)
     except UserError as mistake:
         _fail(str(mistake))
