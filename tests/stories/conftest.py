@@ -121,7 +121,7 @@ SMALL = {
     "adapt/gmp-small/epochs": 2,
     "cluster/gmp-small/scales": [4, 8],
     "retrain/gmp-small/epochs": 2,
-    "evaluate/draws": 100,
+    "evaluate/draws": 1000,
 }
 
 
