@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 import pytest
-from small_study import SmallStudy, predictions
+
+from tests.unit.small_study import SmallStudy, predictions
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from small_corpus import ROOT, ingest, make_corpus, read, refused, stage, write, write_params, write_table
 
 from stages import guards
 from stages.corpora.manifest import load_split, read_manifest, read_protocol
 from stages.errors import UserError
+from tests.unit.small_corpus import ROOT, ingest, make_corpus, read, refused, stage, write, write_params, write_table
 
 FILES = ("--manifest", "out/manifest.csv", "--out", "p.csv")
 CHECK = "import sys; from stages import jobs; from stages.corpora.manifest import load_split; jobs.run(" + (

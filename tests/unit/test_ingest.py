@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import soundfile
-from small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
 from stages.corpora import decode, ravdess
 from stages.errors import UserError
 from stages.stores.audio import AudioStore
+from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
 
 def test_manifest_holds_exact_values(tmp_path):

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
 from stages.errors import UserError
 from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
+from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
 OPTIONS = Evaluate(**Evaluate.shipped(draws=1000))
 

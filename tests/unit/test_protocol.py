@@ -2,13 +2,13 @@
 
 import pytest
 from pydantic import TypeAdapter
-from small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
 from stages import settings
 from stages.corpora import folds
 from stages.corpora.ravdess import ACTORS
 from stages.errors import UserError
 from stages.protocol import Protocol
+from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
 SEXES = {actor: "male" if int(actor) % 2 else "female" for actor in ACTORS}
 EMOBOX = [

@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import DIMENSIONS, SmallStudy, predictions, python
+
+from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
 SYSTEMS = {
     "majority": ("emotion", 0.0),

@@ -4,11 +4,11 @@ import jiwer
 import numpy as np
 import pytest
 import soundfile
-from small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
 
 from stages.corpora import planted, text
 from stages.corpora.corruption import Corrupted, corrupt
 from stages.errors import UserError
+from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
 
 BAD = {"kind": "corrupted", "wer": 0.2, "substitutions": 0.6, "deletions": 0.25, "insertions": 0.15, "seed": 1}
 WHISPER = {
