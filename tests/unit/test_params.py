@@ -63,3 +63,15 @@ def test_mistakes_are_named_with_the_nearest_key():
         settings.validate(params.Train, {"thread": 1, "threads": 1, "memory_gb": 4.0}, "a", "p")
     with pytest.raises(UserError, match=r"a\.threads: missing; add it \(shipped: 1\)"):
         settings.validate(params.Train, {"memory_gb": 4.0}, "a")
+
+
+def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):
+    block = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    values = yaml.safe_load(shipped.document())
+    for section, entries in yaml.safe_load(block).items():
+        values[section] |= entries
+    values["active"] = ["mine"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "mine.csv").write_text("file,speaker,gender,emotion\na.wav,s1,female,happy\n")
+    monkeypatch.chdir(tmp_path)
+    assert params.checked()["active"] == ["mine"]
