@@ -22,8 +22,8 @@ class LayerAverage(nn.Module):
         return self.alpha.softmax(0) if self.softmax else self.alpha / self.alpha.sum()
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """[frames, layers, width] -> [frames, width]."""
-        return torch.einsum("fld,l->fd", frames, self.weights())
+        """[layers, frames, width] -> [frames, width], as one product of a vector and a matrix."""
+        return (self.weights() @ frames.flatten(1)).view(frames.shape[1:])
 
 
 class Dense(nn.Module):
@@ -40,8 +40,8 @@ class Dense(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """[sum of lengths, layers, width] and [batch] -> logits [batch, outputs]."""
-        hidden = self.average(frames) if frames.shape[1] > 1 else frames[:, 0]
+        """[layers, sum of lengths, width] and [batch] -> logits [batch, outputs]."""
+        hidden = self.average(frames) if len(frames) > 1 else frames[0]
         hidden = self.dropout(torch.relu(self.first(hidden)))
         hidden = self.dropout(torch.relu(self.second(hidden)))
         return self.out(segment_mean(hidden, lengths))

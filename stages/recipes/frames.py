@@ -37,11 +37,11 @@ class Frames:
         self.free = self.memory
 
     def one(self, position: int) -> torch.Tensor:
-        """Frames float32 [frames, layers, width] of one utterance of the manifest."""
+        """Frames float32 [layers, frames, width] of one utterance of the manifest."""
         if position in self.kept:
             return self.kept[position]
         row = self.rows[position]
-        stacked = np.stack([self.store.read(layer, row)[: self.limit] for layer in self.layers], 1)
+        stacked = np.stack([self.store.read(layer, row)[: self.limit] for layer in self.layers])
         frames = torch.from_numpy(self.normaliser.apply(stacked.astype(np.float32), row))
         size = frames.numel() * 4
         if size <= self.free:
@@ -49,13 +49,13 @@ class Frames:
         return frames
 
     def batch(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Frames laid end to end [sum of lengths, layers, width] and lengths [batch]."""
+        """Frames laid end to end [layers, sum of lengths, width] and lengths [batch]."""
         found = [self.one(int(p)) for p in positions]
-        return torch.cat(found), torch.tensor([len(f) for f in found])
+        return torch.cat(found, 1), torch.tensor([f.shape[1] for f in found])
 
     def padded(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Frames of a single layer [batch, longest, width], zero-padded, and lengths [batch]."""
-        found = [self.one(int(p))[:, 0] for p in positions]
+        found = [self.one(int(p))[0] for p in positions]
         lengths = torch.tensor([len(f) for f in found])
         return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
 

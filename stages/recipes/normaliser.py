@@ -72,6 +72,7 @@ class Normaliser:
             self.scale = np.array([[scale for _, scale in layers] for layers in found])
 
     def apply(self, frames: np.ndarray, utterance: int) -> np.ndarray:
-        """Frames float32 [frames, layers, width] of one utterance, normalised."""
+        """Frames float32 [layers, frames, width] of one utterance, normalised."""
         group = self.group[utterance]
-        return (frames - self.mean[group].astype(np.float32)) * (1 / self.scale[group]).astype(np.float32)
+        mean, scale = (values[group][:, None].astype(np.float32) for values in (self.mean, self.scale))
+        return (frames - mean) / scale

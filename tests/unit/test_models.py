@@ -52,9 +52,9 @@ def test_padding_changes_no_pooled_value():
 
 
 def test_layer_average_is_equation_1():
-    average, frames = LayerAverage(3), torch.randn(5, 3, 2)
+    average, frames = LayerAverage(3), torch.randn(3, 5, 2)
     average.alpha.data = torch.tensor([1.0, -0.5, 2.0])
-    expected = (frames[:, 0] - 0.5 * frames[:, 1] + 2 * frames[:, 2]) / 2.5
+    expected = (frames[0] - 0.5 * frames[1] + 2 * frames[2]) / 2.5
     torch.testing.assert_close(average(frames), expected)
 
 

@@ -107,11 +107,11 @@ def test_normaliser_says_what_it_saw(store):
     assert whole.seen == [0, 3]
     frames = np.concatenate([data[0], data[3]]).astype(float)
     expected = (data[2] - frames.mean(0)) / frames.std(0)
-    np.testing.assert_allclose(whole.apply(data[2][:, None], 2)[:, 0], expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(whole.apply(data[2][None], 2)[0], expected, rtol=1e-3, atol=1e-4)
     by_speaker = Normaliser("speaker", moments, np.array(list("xxyy")), train)
     own = np.concatenate([data[2], data[3]]).astype(float)
     np.testing.assert_allclose(
-        by_speaker.apply(data[2][:, None], 2)[:, 0], (data[2] - own.mean(0)) / own.std(0), rtol=1e-3, atol=1e-4
+        by_speaker.apply(data[2][None], 2)[0], (data[2] - own.mean(0)) / own.std(0), rtol=1e-3, atol=1e-4
     )
 
 
