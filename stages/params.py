@@ -164,13 +164,15 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"{where}.speech", speech, encoders)
         if encoders[speech]["kind"] in ("text", "builtin-text"):
             raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
-        if "speech-weights" in row.inputs and "conv" not in encoders[speech].get("layers", []):
+        if "speech-weights" not in row.inputs:
+            continue
+        if encoders[speech]["kind"] not in ("transformers", "builtin-speech"):
             raise UserError(
-                f"{path}: encoders.{speech}.layers: {name} fine-tunes it on the CNN's output; add 'conv' to them"
-                if "layers" in encoders[speech]
-                else f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be; "
-                "name a transformers or built-in one"
+                f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be fine-tuned;"
+                " name a transformers or built-in one"
             )
+        if "conv" not in encoders[speech]["layers"]:
+            raise UserError(f"{path}: encoders.{speech}.layers: {name} trains on the CNN's output; add 'conv' to them")
     if row.recipe == "student":
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
         if params["systems"][row.teacher]["recipe"] != "teacher":
