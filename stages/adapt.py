@@ -4,13 +4,11 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio, where t
 ``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (safetensors); pseudo-labels come from them.
 """
 
-from pathlib import Path
-
 import numpy as np
 
-from stages import code, jobs, settings, units
+from stages import jobs
+from stages.recipes import chain
 from stages.settings import Section, setting
-from stages.stores import scratch
 
 
 class Adapt(Section):
@@ -28,37 +26,8 @@ class Adapt(Section):
     threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
 
 
-def arguments(parser) -> None:
-    from stages.recipes import inputs
-
-    parser.add_argument("--study", required=True)
-    parser.add_argument("--name", required=True, help="entry of the stage's section in params.yaml")
-    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
-    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
-    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
-    parser.add_argument("--out", type=Path, required=True)
-    inputs.add_arguments(parser)
-
-
 def main(args) -> None:
-    import torch
-
-    from stages.recipes.inputs import Inputs
-
-    section = settings.load(Adapt, f"adapt.{args.name}", args.params)
-    jobs.use_threads(section.threads)
-    torch.set_num_threads(section.threads)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, "emotion", args.speech_encoder)
-    examples = inputs.examples
-    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.adapt")}
-
-    def work(number, seed, unit):
-        return adapted(section, inputs, examples.fold(number), seed, unit)
-
-    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
-    results = units.run("adapt", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
-    units.write(args.out, results, "encoder/")
+    chain.run(args, "adapt", Adapt, adapted, "encoder/")
 
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):
@@ -111,4 +80,4 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    jobs.run(main, __doc__, chain.arguments)

@@ -7,7 +7,8 @@ validation utterances at every scale, the centroids, and figures of quality (saf
 
 import numpy as np
 
-from stages import adapt, code, guards, jobs, settings, units
+from stages import guards, jobs, units
+from stages.recipes import chain
 from stages.settings import Section, setting
 
 
@@ -23,36 +24,19 @@ class Cluster(Section):
 
 
 def main(args) -> None:
-    import faiss
-    import torch
-
-    from stages.recipes.inputs import Inputs
-
-    section = settings.load(Cluster, f"cluster.{args.name}", args.params)
-    jobs.use_threads(section.threads)
-    torch.set_num_threads(section.threads)
-    faiss.omp_set_num_threads(section.threads)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, "emotion", args.speech_encoder)
-    examples = inputs.examples
-    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.cluster")}
-
-    def work(number, seed, unit):
-        return clustered(section, inputs, examples.fold(number), seed)
-
-    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
-    results = units.run("cluster", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
-    units.write(args.out, results, "labels/")
+    chain.run(args, "cluster", Cluster, clustered, "labels/")
 
 
-def clustered(section: Cluster, inputs, fold, seed: int):
+def clustered(section: Cluster, inputs, fold, seed: int, unit):
     """``labels/K`` int32 [frames of the fold's training and validation rows], ``labels/centroids/K``, and notes."""
+    import faiss
     import torch
 
     from stages.recipes.speech_input import SpeechInput, in_batches
     from stages.training import seeded
 
     examples = inputs.examples
+    faiss.omp_set_num_threads(section.threads)
     seeded(seed)
     encoder = inputs.speech_encoder()
     if section.adapt:
@@ -123,4 +107,4 @@ def judged(labels: np.ndarray, emotion: np.ndarray, scale: int) -> dict:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, adapt.arguments)
+    jobs.run(main, __doc__, chain.arguments)

@@ -6,7 +6,8 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio), the ps
 
 import numpy as np
 
-from stages import adapt, code, jobs, settings, units
+from stages import jobs, units
+from stages.recipes import chain
 from stages.settings import Section, setting
 
 
@@ -28,24 +29,7 @@ class Retrain(Section):
 
 
 def main(args) -> None:
-    import torch
-
-    from stages.recipes.inputs import Inputs
-
-    section = settings.load(Retrain, f"retrain.{args.name}", args.params)
-    jobs.use_threads(section.threads)
-    torch.set_num_threads(section.threads)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, "emotion", args.speech_encoder)
-    examples = inputs.examples
-    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest("stages.retrain")}
-
-    def work(number, seed, unit):
-        return retrained(section, inputs, examples.fold(number), seed, unit)
-
-    pairs = [(f, s) for f in units.part_of(args.part, examples.folds) for s in seeds]
-    results = units.run("retrain", pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
-    units.write(args.out, results, "encoder/")
+    chain.run(args, "retrain", Retrain, retrained, "encoder/")
 
 
 def retrained(section: Retrain, inputs, fold, seed: int, unit):
@@ -111,4 +95,4 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, adapt.arguments)
+    jobs.run(main, __doc__, chain.arguments)

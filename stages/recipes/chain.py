@@ -1,0 +1,43 @@
+"""What ``adapt``, ``cluster`` and ``retrain`` share: units of fold and seed, set by an entry of the section."""
+
+from pathlib import Path
+
+from stages import code, jobs, settings, units
+from stages.stores import scratch
+
+
+def arguments(parser) -> None:
+    from stages.recipes import inputs
+
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--name", required=True, help="entry of the stage's section in params.yaml")
+    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--out", type=Path, required=True, help="output: the arrays of all units")
+    inputs.add_arguments(parser)
+
+
+def run(args, stage: str, model: type[settings.Section], make, keep: str) -> None:
+    """Make every unit and write those of its arrays whose names begin with ``keep``.
+
+    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes.
+    """
+    import torch
+
+    from stages.recipes.inputs import Inputs
+
+    section = settings.load(model, f"{stage}.{args.name}", args.params)
+    jobs.use_threads(section.threads)
+    torch.set_num_threads(section.threads)
+    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
+    inputs = Inputs(args, "emotion", args.speech_encoder)
+    examples = inputs.examples
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest(f"stages.{stage}")}
+
+    def work(number, seed, unit):
+        return make(section, inputs, examples.fold(number), seed, unit)
+
+    pairs = [(fold, seed) for fold in units.part_of(args.part, examples.folds) for seed in seeds]
+    results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
+    units.write(args.out, results, keep)
