@@ -23,7 +23,10 @@ class Probe(System):
     dropout: float = setting(0.2, "after each dense layer", ge=0, lt=1)
     learning_rate: float = setting(1e-3, "of Adam (epsilon 1e-7 as in Keras)", gt=0)
     batch: int = setting(32, "utterances per step", ge=1)
-    patience: int = setting(4, "epochs without a better validation UAR before stopping", ge=1)
+    stop_on: Literal["loss", "uar"] = setting(
+        "loss", "validation figure that decides; the released code takes the loss"
+    )
+    patience: int = setting(4, "epochs without a better validation figure before stopping", ge=1)
     epochs: int = setting(100, "limit on epochs", ge=1)
     max_seconds: float = setting(8.0, "longer clips keep their first seconds (8 IEMOCAP, 5 RAVDESS)", gt=0)
     inputs: ClassVar = ("speech",)
@@ -49,6 +52,12 @@ def train(row: Probe, inputs: Inputs, fold, seed: int, unit):
         with torch.no_grad():
             return np.concatenate([model(*frames.batch(b)).numpy() for b in batches_of(positions)])
 
+    def validation():
+        found = outputs(fold.val)
+        if row.stop_on == "uar":
+            return examples.score(fold.val, found)
+        return -float(torch.nn.functional.cross_entropy(torch.from_numpy(found), targets[fold.val]))
+
     def batches_of(positions):
         return [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
 
@@ -57,7 +66,7 @@ def train(row: Probe, inputs: Inputs, fold, seed: int, unit):
         optimiser,
         lambda: shuffled(fold.train, row.batch, generator),
         loss_of,
-        lambda: examples.score(fold.val, outputs(fold.val)),
+        validation,
         epochs=row.epochs,
         patience=row.patience,
         generator=generator,
