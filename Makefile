@@ -1,5 +1,8 @@
 # make          set up .venv, run the active studies of params.yaml, print their tables
 # make STUDY    one active study
+# make why      what is stale, because of what, and what the next run costs
+# make sync     after git checkout, dvc checkout or dvc pull
+# make compare REV=…   the metrics here against those of a commit, paired
 # make test     set up, then the tests (quarter of an hour)
 # make lint     ruff, snakefmt, snakemake --lint
 # make claims   the long statistical tests (hours)
@@ -13,7 +16,7 @@ RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
   --keep-going --quiet all --
 SHOW = python -m stages.report --log data/logs/show.log --show
 
-.PHONY: all test lint claims params environment
+.PHONY: all test lint claims params environment why sync compare
 all: environment
 	@$(call run,all)
 	@for study in $$(python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["active"])'); do $(SHOW) data/report/$$study; done
@@ -32,6 +35,12 @@ endef
 	@$(SHOW) data/report/$@
 
 Makefile: ;
+
+why sync: environment
+	@python -m stages.versions $@
+
+compare: environment
+	@python -m stages.versions compare $(REV)
 
 params: environment
 	python -m stages.params --write

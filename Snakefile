@@ -13,6 +13,7 @@ from snakemake.utils import min_version
 
 from stages import code, errors, params
 from stages.plan import Plan, options
+from stages.versions import runs
 
 min_version("9.27")
 os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
@@ -23,6 +24,7 @@ configfile: "params.yaml"
 
 try:
     plan = Plan(params.checked("params.yaml"))
+    runs.refuse_foreign()
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
 
@@ -67,6 +69,10 @@ for study in plan.params["studies"]:
             study
         input:
             plan.target(study),
+
+
+onsuccess:
+    runs.commit(workflow)
 
 
 onerror:

@@ -58,14 +58,19 @@ _Loader.add_implicit_resolver(
 
 @cache
 def _loaded(path: str, mtime_ns: int) -> dict:
-    try:
-        with open(path) as handle:
-            values = yaml.load(handle, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    with open(path) as handle:
+        values = parse(handle.read(), path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: empty or not a mapping; make it anew with 'python -m stages.params --write'")
     return values
+
+
+def parse(text: str, name: str) -> Any:
+    """The values of a YAML text; ``name`` stands for it in an error."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def read(path: str, key: str) -> Any:

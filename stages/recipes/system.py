@@ -35,8 +35,13 @@ TASK = Literal["emotion", "dimensions"]
 
 
 def module(recipe: str):
-    """The module of a recipe; its settings are the class of the same name (recipe ``probe``: class ``Probe``)."""
+    """The module of a recipe."""
     return importlib.import_module(f"stages.recipes.{recipe}")
+
+
+def settings_class(recipe: str) -> type[System]:
+    """The settings of a recipe: the class in its module that bears its name."""
+    return getattr(module(recipe), recipe.capitalize())
 
 
 def row(values: dict, changes: dict, name: str, study: str, path: str = "params.yaml") -> System:
@@ -51,9 +56,8 @@ def row(values: dict, changes: dict, name: str, study: str, path: str = "params.
         if key not in values:
             where = f"studies.{study}.changes.{name}.{key}"
             raise UserError(f"{path}: {where}: not a key of systems.{name}{settings.nearest(key, values)}")
-    model = getattr(module(values["recipe"]), values["recipe"].capitalize())
     where = f"systems.{name}" + (f" with studies.{study}.changes.{name}" if changes else "")
-    return settings.validate(model, {**values, **changes}, where, path)
+    return settings.validate(settings_class(values["recipe"]), {**values, **changes}, where, path)
 
 
 def load(path: str, study: str, system: str) -> System:

@@ -1,0 +1,64 @@
+"""Versions of everything: the workflow under DVC.
+
+python -m stages.versions compile          write dvc.yaml (and data/code.json) from the Snakefile and params.yaml
+python -m stages.versions sync             after git checkout, dvc checkout or pull: let Snakemake know what is current
+python -m stages.versions why              what is stale and because of what; jobs and disk of the next run
+python -m stages.versions compare REV      metrics here against those of a commit, paired, with intervals
+python -m stages.versions hook             sync by itself after every git checkout, in this clone
+
+For the Snakefile and the stages of dvc.yaml:
+
+python -m stages.versions commit           record the last run in dvc.lock, where that was not done
+python -m stages.versions structure        digests of the code; refuses where dvc.yaml is stale
+python -m stages.versions job RULE OUTPUT...
+"""
+
+import sys
+
+from stages.errors import UserError
+
+
+def main(arguments: list[str]) -> None:
+    command, *rest = arguments or ["--help"]
+    try:
+        if command in ("-h", "--help"):
+            print(__doc__.strip())
+        elif command == "job" and len(rest) > 1:
+            from stages.versions import runs
+
+            runs.job(rest[0], rest[1:])
+        elif command == "compare" and len(rest) == 1:
+            from stages.versions import compare
+
+            compare.show(rest[0])
+        elif command in ("compile", "commit", "structure", "sync", "why", "hook") and not rest:
+            print(_plain(command) or "", end="")
+        else:
+            raise UserError(f"{' '.join(arguments)}: unknown; python -m stages.versions --help lists the commands")
+    except UserError as mistake:
+        sys.exit(f"error: {mistake}")
+
+
+def _plain(command: str) -> str | None:
+    try:
+        from stages.versions import runs
+    except ModuleNotFoundError as missing:
+        raise UserError(f"no module '{missing.name}' here: `source .venv/bin/activate` first") from None
+
+    if command == "compile":
+        return "dvc.yaml: compiled anew; commit it\n" if runs.compile() else ""
+    if command == "commit":
+        return runs.commit_pending()
+    if command == "structure":
+        return runs.structure()
+    if command == "sync":
+        return runs.sync() + "\n"
+    if command == "hook":
+        return runs.hook() + "\n"
+    from stages.versions import why
+
+    return why.told()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,246 @@
+"""Runs and DVC's record of them: a job for ``dvc repro``, the commit after Snakemake, the sync after a checkout."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stages import jobs as processes
+from stages import settings
+from stages.errors import UserError
+from stages.versions import compiled, snakefile
+from stages.versions.snakefile import Job
+
+PARAMS = "params.yaml"
+LOCK = Path("dvc.lock")
+PENDING = Path(".snakemake/uncommitted.json")
+"""The jobs of a run that is not yet recorded."""
+
+
+HOOK = """\
+#!/bin/sh
+[ "$3" = 1 ] && [ "$1" != "$2" ] && exec python -m stages.versions sync
+"""
+
+
+def job(rule: str, outputs: list[str]) -> None:
+    """Become Snakemake running one job whose inputs are there: what a stage of dvc.yaml does. Never returns."""
+    processes.die_with_parent()
+    command = ["snakemake", "--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all"]
+    os.execvp(command[0], [*command, "--allowed-rules", rule, "--", *outputs])
+
+
+def structure() -> None:
+    """Write data/code.json, the digests of the code that every job uses.
+
+    Raises
+    ------
+    UserError
+        dvc.yaml is not what the Snakefile and params.yaml imply.
+    """
+    planned = snakefile.planned()
+    compiled.refuse_if_stale(planned, settings.read(PARAMS, ""))
+    _write(compiled.CODE, compiled.digests(planned))
+
+
+def compile() -> bool:
+    """Write dvc.yaml and data/code.json where they are not up to date; True where dvc.yaml was not."""
+    planned = snakefile.planned()
+    _write(compiled.CODE, compiled.digests(planned))
+    return _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, "")))
+
+
+def commit(workflow) -> None:
+    """After a successful run of Snakemake: record the jobs of its graph in dvc.lock, their outputs in DVC's cache.
+
+    Every one of them was made, or found fresh, by that run. Under ``dvc repro``, which records by itself, and where
+    there is no DVC repository, nothing happens.
+    """
+    if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
+        return
+    with processes.writing(PENDING) as temporary:
+        temporary.write_text(json.dumps([asdict(job) for job in snakefile.of_run(workflow)]))
+    done = subprocess.run([sys.executable, "-m", "stages.versions", "commit"])
+    if done.returncode:
+        print("error: not recorded in dvc.lock; try again with: python -m stages.versions commit", file=sys.stderr)
+
+
+def commit_pending() -> None:
+    """What :func:`commit` does, in a process of its own, for the last run that is not yet recorded.
+
+    What was edited while it ran is left out: recording it would call an output current that is not.
+    """
+    from dvc.repo import Repo, lock_repo
+
+    if not PENDING.exists():
+        return
+    run = [Job(**values) for values in json.loads(PENDING.read_text())]
+    if compile():
+        print("dvc.yaml: compiled anew, for the graph has changed; commit it with dvc.lock", file=sys.stderr)
+    digests, params = json.loads(Path(compiled.CODE).read_text()), settings.read(PARAMS, "")
+    current = [job for job in run if _is_current(job, digests, params)]
+    for job in [job for job in run if job not in current]:
+        print(f"{compiled.address(job, params)}: edited while it ran, so not committed; run again", file=sys.stderr)
+    with _quiet(), Repo() as repo, lock_repo(repo):  # one lock: the graph is read once, not once per job
+        for target in (compiled.STRUCTURE, *(compiled.address(job, params) for job in current)):
+            repo.commit(target, force=True)
+    for job in current:  # the commit links outputs anew; what it does not link must not look older than they
+        kept = [path for path in job.outputs.values() if path.endswith("/metrics.json")]
+        for path in filter(os.path.exists, [*kept, job.benchmark]):
+            os.utime(path)
+    PENDING.unlink()
+
+
+@contextmanager
+def _quiet():
+    """DVC without its progress bars and hints."""
+    import logging
+
+    from dvc.progress import Tqdm  # noqa: F401  (sets up its logger before it is quietened)
+
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _is_current(job: Job, digests: dict, params: dict) -> bool:
+    def value(key):
+        found: Any = params
+        for name in key.split("."):
+            found = found.get(name, {})
+        return found
+
+    same = all(value(key) == wanted for key, wanted in job.reads.items())
+    files = (*job.outputs.values(), *(file for files in job.inputs.values() for file in files))
+    return same and digests.get(job.rule, {}).get(job.name) == job.code and all(map(os.path.exists, files))
+
+
+def _write(path: str | Path, contents: str | dict) -> bool:
+    text = contents if isinstance(contents, str) else json.dumps(contents, indent=1) + "\n"
+    path = Path(path)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with processes.writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
+
+
+def sync() -> str:
+    """Take in what git and DVC have checked out, so that Snakemake finds nothing to do; a sentence on what was done.
+
+    Raises
+    ------
+    UserError
+        Something is neither what dvc.lock says nor to be had from DVC's cache.
+    """
+    if not LOCK.exists():
+        raise UserError("dvc.lock: no such file, so there is nothing to take in; run `make`")
+    _dvc("checkout", "--quiet", "--force", check=False)
+    stale = raw_status()
+    if stale:
+        first, entries = next(iter(stale.items()))
+        raise UserError(
+            f"{first}: {'; '.join(_changes(entries))}: {len(stale)} stages are not what dvc.lock says. Fetch what is"
+            " missing with `dvc pull`, or make what is stale with `dvc repro` or `make`; nothing was marked as current"
+        )
+    command = ["snakemake", "--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--quiet", "all"]
+    done = subprocess.run(command, env=os.environ | {snakefile.UNCHECKED: "1"}, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"snakemake --touch: {' '.join((done.stderr or done.stdout).split())}")
+    return "what DVC has checked out is known to Snakemake too"
+
+
+def hook() -> str:
+    """Have this clone sync after every ``git checkout`` that moves to another commit; a sentence on what was done.
+
+    Raises
+    ------
+    UserError
+        There is another post-checkout hook.
+    """
+    done = subprocess.run(["git", "rev-parse", "--git-path", "hooks"], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError("hook: this folder is not a git repository; `git init` it first")
+    path = Path(done.stdout.strip()) / "post-checkout"
+    if path.exists() and path.read_text() != HOOK:
+        raise UserError(f"{path}: there is a hook already; add this to it: {HOOK.splitlines()[-1]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HOOK)
+    path.chmod(0o755)
+    return f"{path}: after every checkout DVC's files are checked out too and Snakemake is told"
+
+
+def raw_status() -> dict[str, list]:
+    """What ``dvc status`` finds changed, by stage; empty where all is up to date."""
+    return json.loads(_dvc("status", "--json").stdout or "{}")
+
+
+def _changes(entries: list) -> list[str]:
+    """The entries of a stage in ``dvc status`` as words."""
+    found = []
+    for entry in entries:
+        for files in entry.values() if isinstance(entry, dict) else ():
+            for name, change in files.items():
+                keys = change.items() if isinstance(change, dict) else [(name, change)]
+                found += [f"{key} is {what}" for key, what in keys]
+    return found or [str(entry) for entry in entries]
+
+
+def refuse_foreign() -> None:
+    """Stop Snakemake where outputs came by DVC (clone, checkout, repro from its cache) without Snakemake's records.
+
+    Without a record Snakemake takes an output for current whatever the parameters say; with one of another run it
+    would make it again.
+
+    Raises
+    ------
+    UserError
+        With the remedy.
+    """
+    if "DVC_STAGE" in os.environ or snakefile.UNCHECKED in os.environ or not (LOCK.exists() and compiled.FILE.exists()):
+        return
+    stages = settings.read(str(compiled.FILE), "")["stages"]
+    for address, entry in settings.read(str(LOCK), "").get("stages", {}).items():
+        group, _, name = address.partition("@")
+        if name not in stages.get(group, {}).get("foreach", {}):
+            continue
+        for out in (out for out in entry.get("outs", []) if not out["path"].endswith("/metrics.json")):
+            if Path(out["path"]).exists() and _foreign(out, entry):
+                raise UserError(
+                    f"{out['path']}: came by DVC, not by a run in this folder, so Snakemake has no record of how it"
+                    " was made; run `make sync` (python -m stages.versions sync), then go on"
+                )
+
+
+def _foreign(out: dict, entry: dict) -> bool:
+    record = snakefile.record(out["path"])
+    if record is None:
+        return True
+    locked = entry.get("params", {})
+    if locked.get(PARAMS, {}) == record.reads and set(locked.get(compiled.CODE, {}).values()) <= {record.code}:
+        return False
+    ours = record.started <= os.path.getmtime(out["path"]) <= record.ended + 1
+    return not ours and _md5(out["path"]) == out["md5"]
+
+
+def _md5(path: str) -> str:
+    import hashlib
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _dvc(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True)
+    if check and done.returncode:
+        lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise UserError(f"dvc {arguments[0]}: {' '.join(lines) or done.stderr.strip()}")
+    return done

@@ -1,0 +1,99 @@
+"""What is stale in this work tree and because of what, in a person's words; jobs, work and disk of the next run."""
+
+import csv
+import os
+import shutil
+from typing import Any
+
+from stages import settings
+from stages.versions import compiled, runs, snakefile
+from stages.versions.snakefile import Job
+
+KEPT = ("data/published.csv",)
+"""Inputs that git keeps."""
+
+
+def told() -> str:
+    """The answer as text."""
+    planned = snakefile.planned()
+    reasons = stale(planned)
+    if not reasons:
+        return f"nothing is stale: all {len(planned)} jobs are up to date\n"
+    rules, names = (max(len(key[i]) for key in reasons) for i in (0, 1))
+    lines = [f"{len(reasons)} of {len(planned)} jobs are stale"]
+    for job in planned:
+        if (job.rule, job.name) in reasons:
+            first, *more = reasons[job.rule, job.name]
+            lines.append(f"  {job.rule:{rules}} {job.name:{names}} {first}")
+            lines += [f"  {'':{rules}} {'':{names}} {text}" for text in more]
+    todo = [job for job in planned if (job.rule, job.name) in reasons]
+    return "\n".join([*lines, _cost(todo)]) + "\n"
+
+
+def stale(planned: list[Job]) -> dict[tuple[str, str], list[str]]:
+    """{(rule, job): reasons} of every job that the next run would make, in the order of the jobs."""
+    params = settings.read(runs.PARAMS, "")
+    locked = settings.read(str(runs.LOCK), "").get("stages", {}) if runs.LOCK.exists() else {}
+    changed = _changed_files() if locked else {}
+    makers = {path: job for job in planned for path in job.outputs.values()}
+    found: dict[tuple[str, str], list[str]] = {}
+    for job in planned:
+        address = compiled.address(job, params)
+        reasons = _own(job, locked.get(address), changed.get(address, []))
+        inputs = (path for files in job.inputs.values() for path in files)
+        before = {(m.rule, m.name): None for path in inputs if (m := makers.get(path))}
+        upstream = [f"{rule} {name}" for rule, name in before if (rule, name) in found]
+        if upstream and not reasons:
+            rest = f" and {len(upstream) - 1} more" if len(upstream) > 1 else ""
+            reasons = [f"follows {upstream[0]}{rest}"]
+        if reasons:
+            found[job.rule, job.name] = reasons
+    return found
+
+
+def _own(job: Job, entry: dict | None, files: list[str]) -> list[str]:
+    missing = [path for path in job.outputs.values() if not os.path.exists(path)]
+    if entry is None:
+        return ["never made"] if missing else ["not in dvc.lock: made without its record, or its inputs are new"]
+    reasons = [f"{missing[0]} is missing"] if missing else []
+    before = entry.get("params", {}).get(runs.PARAMS, {})
+    for key in [*before, *(key for key in job.reads if key not in before)]:
+        reasons += _difference(key, before.get(key), job.reads.get(key))
+    if job.code not in entry.get("params", {}).get(compiled.CODE, {}).values():
+        reasons.append("its code changed")
+    return reasons + [text for text in files if text not in reasons]
+
+
+def _difference(key: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [*old, *(name for name in new if name not in old)]
+        return [text for name in names for text in _difference(f"{key}.{name}", old.get(name), new.get(name))]
+    return [f"{key}: {'not set' if old is None else old} -> {'not set' if new is None else new}"]
+
+
+def _changed_files() -> dict[str, list[str]]:
+    """What DVC finds changed and no job makes, by stage: inputs kept in git, outputs altered or deleted by hand."""
+    found: dict[str, list[str]] = {}
+    for address, entries in runs.raw_status().items():
+        for kind, files in ((k, f) for entry in entries if isinstance(entry, dict) for k, f in entry.items()):
+            own = {n: c for n, c in files.items() if isinstance(c, str) and (kind == "changed outs" or n in KEPT)}
+            found.setdefault(address, []).extend(f"{name} is {change}" for name, change in own.items())
+    return found
+
+
+def _cost(jobs: list[Job]) -> str:
+    """Work and disk of ``jobs``, as far as they were made before."""
+    seconds, size, unknown = 0.0, 0, 0
+    for job in jobs:
+        if not os.path.exists(job.benchmark):
+            unknown += 1
+            continue
+        with open(job.benchmark) as file:
+            seconds += sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        size += sum(os.path.getsize(path) for path in job.outputs.values() if os.path.exists(path))
+    work = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+    free = shutil.disk_usage(".").free
+    new = f"; {unknown} of them were never made here and are not counted" if unknown else ""
+    return f"last time they took {work} of work and {size / 1e6:.1f} MB; {free / 1e9:.0f} GB are free{new}"
