@@ -54,5 +54,6 @@ started=$SECONDS
 echo "setting up .venv from $pins" >&2
 make_venv
 install
+.venv/bin/python -m stages.versions page
 cp $pins $stamp
 echo "environment ready after $((SECONDS - started)) s" >&2

@@ -1,7 +1,8 @@
 """Prove the guards on a system's predictions and score them.
 
-Reads manifest, protocol and the prediction files of all parts of a system; params ``evaluate``. Writes all its
-predictions in one file (CSV) and its figures over the test rows (JSON), computed from that very file.
+Reads manifest, protocol, the prediction files of all parts of a system and their models (for how the trainings went);
+params ``evaluate``. Writes all its predictions in one file (CSV) and its figures over the test rows (JSON), computed
+from that very file.
 """
 
 import json
@@ -18,6 +19,7 @@ def arguments(parser) -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--protocol", type=Path, required=True)
     parser.add_argument("--predictions", type=Path, required=True, nargs="+", help="predictions of every part")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="models of every part")
     parser.add_argument("--out-csv", type=Path, required=True, help="output: all predictions")
     parser.add_argument("--out-json", type=Path, required=True, help="output: the figures")
 
@@ -28,6 +30,7 @@ def main(args) -> None:
     from stages.metrics.details import details
     from stages.metrics.predictions import merged, read_predictions, rounded
     from stages.metrics.summary import summarise
+    from stages.metrics.trainings import trainings
 
     options = settings.load(Evaluate, "evaluate", args.params)
     jobs.use_threads(1)
@@ -39,6 +42,12 @@ def main(args) -> None:
         metrics, notes = summarise(predictions, manifest, options)
         if not metrics:
             raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
+        training = trainings(args.models) if args.models else None
+        if training and training["capped"]:
+            notes.append(
+                f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
+                f" raise systems.{args.system}.epochs"
+            )
         figures = {
             "study": args.study,
             "system": args.system,
@@ -46,6 +55,7 @@ def main(args) -> None:
             "metrics": metrics,
             "notes": notes,
             **details(predictions, manifest, options),
+            "training": training,
         }
     with jobs.writing(args.out_json) as temporary:
         temporary.write_text(json.dumps(rounded(figures), indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -10,6 +10,7 @@ rule evaluate:
     input:
         unpack(lambda w: plan.files(w.study, ())),
         predictions=lambda w: plan.predictions(w.study, w.system),
+        models=lambda w: plan.models(w.study, w.system),
     output:
         csv="data/evaluate/{study}/{system}.csv",
         json="data/evaluate/{study}/{system}.json",
@@ -25,5 +26,5 @@ rule evaluate:
         code=code.digest("stages.evaluate"),
     shell:
         "exec python -m stages.evaluate --log {log} --study {wildcards.study} --system {wildcards.system}"
-        " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions}"
+        " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions} --models {input.models}"
         " --out-csv {output.csv} --out-json {output.json}"

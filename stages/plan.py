@@ -109,6 +109,10 @@ class Plan:
         stage = self.row(study, name).stage
         return [f"{DATA}/{stage}/{study}/{name}/{part}.csv" for part in self.parts(study, name)]
 
+    def models(self, study: str, name: str) -> list[str]:
+        """The models that lie beside the predictions."""
+        return [path.removesuffix(".csv") + ".safetensors" for path in self.predictions(study, name)]
+
     def report_inputs(self, study: str) -> dict[str, str | list[str]]:
         own = self.params["studies"][study]
         found: dict[str, str | list[str]] = dict(self.files(study, ()))

@@ -2,7 +2,7 @@
 
 Reads manifest, protocol, the evaluations of the study's systems (JSON, each with its CSV beside it), the papers'
 figures; params ``report``, ``studies.STUDY`` and ``systems.SYSTEM`` of its systems. Writes into the folder --out:
-metrics.json, table.csv, comparison.csv, results.md, index.html.
+metrics.json, table.csv, comparison.csv, results.md, index.html, plots/*.csv.
 
 With --show FOLDER it reads nothing but a finished report: prints its table and whether this machine agrees with the
 committed figures.
@@ -55,7 +55,7 @@ def main(args) -> None:
         if getattr(args, name) is None:
             raise UserError(f"stages.report: --{name}: missing; give it, or --show FOLDER alone")
     contents = gather(args)
-    write(contents, args.out)
+    write(contents, _csvs(args), args.out)
 
 
 def gather(args):
@@ -81,10 +81,8 @@ def gather(args):
     options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
     options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")
     baselines = _baselines(entries, options.baseline)
-    csvs = {path.stem: path.with_suffix(".csv") for path in args.evaluations}
-    compared = comparison.compare(
-        _drawn(entries, csvs, manifest, options), _pairs(entries, baselines), options.confidence
-    )
+    drawn = _drawn(entries, _csvs(args), manifest, options)
+    compared = comparison.compare(drawn, _pairs(entries, baselines), options.confidence)
     ceilings = _read_json(args.ceilings) if args.ceilings else {}
     published = comparison.read_published(args.published)
     return Contents(
@@ -100,6 +98,11 @@ def gather(args):
         provenance=facts.provenance(study, entries, args),
         benchmarks=facts.benchmarks(args.benchmarks),
     )
+
+
+def _csvs(args) -> dict[str, Path]:
+    """The predictions of every system, beside its evaluation."""
+    return {path.stem: path.with_suffix(".csv") for path in args.evaluations}
 
 
 def _read_json(path: Path) -> dict:
@@ -187,10 +190,10 @@ def _drawn(entries, csvs: dict[str, Path], manifest, options) -> dict:
     return found
 
 
-def write(contents, folder: Path) -> None:
+def write(contents, csvs: dict[str, Path], folder: Path) -> None:
     """All files of the report."""
     from stages.metrics.comparison import COMPARISON
-    from stages.pages import markdown, page
+    from stages.pages import markdown, page, plots
 
     metrics = {entry.name: entry.metrics for entry in contents.entries if entry.evaluation}
     with jobs.writing(folder / "metrics.json") as temporary:
@@ -199,6 +202,7 @@ def write(contents, folder: Path) -> None:
     _write_csv(folder / "comparison.csv", COMPARISON, contents.papers)
     with jobs.writing(folder / "results.md") as temporary:
         temporary.write_text(markdown.results(contents), encoding="utf-8")
+    plots.write(contents, csvs, folder / "plots")
     with jobs.writing(folder / "index.html") as temporary:
         temporary.write_text(page.html(contents), encoding="utf-8")
 

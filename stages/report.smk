@@ -5,7 +5,10 @@ OUTPUTS
     data/report/{study}/metrics.json     every metric, test rows only
     data/report/{study}/comparison.csv   the papers' figures beside ours
     data/report/{study}/table.csv        the result table, and results.md to paste
+    data/report/{study}/plots/*.csv      the figures' data, for `dvc plots`
 """
+
+from stages.pages.plots import PLOTS
 
 
 rule report:
@@ -18,6 +21,7 @@ rule report:
         comparison="data/report/{study}/comparison.csv",
         table="data/report/{study}/table.csv",
         markdown="data/report/{study}/results.md",
+        plots=expand("data/report/{{study}}/plots/{name}.csv", name=PLOTS),
     log:
         "data/logs/report/{study}.log",
     benchmark:

@@ -102,3 +102,21 @@ def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
     except KeyError:
         raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again") from None
     return found, notes
+
+
+def notes(path: str | Path) -> dict[tuple[int, int], dict]:
+    """The notes of every unit (fold, seed) in a file that :func:`write` made; only the file's head is read.
+
+    Raises
+    ------
+    UserError
+        The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            found = json.loads(file.metadata()["notes"])
+    except (OSError, SafetensorError) as fault:
+        raise UserError(f"{path}: not a whole safetensors file ({fault}); delete it and run again") from None
+    return {tuple(int(part) for part in unit.split("/")): one for unit, one in found.items()}

@@ -9,6 +9,7 @@ python -m stages.versions hook             sync by itself after every git checko
 For the Snakefile and the stages of dvc.yaml:
 
 python -m stages.versions commit           record the last run in dvc.lock, where that was not done
+python -m stages.versions page             the page in which `dvc plots` draws without a network
 python -m stages.versions structure        digests of the code; refuses where dvc.yaml is stale
 python -m stages.versions job RULE OUTPUT...
 """
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> None:
             from stages.versions import compare
 
             compare.show(rest[0])
-        elif command in ("compile", "commit", "structure", "sync", "why", "hook") and not rest:
+        elif command in ("compile", "commit", "page", "structure", "sync", "why", "hook") and not rest:
             print(_plain(command) or "", end="")
         else:
             raise UserError(f"{' '.join(arguments)}: unknown; python -m stages.versions --help lists the commands")
@@ -45,6 +46,10 @@ def _plain(command: str) -> str | None:
     except ModuleNotFoundError as missing:
         raise UserError(f"no module '{missing.name}' here: `source .venv/bin/activate` first") from None
 
+    if command == "page":
+        from stages.versions import offline
+
+        return offline.write()
     if command == "compile":
         return "dvc.yaml: compiled anew; commit it\n" if runs.compile() else ""
     if command == "commit":

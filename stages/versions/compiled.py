@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from stages.errors import UserError
+from stages.pages.plots import PLOTS
 from stages.recipes import system
 from stages.versions.snakefile import Job
 
@@ -78,8 +79,17 @@ def document(jobs: list[Job], params: dict) -> str:
         groups[stage_of(job, params)].append(job)
     stages = {STRUCTURE: _structure(params)} | {name: _stage(name, group, params) for name, group in groups.items()}
     reports = sorted(path for job in jobs for path in job.outputs.values() if path.endswith("/metrics.json"))
-    whole = {"stages": stages, "metrics": reports}
+    whole = {"stages": stages, "metrics": reports, "plots": _plots(jobs)}
     return HEADER + yaml.dump(whole, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+
+
+def _plots(jobs: list[Job]) -> list[dict]:
+    found = []
+    for path in sorted(path for job in jobs for path in job.outputs.values() if "/plots/" in path):
+        name = Path(path).stem
+        x, y = PLOTS[name]
+        found.append({path: _Flow({"template": name, "x": x, "y": y})})
+    return found
 
 
 def committed() -> str:

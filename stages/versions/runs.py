@@ -12,7 +12,7 @@ from typing import Any
 from stages import jobs as processes
 from stages import settings
 from stages.errors import UserError
-from stages.versions import compiled, snakefile
+from stages.versions import compiled, offline, snakefile
 from stages.versions.snakefile import Job
 
 PARAMS = "params.yaml"
@@ -51,6 +51,7 @@ def compile() -> bool:
     """Write dvc.yaml and data/code.json where they are not up to date; True where dvc.yaml was not."""
     planned = snakefile.planned()
     _write(compiled.CODE, compiled.digests(planned))
+    offline.write()
     return _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, "")))
 
 
@@ -60,7 +61,7 @@ def commit(workflow) -> None:
     Every one of them was made, or found fresh, by that run. Under ``dvc repro``, which records by itself, and where
     there is no DVC repository, nothing happens.
     """
-    if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
+    if "DVC_STAGE" in os.environ or not (Path(".dvc").is_dir() and Path(".git").exists()):
         return
     with processes.writing(PENDING) as temporary:
         temporary.write_text(json.dumps([asdict(job) for job in snakefile.of_run(workflow)]))

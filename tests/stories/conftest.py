@@ -1,6 +1,7 @@
 """A small copy of the project in which whole runs are stories: all stages on 40 utterances, in a minute."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ SYSTEMS = [
     "pan2024-gmp-ams",
 ]
 
+SNAKEMAKE = ("snakemake", "--cores", "2", "--nolock", "--rerun-incomplete")
+
 
 class Project:
     """The repository's files in a folder of their own, with small parameters; commands run in it."""
@@ -35,7 +38,17 @@ class Project:
         )
         for name in names.stdout.splitlines():
             if (ROOT / name).is_file() and name.startswith(
-                ("stages/", "envs/", "data/", "Snakefile", "params.yaml", "Makefile")
+                (
+                    "stages/",
+                    "envs/",
+                    "data/published",
+                    "Snakefile",
+                    "params.yaml",
+                    "Makefile",
+                    ".dvc",
+                    ".gitignore",
+                    "dvc.yaml",
+                )
             ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes((ROOT / name).read_bytes())
@@ -43,6 +56,27 @@ class Project:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(folder),
         }
+
+    def copy(self, folder: Path) -> "Project":
+        """All of it, runs and records too, in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = type(self).__new__(type(self))
+        other.folder, other.env = folder, self.env | {"PYTHONPATH": str(folder)}
+        return other
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
+        return self.run("git", *who, *arguments).stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        return self.run("dvc", *arguments, check=check)
+
+    def versions(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        return self.run("python", "-m", "stages.versions", *arguments, check=check)
 
     def set(self, values: dict) -> None:
         """Set values of params.yaml, each by its keys with slashes between them."""
@@ -62,11 +96,10 @@ class Project:
         return done
 
     def snakemake(self, *more: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess:
-        command = ["snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more]
-        return self.run(*command, check=check, timeout=timeout)
+        return self.run(*SNAKEMAKE, *more, check=check, timeout=timeout)
 
-    def start(self, *more: str) -> subprocess.Popen:
-        command = ["snakemake", "--cores", "2", "--nolock", "--rerun-incomplete", *more]
+    def start(self, *command: str) -> subprocess.Popen:
+        """A command in a process group of its own."""
         with open(self.folder / "started.log", "w") as log:
             return subprocess.Popen(
                 command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
@@ -85,12 +118,21 @@ class Project:
                 found.append(int(entry.name))
         return found
 
-    def wait_for(self, pattern: str, process: subprocess.Popen, seconds: float = 300) -> None:
+    def runs(self, module: str) -> bool:
+        """Whether a process of ours in this folder runs ``module``."""
+        commands = (Path(f"/proc/{pid}/cmdline") for pid in self.processes())
+        return any(path.exists() and f"\0{module}\0".encode() in path.read_bytes() for path in commands)
+
+    def wait_for(self, pattern: str, process: subprocess.Popen) -> None:
         """Until a file matches ``pattern``; fails when the run ends before."""
+        self.until(lambda: list(self.folder.glob(pattern)), process)
+
+    def until(self, there, process: subprocess.Popen, seconds: float = 300) -> None:
+        """Until ``there()``; fails when the run ends before."""
         end = time.monotonic() + seconds
-        while not list(self.folder.glob(pattern)):
+        while not there():
             assert process.poll() is None, (self.folder / "started.log").read_text()
-            assert time.monotonic() < end, f"no {pattern} after {seconds} s"
+            assert time.monotonic() < end, f"not there after {seconds} s"
             time.sleep(0.02)
 
     def artifacts(self) -> dict[str, bytes]:
@@ -132,6 +174,23 @@ def finished(tmp_path_factory) -> Project:
     project.set(SMALL)
     project.snakemake()
     return project
+
+
+@pytest.fixture(scope="session")
+def versioned(finished, tmp_path_factory) -> Project:
+    """The same under git and DVC, committed after a run. Do not change it."""
+    project = finished.copy(tmp_path_factory.mktemp("versioned") / "project")
+    project.git("init", "--quiet")
+    project.set({"report/decimals": 2})
+    project.snakemake()
+    project.commit("first")
+    return project
+
+
+@pytest.fixture
+def repository(versioned, tmp_path) -> Project:
+    """A copy of ``versioned`` to work in."""
+    return versioned.copy(tmp_path / "project")
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from tests.stories.conftest import SNAKEMAKE
+
 pytestmark = pytest.mark.slow
 
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.slow
     ids=["features: everything killed", "training: the parent alone", "retraining: the parent alone"],
 )
 def test_goes_on_after_a_kill(fresh, finished, kill, stage, everything):
-    run = fresh.start()
+    run = fresh.start(*SNAKEMAKE)
     fresh.wait_for(f"data/logs/{stage}/*.log", run)
     time.sleep(1.5)  # into the work itself
     kill(run, everything)

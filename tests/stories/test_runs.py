@@ -39,9 +39,8 @@ def test_second_run_finds_nothing_to_do(finished):
 
 
 def test_new_seed_trains_only_its_units_and_scratch_is_disposable(finished, tmp_path):
-    copy = shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    project = type(finished).__new__(type(finished))
-    project.folder, project.env = copy, finished.env | {"PYTHONPATH": str(copy)}
+    project = finished.copy(tmp_path / "copy")
+    copy = project.folder
     before = pd.read_csv(copy / "data/train/default/pepino2021-dense-speaker/1of1.csv")
     project.set({"studies/default/seeds": [1, 2]})
     target = "data/train/default/pepino2021-dense-speaker/1of1.csv"

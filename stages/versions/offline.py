@@ -1,0 +1,33 @@
+"""The page in which `dvc plots` draws, with the drawing code inside, so that it works without a network."""
+
+from pathlib import Path
+
+from stages import jobs
+
+PAGE = Path(".dvc/tmp/plots.html")
+_HTML = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Serpentine plots</title>
+{refresh_tag}
+<script>%s</script>
+<style>body { font-family: system-ui, sans-serif; margin: 1rem } table { border-spacing: 15px }</style>
+</head>
+<body>
+{plot_divs}
+</body>
+</html>
+"""
+
+
+def write() -> None:
+    """Make the page, once; .dvc/config points `dvc plots` at it."""
+    if PAGE.exists() or not Path(".dvc").is_dir():
+        return
+    import vl_convert
+
+    code = vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    with jobs.writing(PAGE) as temporary:
+        temporary.write_text(_HTML % code, encoding="utf-8")

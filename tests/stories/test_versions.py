@@ -1,0 +1,146 @@
+"""The workflow under git and DVC: both tools agree on what is current after runs, edits, checkouts and clones."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+import yaml
+
+from tests.stories.conftest import ROOT, Project
+
+pytestmark = pytest.mark.slow
+
+NOTHING = "Nothing to be done"
+
+
+def quiet(project: Project) -> bool:
+    """Neither tool finds anything to do."""
+    planned = project.snakemake("--dry-run", check=False)
+    return NOTHING in planned.stdout + planned.stderr and json.loads(project.dvc("status", "--json").stdout) == {}
+
+
+def ran(output: str) -> set[str]:
+    """Stages that `dvc repro` ran."""
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def test_dvc_yaml_is_what_the_snakefile_implies(tmp_path):
+    project = Project(tmp_path)
+    (tmp_path / "dvc.yaml").unlink()
+    project.versions("compile")
+    assert (tmp_path / "dvc.yaml").read_text() == (ROOT / "dvc.yaml").read_text(), (
+        "run: python -m stages.versions compile"
+    )
+
+
+def test_both_tools_are_quiet_after_a_run_of_either_and_an_edit_taken_back_runs_nothing(repository):
+    assert quiet(repository)
+    repository.set({"evaluate/draws": 1200})
+    done = repository.dvc("repro")
+    systems = yaml.safe_load((repository.folder / "params.yaml").read_text())["studies"]["default"]["systems"]
+    assert {s.partition("@")[2] for s in ran(done.stdout)} == {*(f"default-{name}" for name in systems), "default"}
+    assert quiet(repository)
+
+    repository.set({"evaluate/draws": 1000})
+    assert ran(repository.dvc("repro").stdout) == set()
+    refused = repository.snakemake("--dry-run", check=False)
+    assert refused.returncode and "came by DVC" in refused.stderr and "make sync" in refused.stderr
+    repository.versions("sync")
+    assert quiet(repository)
+
+
+def test_older_commit_and_sync(repository):
+    repository.set({"systems/linear/strengths": [0.01]})
+    repository.snakemake()
+    assert quiet(repository)
+    repository.commit("second")
+    repository.git("checkout", "--quiet", "HEAD~1")
+    repository.versions("sync")
+    assert quiet(repository)
+    repository.set({"systems/majority/row": "another"})
+    planned = repository.snakemake("--dry-run").stdout
+    assert set(re.findall(r"^rule (\w+):", planned, re.M)) == {"train", "evaluate", "report"}
+
+
+def test_a_clone_is_refused_until_synced_and_sync_refuses_what_dvc_has_not_proven(repository, tmp_path):
+    store = tmp_path / "store"
+    repository.dvc("remote", "add", "--default", "store", str(store))
+    repository.dvc("push")
+    repository.commit("remote")
+    repository.git("clone", "--quiet", str(repository.folder), str(tmp_path / "clone"))
+    clone = Project.__new__(Project)
+    clone.folder, clone.env = tmp_path / "clone", repository.env | {"PYTHONPATH": str(tmp_path / "clone")}
+    assert "is missing" in clone.versions("why").stdout
+    missing = clone.versions("sync", check=False)
+    assert missing.returncode and "dvc pull" in missing.stderr and "Traceback" not in missing.stderr
+    clone.dvc("pull")
+    refused = clone.snakemake(check=False)
+    assert refused.returncode and "make sync" in refused.stderr
+    clone.versions("sync")
+    assert quiet(clone)
+
+    clone.set({"evaluate/draws": 1100})
+    dirty = clone.versions("sync", check=False)
+    assert dirty.returncode and "nothing was marked as current" in dirty.stderr
+    planned = clone.snakemake("--dry-run").stdout
+    assert set(re.findall(r"^rule (\w+):", planned, re.M)) == {"evaluate", "report"}
+
+
+def test_another_graph_is_refused_until_compiled(repository):
+    before = (repository.folder / "dvc.yaml").read_text()
+    refused = repository.dvc("exp", "run", "-S", "studies.default.speech=mfcc", check=False)
+    assert refused.returncode and "stages.versions compile" in refused.stderr + refused.stdout
+    repository.versions("compile")
+    assert (repository.folder / "dvc.yaml").read_text() != before
+
+
+def test_an_experiment_runs_only_its_row_and_compares(repository):
+    done = repository.dvc("exp", "run", "--name", "weak", "-S", "systems.linear.strengths=[0.0001]")
+    assert {name.partition("@")[2] for name in ran(done.stdout)} == {"default-linear", "default"}
+    assert len(ran(done.stdout)) == 3
+    assert "weak" in repository.dvc("exp", "show", "--csv").stdout
+    difference = json.loads(repository.dvc("metrics", "diff", "--json", "HEAD", "weak").stdout)["diff"]
+    changed = difference["data/report/default/metrics.json"]
+    assert {key.split(".")[0] for key in changed} == {"linear"}
+
+
+def test_an_interrupted_repro_leaves_no_child_and_loses_nothing(repository):
+    repository.set({"studies/default/seeds": [1, 2]})
+    process = repository.start("dvc", "repro")
+    repository.until(lambda: repository.runs("stages.train") or repository.runs("stages.adapt"), process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    end = time.monotonic() + 20
+    while repository.processes() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not repository.processes()
+    repository.dvc("repro")
+    assert quiet(repository)
+
+
+def test_nothing_large_is_stored_twice(versioned):
+    """On a filesystem with hardlinks (or reflinks, whose sharing du does not show)."""
+    sizes: dict[int, int] = {}
+    artifacts = 0
+    for root in ("data", ".dvc/cache"):
+        for path in (versioned.folder / root).rglob("*"):
+            if path.is_file() and not str(path.relative_to(versioned.folder)).startswith(
+                ("data/scratch", "data/logs", "data/benchmarks")
+            ):
+                sizes[path.stat().st_ino] = path.stat().st_size
+                artifacts += path.stat().st_size if root == "data" else 0
+    assert sum(sizes.values()) <= 1.1 * artifacts
+
+
+def test_compare_says_identical_tie_or_worse(repository):
+    repository.set({"systems/linear/strengths": [1e-6]})
+    repository.snakemake()
+    text = repository.versions("compare", "HEAD").stdout
+    lines = {line.split()[1]: line for line in text.splitlines() if line.startswith("default")}
+    assert "identical" in lines["majority"]
+    assert lines["linear"].split()[-1] in ("tie", "worse", "better")
+    unknown = repository.versions("compare", "nosuchcommit", check=False)
+    assert unknown.returncode and "no such commit" in unknown.stderr and "Traceback" not in unknown.stderr
