@@ -1,0 +1,115 @@
+"""Ten typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
+
+The smallest set: the jobs that read what was edited (of params.yaml, of the code that they import) and all that follow
+from them. README shows the table that this test makes.
+"""
+
+import json
+import re
+
+import pytest
+
+from stages import settings
+from tests.stories.conftest import ROOT, Project
+
+pytestmark = pytest.mark.slow
+
+STUDY = "studies/default"
+SYSTEMS = (
+    *("train default-linear", "train default-majority", "train default-pan2024-gmp-ams"),
+    *("train default-pepino2021-dense-speaker", "teach default-srinivasan2022-teacher"),
+    "distill default-srinivasan2022-cts",
+)
+CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
+EDITS = {
+    "learning rate of one system": (
+        {"systems/pepino2021-dense-speaker/learning_rate": 2e-3},
+        ["train default-pepino2021-dense-speaker", "report default"],
+    ),
+    "k of the clustering": ({"cluster/gmp-small/scales": [4, 6]}, ["cluster default-gmp-small"]),
+    "a seed more": ({f"{STUDY}/seeds": [1, 2]}, [*CHAIN, *SYSTEMS, "report default"]),
+    "validation speakers of the protocol": ({"protocols/sessions/validation": 2}, ["protocol planted-sessions"]),
+    "layers of an encoder": (
+        {"encoders/hubert-small/layers": ["all", "conv", "last"]},
+        [
+            *("features planted-hubert-small", *CHAIN),
+            *("train default-pan2024-gmp-ams", "distill default-srinivasan2022-cts"),
+        ],
+    ),
+    "the source of transcripts": ({"transcripts/corrupted/wer": 0.3}, ["transcribe planted-corrupted"]),
+    "a setting of the report": ({"report/decimals": 3}, ["report default"]),
+    "a comment in a recipe": (("stages/recipes/linear.py", "# a comment\n"), []),
+    "a line of a recipe": (("stages/recipes/linear.py", "LINE = 1\n"), ["train default-linear"]),
+    "the corpus' seed": ({"corpora/planted/seed": 2}, ["ingest planted", "ceilings planted"]),
+}
+
+
+def named(address: str, command: str) -> str:
+    rule = command.split()[5] if " job " in command else address
+    return f"{rule} {address.partition('@')[2]}".strip()
+
+
+def following(direct: set[str], entries: dict[str, dict]) -> set[str]:
+    """``direct`` and all jobs that read what those write."""
+    found = set(direct)
+    while True:
+        written = {out["path"] for name in found for out in entries[name]["outs"]}
+        more = {name for name, e in entries.items() if any(d["path"] in written for d in e.get("deps", []))} - found
+        if not more:
+            return found
+        found |= more
+
+
+def in_snakemake(project: Project) -> set[str]:
+    done = project.snakemake("--dry-run")
+    blocks = re.findall(r"^rule (\w+):\n(.*?)(?:\n\n|\Z)", done.stdout, re.M | re.S)
+    found = set()
+    for rule, block in blocks:
+        wildcards = re.search(r"wildcards: (.*)", block)
+        values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
+        if values:
+            found.add(f"{rule} {'-'.join(value for value in values if value != '1of1')}")
+    return found
+
+
+def in_dvc(project: Project, entries: dict[str, dict]) -> set[str]:
+    names = {entry["address"]: name for name, entry in entries.items()}
+    changed = json.loads(project.dvc("status", "--json").stdout)
+    return following({names[address] for address in changed} - {"structure"}, entries)
+
+
+@pytest.fixture(scope="module")
+def rows(versioned, tmp_path_factory):
+    """For every edit: the smallest set, Snakemake's, DVC's."""
+    project = versioned.copy(tmp_path_factory.mktemp("edits") / "project")
+    raw = settings.parse((project.folder / "dvc.lock").read_text(), "dvc.lock")["stages"]
+    entries = {named(address, e["cmd"]): e | {"address": address} for address, e in raw.items()}
+    found = {}
+    for label, (edit, direct) in EDITS.items():
+        if isinstance(edit, dict):
+            project.set(edit)
+        else:
+            path, line = edit
+            with open(project.folder / path, "a") as file:
+                file.write(line)
+            project.dvc("repro", "structure")
+        found[label] = following(set(direct), entries), in_snakemake(project), in_dvc(project, entries)
+        project.git("checkout", "--quiet", "--", ".")
+        if not isinstance(edit, dict):
+            project.dvc("checkout", "--force")
+    return found, len(entries) - 1
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_both_tools_rerun_the_smallest_set(rows, edit):
+    smallest, snakemake, dvc = rows[0][edit]
+    assert snakemake == smallest
+    assert dvc == smallest
+
+
+def test_readme_shows_the_table(rows):
+    found, jobs = rows
+    lines = [f"| edit | jobs of {jobs} that it makes stale, Snakemake | DVC | smallest set |", "|---|---|---|---|"]
+    lines += [f"| {edit} | {len(s)} | {len(d)} | {len(smallest)} |" for edit, (smallest, s, d) in found.items()]
+    table = "\n".join(lines)
+    assert table in (ROOT / "README.md").read_text(), f"put this into README:\n{table}"
