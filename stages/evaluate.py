@@ -39,6 +39,8 @@ def main(args) -> None:
         metrics, notes = summarise(predictions, manifest, options)
         if not metrics:
             raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
+        if mark := guards.watermark(protocol):
+            metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {
             "study": args.study,
             "system": args.system,
