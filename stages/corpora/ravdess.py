@@ -14,6 +14,7 @@ from typing import Literal
 from stages.errors import UserError
 from stages.settings import Section, setting
 
+LICENCE = "Creative Commons BY-NC-SA 4.0; cite Livingstone and Russo 2018"
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 STATEMENTS = ("Kids are talking by the door", "Dogs are sitting by the door")
 INTENSITIES = ("normal", "strong")
