@@ -94,8 +94,8 @@ def leaks(protocol) -> list[str]:
 
 def watermark(protocol) -> str:
     """What stands on every result of a protocol that is declared leaky; empty for all others."""
-    found = leaks(protocol)
-    return f"leaky protocol: test shares {', '.join(found)} with training" if found else ""
+    found = [{"speaker": "speakers", "dialogue": "dialogues"}.get(name, name) for name in leaks(protocol)]
+    return f"leaky protocol: test shares {' and '.join(found)} with training" if found else ""
 
 
 def _apart(used, where: str) -> None:

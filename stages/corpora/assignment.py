@@ -288,7 +288,7 @@ def rule(protocol: Protocol) -> list[str]:
     merges = "; ".join(f"{source} counts as {target}" for source, target in protocol.merge.items())
     classes = ", ".join(protocol.classes) if protocol.classes else "every class of the corpus"
     without = {"keep": "utterances of no class are kept for other tasks", "out": "utterances of no class are out"}
-    said = [". ".join(filter(None, [classes, merges, without[protocol.unlabelled]]))]
+    said = ["; ".join(filter(None, [classes, merges, without[protocol.unlabelled]]))]
     said += [f"only {name} {' or '.join(values)}" for name, values in protocol.where.items()]
     said += [f"test shares no {name} with training or validation" for name in protocol.apart]
     return said

@@ -164,9 +164,10 @@ def _facts(card: Card, count: int) -> list[tuple[str, str]]:
     if card.agreement:
         full = sum(share > 0.9999 for share in card.agreement) / len(card.agreement)
         mean = sum(card.agreement) / len(card.agreement)
-        found.append(
-            ("Rater agreement", f"{100 * mean:.0f} % of the votes for the label; all agree on {100 * full:.0f} %")
+        said = (
+            f"the label that most chose has {100 * mean:.0f} % of the votes on average; on {100 * full:.0f} % all agree"
         )
+        found.append(("Rater agreement", said))
     if card.raters:
         low, high = min(card.raters), max(card.raters)
         found.append(("Raters per utterance", _range(low, high)))
