@@ -156,9 +156,11 @@ def _facts(card: Card, count: int) -> list[tuple[str, str]]:
     sexes = Counter(sex for _, sex, *_ in card.speakers)
     who = ", ".join(f"{n:,} {sex or 'of unknown sex'}" for sex, n in sorted(sexes.items(), reverse=True))
     seconds = sorted(card.durations)
+    unknown = count - sum(row[2] for row in card.speakers)
     found = [
         ("Utterances in use", f"{count:,}, {sum(seconds) / 3600:.2f} h"),
         ("Speakers", f"{len(card.speakers):,} ({who})" if who else "unknown"),
+        *([("Of unknown speaker", f"{unknown:,} utterances, which cannot be proven apart")] if unknown and who else []),
         ("Duration", f"{seconds[0]:.2f} to {seconds[-1]:.2f} s, median {seconds[len(seconds) // 2]:.2f} s"),
     ]
     if card.agreement:
