@@ -143,28 +143,28 @@ PROTOCOLS = {
     "msp-official": _entry(
         Fixed, about="MSP-Podcast, the release's own partitions, tested on Test1", **MSP, test=["Test1"]
     ),
-    "msp-1.6": _entry(
+    "msp-1-6": _entry(
         Fixed,
         about="MSP-Podcast 1.6, official partitions (Srinivasan 2022, Table 2)",
         **MSP,
         test=["Test1"],
         expect={"role=train": 34_280, "role=val": 5_958, "role=test": 10_124},
     ),
-    "msp-1.10-test1": _entry(
+    "msp-1-10-test1": _entry(
         Fixed,
         about="MSP-Podcast 1.10, official partitions, seen: Test1 (de Oliveira 2023)",
         **MSP,
         test=["Test1"],
         expect=MSP_110 | {"role=test": 16_903},
     ),
-    "msp-1.10-test2": _entry(
+    "msp-1-10-test2": _entry(
         Fixed,
         about="MSP-Podcast 1.10, official partitions, unseen: Test2 (de Oliveira 2023)",
         **MSP,
         test=["Test2"],
         expect=MSP_110 | {"role=test": 13_289},
     ),
-    "msp-1.11-test1": _entry(
+    "msp-1-11-test1": _entry(
         Fixed,
         about="MSP-Podcast 1.11, official partitions, Test1",
         **MSP,
