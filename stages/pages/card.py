@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stages.corpora.agreement import agreement
 from stages.corpora.manifest import DIMENSIONS
+from stages.errors import UserError
 from stages.pages import parts
 from stages.pages.parts import Cell, number
 
@@ -42,9 +43,17 @@ class Card:
 
 
 def read_quarantine(path: Path | None) -> list[dict]:
-    """The files that ingest left out; none where the report was not told of them."""
-    if path is None or not path.is_file():
+    """The files that ingest left out; none where the report was not told of them.
+
+    Raises
+    ------
+    UserError
+        The list is not there.
+    """
+    if path is None:
         return []
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run the stage that makes it (ingest)")
     with open(path, newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 

@@ -13,7 +13,7 @@ from stages.corpora import folds
 from stages.corpora.assignment import assign, departures
 from stages.corpora.manifest import write_manifest
 from stages.corpora.protocols import Protocol
-from stages.corpora.ravdess import ACTORS, _row, expected
+from stages.corpora.ravdess import ACTORS, Ravdess, _row, expected
 from stages.errors import UserError
 from stages.shipped_protocols import PROTOCOLS
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
@@ -188,7 +188,7 @@ def test_protocols_of_true_ravdess(tmp_path):
     write_params(
         tmp_path,
         ingest={"workers": 2},
-        corpora={"mine": {"reader": "ravdess", "path": path, "song": False, "partial": False}},
+        corpora={"mine": Ravdess.shipped(path=path)},
         protocols=PROTOCOLS,
     )
     ingest(tmp_path)
