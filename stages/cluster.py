@@ -7,7 +7,7 @@ validation utterances at every scale, the centroids, and figures of quality (saf
 
 import numpy as np
 
-from stages import guards, jobs, units
+from stages import guards, jobs
 from stages.recipes import chain
 from stages.settings import Section, setting
 
@@ -40,7 +40,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     seeded(seed)
     encoder = inputs.speech_encoder()
     if section.adapt:
-        arrays, _ = units.read(inputs.paths["start"], fold.number, seed)
+        arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     encoder.eval()
     speech = SpeechInput(inputs, encoder, freeze_cnn=True)

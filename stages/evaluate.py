@@ -48,6 +48,8 @@ def main(args) -> None:
                 f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
                 f" raise systems.{args.system}.epochs"
             )
+        if mark := guards.watermark(protocol):
+            metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {
             "study": args.study,
             "system": args.system,

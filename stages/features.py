@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from stages import devices, jobs, settings
+from stages.corpora.transcripts import read_transcripts
 from stages.encoders.specs import Encoder, is_text
 from stages.errors import UserError
 from stages.settings import Section, setting
@@ -70,16 +71,6 @@ def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
     return cast
 
 
-def _texts(path: Path) -> tuple[list[str], list[str]]:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return table["utterance"].tolist(), table["text"].tolist()
-    except (OSError, KeyError, ValueError) as fault:
-        raise UserError(f"{path}: not a table of transcripts ({fault}); delete it and run again") from None
-
-
 def main(args) -> None:
     """Write the store of one encoder over one corpus."""
     section = settings.load(Features, "features", args.params)
@@ -103,7 +94,8 @@ def main(args) -> None:
 
     attributes = {"manifest": "", "transcripts": ""}
     if is_text(spec):
-        utterances, texts = _texts(source)
+        table = read_transcripts(source)
+        utterances, texts = table["utterance"].tolist(), table["text"].tolist()
         attributes["transcripts"] = jobs.sha256(source)
     else:
         store = AudioStore(source)

@@ -10,6 +10,7 @@ from stages import jobs
 from stages.errors import UserError
 
 ROLES = ("train", "val", "test", "out")
+AUDIO = "sha256"
 DIMENSIONS = ("arousal", "valence", "dominance")
 
 
@@ -17,9 +18,11 @@ def check_protocol(manifest, protocol, where: str) -> None:
     """Prove a protocol against its manifest.
 
     Every utterance has one known role in every fold and ``out`` states its reason; train, val and test are non-empty;
-    no speaker, no group that the protocol keeps whole (column ``group``) and no audio (``sha256``) is in two roles of
-    a fold; with several folds every utterance is tested exactly once; labels are the manifest's, merged the same
-    way everywhere; every class occurs in every fold's training part.
+    no speaker, no dialogue (where the manifest knows them), no group that the protocol keeps whole (column ``group``)
+    and no audio (``sha256``) is in two roles of a fold, and test shares nothing that the protocol keeps apart (column
+    ``apart``, as sentences) with training or validation, all but what the column ``leaks`` declares; with several
+    folds every utterance is tested exactly once; labels are the manifest's, merged the same way everywhere; every
+    class occurs in every fold's training part.
 
     Raises
     ------
@@ -27,16 +30,23 @@ def check_protocol(manifest, protocol, where: str) -> None:
         With ``where``, the fold and the first offending utterances.
     """
     _complete(manifest, protocol, where)
-    columns = ["utterance", "speaker", "session", "split", "sha256"]
+    columns = ["utterance", "speaker", "session", "split", AUDIO, *(["dialogue"] if "dialogue" in manifest else [])]
+    allowed = leaks(protocol)
     used = protocol[protocol["role"] != "out"].merge(manifest[columns], on="utterance")
     for fold in sorted(protocol["fold"].unique()):
         found = set(used.loc[used["fold"] == fold, "role"])
         for role in ("train", "val", "test"):
             if role not in found:
                 raise UserError(f"{where}: fold {fold}: role {role} is empty; give it speakers or sessions")
-    _undivided(used, "speaker", where, "a speaker's utterances belong in one role")
-    _undivided(used, "sha256", where, "these are the same audio: remove one, or keep both in one role", True)
-    _groups(used, where)
+    for column, name, remedy in (
+        ("speaker", "speaker", "a speaker's utterances belong in one role, or the protocol declares leaks: [speaker]"),
+        ("dialogue", "dialogue", "keep it in one with apart: [dialogue], or declare leaks: [dialogue]"),
+        (AUDIO, "audio", "these are the same audio: remove one, or keep both in one role"),
+    ):
+        if name not in allowed and column in used:
+            _undivided(used, column, where, remedy, column == AUDIO)
+    _groups(used, where, allowed)
+    _apart(used, where)
     _tested_once(protocol, where)
     _labels(manifest, protocol, where)
 
@@ -71,18 +81,49 @@ def _undivided(used, column: str, where: str, remedy: str, name_all: bool = Fals
         return
     first = bad.iloc[0]
     rows = bad[(bad["fold"] == first["fold"]) & (bad[column] == first[column])]
-    what = "audio" if column == "sha256" else f"{column} {first[column]}"
+    what = "audio" if column == AUDIO else f"{column} {first[column]}"
     one_each = rows if name_all else rows.drop_duplicates("role")
     places = ", ".join(f"{u} in {r}" for u, r in zip(one_each["utterance"][:4], one_each["role"][:4], strict=True))
     raise UserError(f"{where}: fold {first['fold']}: {what} is in two roles ({places}); {remedy}")
 
 
-def _groups(used, where: str) -> None:
+def leaks(protocol) -> list[str]:
+    """What the protocol declares to divide between roles (column ``leaks``); none for an older file."""
+    return sorted({name for text in set(protocol["leaks"]) for name in text.split()}) if "leaks" in protocol else []
+
+
+def watermark(protocol) -> str:
+    """What stands on every result of a protocol that is declared leaky; empty for all others."""
+    found = [{"speaker": "speakers", "dialogue": "dialogues"}.get(name, name) for name in leaks(protocol)]
+    return f"leaky protocol: test shares {' and '.join(found)} with training" if found else ""
+
+
+def _apart(used, where: str) -> None:
+    """Test shares no value that the column ``apart`` names with training or validation of its fold."""
+    if "apart" not in used:
+        return
+    for fold, rows in used[used["apart"] != ""].groupby("fold"):
+        values = rows["apart"].str.split("; ")
+        for i in range(int(values.str.len().max())):
+            one = rows.assign(value=values.str[i].fillna(""))
+            one = one[one["value"].str.partition("=")[2] != ""]
+            tested = one[one["role"] == "test"].drop_duplicates("value").set_index("value")["utterance"]
+            bad = one[(one["role"] != "test") & one["value"].isin(tested.index)]
+            if len(bad):
+                first = bad.iloc[0]
+                raise UserError(
+                    f"{where}: fold {fold}: '{first['value']}' is in test ({tested[first['value']]}) and in "
+                    f"{first['role']} ({_names(bad[bad['value'] == first['value']])}); the protocol keeps it apart: "
+                    "run the stage protocol again"
+                )
+
+
+def _groups(used, where: str, allowed: list[str]) -> None:
     """The group that a row claims is the manifest's, and no group is in two roles of one fold."""
     if "group" not in used:
         return
     for by, rows in used.groupby(used["group"].str.partition("=")[0]):
-        if by not in ("speaker", "session", "split"):
+        if by not in ("speaker", "session", "split", AUDIO):
             raise UserError(f"{where}: {_names(rows)}: group '{by}=' is unknown; run the stage protocol again")
         bad = rows[rows["group"] != f"{by}=" + rows[by]]
         if len(bad):
@@ -90,7 +131,8 @@ def _groups(used, where: str) -> None:
                 f"{where}: {_names(bad)}: {bad['group'].iloc[0]}, but the manifest says {by}={bad[by].iloc[0]}; "
                 "run the stage protocol again"
             )
-    _undivided(used, "group", where, "the protocol keeps it whole")
+    if not set(used["group"].str.partition("=")[0]) & set(allowed):
+        _undivided(used, "group", where, "the protocol keeps it whole")
 
 
 def _tested_once(protocol, where: str) -> None:
@@ -206,6 +248,8 @@ def check_predictions(predictions, manifest, protocol, where: str = "predictions
 
 
 def _same_speakers_apart(rows, manifest, protocol, where: str) -> None:
+    if "speaker" in leaks(protocol):
+        return
     training = protocol.loc[protocol["role"] == "train", ["utterance", "fold", "role"]]
     training = training.merge(manifest[["utterance", "speaker"]], on="utterance")
     import pandas as pd

@@ -17,6 +17,7 @@ from pydantic import Field
 from stages import settings
 from stages.adapt import Adapt
 from stages.cluster import Cluster
+from stages.corpora.protocols import Protocol
 from stages.corpora.readers import Corpus, provides
 from stages.distill import Distill
 from stages.encoders import Encoder
@@ -26,7 +27,6 @@ from stages.features import Features
 from stages.ingest import Ingest
 from stages.plan import Plan
 from stages.pretrain import Pretrain
-from stages.protocol import Protocol
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
 from stages.recipes.gmp import Gmp
@@ -66,7 +66,9 @@ class Params(Section):
     active: list[str] = setting(["default"], "the studies that this repository runs and versions")
     studies: dict[str, Study] = setting({}, "what is compared, where")
     corpora: dict[str, Corpus] = setting({}, "where utterances come from")
-    protocols: dict[str, Protocol] = setting({}, "how a corpus is split; classes and merged labels")
+    protocols: dict[str, Protocol] = setting(
+        {}, "how a corpus is split; classes and merged labels. Empty keys may be left out"
+    )
     transcripts: dict[str, Source] = setting({}, "where text comes from")
     encoders: dict[str, Encoder] = setting({}, "frozen or fine-tuned feature extractors")
     systems: dict[str, Row] = setting({}, "how a system is trained: one row each")

@@ -118,6 +118,7 @@ class Plan:
         found: dict[str, str | list[str]] = dict(self.files(study, ()))
         found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
         found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
+        found["quarantine"] = f"{DATA}/ingest/{own['corpus']}/quarantine.csv"
         if self.params["corpora"][own["corpus"]]["reader"] == "planted":
             found["ceilings"] = f"{DATA}/ingest/{own['corpus']}/ceilings.json"
         return found
@@ -126,9 +127,12 @@ class Plan:
         return f"{DATA}/report/{study}/index.html"
 
     def report_reads(self, study: str) -> dict:
-        """What a report depends on of params.yaml: its own section, the study, the rows of its systems."""
-        rows = [f"systems.{name}" for name in self.params["studies"][study]["systems"]]
-        return self.reads("report", f"studies.{study}", *rows)
+        """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""
+        own = self.params["studies"][study]
+        rows = [f"systems.{name}" for name in own["systems"]]
+        return self.reads(
+            "report", f"studies.{study}", f"corpora.{own['corpus']}", f"protocols.{own['protocol']}", *rows
+        )
 
     def target(self, study: str):
         """The report of an active study; for any other an input function that says what to do."""

@@ -1,7 +1,8 @@
 """One study's report: results with intervals and ceilings, paired comparisons, paper against ours, provenance.
 
-Reads manifest, protocol, the evaluations of the study's systems (JSON, each with its CSV beside it), the papers'
-figures; params ``report``, ``studies.STUDY`` and ``systems.SYSTEM`` of its systems. Writes into the folder --out:
+Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), the
+papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol, and ``systems.SYSTEM`` of its systems.
+Every result of a protocol that is declared leaky is marked. Writes into the folder --out:
 metrics.json, table.csv, comparison.csv, results.md, index.html, plots/*.csv.
 
 With --show FOLDER it reads nothing but a finished report: prints its table and whether this machine agrees with the
@@ -19,7 +20,7 @@ from stages.settings import Section, setting
 TABLE = (
     *("study", "system", "paper", "table", "row", "modality", "metric"),
     *("pooled", "fold_mean", "seed_sd", "ci_low", "ci_high", "n_utterances", "n_speakers", "n_seeds", "ceiling"),
-    *("baseline", "difference", "difference_low", "difference_high", "p_holm", "outcome", "missing"),
+    *("baseline", "difference", "difference_low", "difference_high", "p_holm", "outcome", "missing", "watermark"),
 )
 
 
@@ -38,6 +39,7 @@ def arguments(parser) -> None:
     parser.add_argument("--study")
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--protocol", type=Path)
+    parser.add_argument("--quarantine", type=Path, help="the files that ingest left out")
     parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
@@ -66,37 +68,51 @@ def gather(args):
     UserError
         An evaluation is not of this study, not readable, or was made with other settings than the rest.
     """
+    from stages import guards
+    from stages.corpora import protocols, readers
     from stages.corpora.manifest import load_split
     from stages.metrics import comparison
     from stages.metrics.predictions import rounded
     from stages.metrics.summary import Evaluate
-    from stages.pages import facts
+    from stages.pages import card, facts
     from stages.pages.contents import Contents
 
     section = settings.load(Report, "report", args.params)
     study = settings.read(args.params, f"studies.{args.study}")
     manifest, protocol = load_split(args.manifest, args.protocol)
     evaluations = _evaluations(args.evaluations, args.study, study["systems"])
+    definition = protocols.load(study["protocol"], args.params)
+    mark = guards.watermark(protocol)
     entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
     options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
     options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")
     baselines = _baselines(entries, options.baseline)
     drawn = _drawn(entries, _csvs(args), manifest, options)
     compared = comparison.compare(drawn, _pairs(entries, baselines), options.confidence)
-    ceilings = _read_json(args.ceilings) if args.ceilings else {}
+    for entry in entries:
+        for figure in entry.metrics.values() if mark else ():
+            figure["watermark"] = mark
     published = comparison.read_published(args.published)
+    ceilings = _read_json(args.ceilings) if args.ceilings else {}
+    papers = comparison.against_papers(entries, published, study, section.reproduced_within)
+    for row in papers:
+        if mark and row["ours"] is not None:
+            row["deviations"] = f"{mark}; {row['deviations']}"
+    licence = readers.licence(settings.read(args.params, f"corpora.{study['corpus']}.reader"))
     return Contents(
         study=args.study,
-        facts=facts.of_study(study, manifest, protocol, entries),
+        facts=facts.of_study(study, definition, manifest, protocol, entries),
         entries=entries,
         ceilings=rounded(ceilings),
         baselines=baselines,
         comparisons=rounded(compared),
-        papers=comparison.against_papers(entries, published, study, section.reproduced_within),
+        papers=papers,
         confidence=options.confidence,
         decimals=section.decimals,
         provenance=facts.provenance(study, entries, args),
         benchmarks=facts.benchmarks(args.benchmarks),
+        card=card.of_corpus(manifest, protocol, card.read_quarantine(args.quarantine), licence),
+        watermark=mark,
     )
 
 

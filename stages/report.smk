@@ -36,4 +36,5 @@ rule report:
         folder=lambda w, output: output.html.rpartition("/")[0],
     shell:
         "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"
-        " --protocol {input.protocol} --evaluations {input.evaluations} {params.ceilings} --out {params.folder}"
+        " --protocol {input.protocol} --quarantine {input.quarantine} --evaluations {input.evaluations}"
+        " {params.ceilings} --out {params.folder}"

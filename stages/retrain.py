@@ -6,7 +6,7 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio), the ps
 
 import numpy as np
 
-from stages import jobs, units
+from stages import jobs
 from stages.recipes import chain
 from stages.settings import Section, setting
 
@@ -45,7 +45,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     from stages.training import as_arrays, bucketed, fit, seeded, warm_up
 
     examples = inputs.examples
-    labels, _ = units.read(inputs.paths["start"], fold.number, seed)
+    labels = inputs.start(fold, seed)
     scales = sorted(int(name) for name in labels if name.isdigit())
     ends = np.cumsum(labels["counts"])
     where = {int(row): (int(e - c), int(e)) for row, c, e in zip(labels["rows"], labels["counts"], ends, strict=True)}

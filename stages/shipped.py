@@ -18,7 +18,6 @@ from stages.corpora.ravdess import Ravdess
 from stages.encoders.masked_language import BertPretraining
 from stages.encoders.masked_prediction import HubertPretraining
 from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
-from stages.protocol import GroupFolds, LeaveOneGroupOut
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
 from stages.recipes.gmp import Gmp
@@ -27,21 +26,10 @@ from stages.recipes.probe import Probe
 from stages.recipes.regressor import Regressor
 from stages.recipes.student import Student
 from stages.recipes.teacher import Teacher
+from stages.shipped_protocols import PROTOCOLS
 from stages.transcribe import Gold
 
-EMOBOX = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
-
 CORPORA = {"planted": Planted.shipped(), "ravdess": Ravdess.shipped(path="data/raw/ravdess")}
-
-PROTOCOLS = {
-    "sessions": LeaveOneGroupOut.shipped(
-        classes=["angry", "happy", "neutral", "sad"], merge={"excited": "happy"}, by="session", validation=1
-    ),
-    "speakers": LeaveOneGroupOut.shipped(classes=[], merge={}, by="speaker", validation=1),
-    "ravdess-emobox": GroupFolds.shipped(
-        classes=[], merge={}, by="speaker", folds=[fold.split() for fold in EMOBOX], validation=4
-    ),
-}
 
 TRANSCRIPTS = {
     "gold": Gold.shipped(),

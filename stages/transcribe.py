@@ -1,9 +1,11 @@
 """Transcribe: the words of every utterance, from the corpus itself, corrupted to a set WER, or by Whisper.
 
 Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
-and wer (of text against reference, empty without one); for Whisper its figures of quality too.
+and wer (of text against reference, empty without one); for Whisper its figures of quality too. Tags in brackets, such
+as [LAUGHTER], may give the label away: they are taken out of both texts.
 """
 
+import collections
 import csv
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,7 +23,7 @@ QUALITY = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
 
 
 class Gold(Section):
-    """The corpus' own transcripts, as they are."""
+    """The corpus' own transcripts, without the transcriber's tags."""
 
     kind: Literal["gold"] = setting("gold", "where transcripts come from")
 
@@ -45,14 +47,14 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages.corpora.text import error_rates
+    from stages.corpora.text import error_rates, untagged
 
     source = load(args.source, args.params)
     manifest = read_manifest(args.manifest)
-    references = dict(zip(manifest["utterance"], manifest["text"].str.strip(), strict=True))
+    references = _untagged(dict(zip(manifest["utterance"], manifest["text"].str.strip(), strict=True)))
     english = False
     if isinstance(source, Whisper):
-        found = _listen(source, args, list(references))
+        found = [row | {"text": untagged(row["text"])} for row in _listen(source, args, list(references))]
         english = source.language == "en"
     else:
         _need_text(references, args)
@@ -83,6 +85,17 @@ def _listen(source: Whisper, args, utterances: list[str]) -> list[dict]:
     if store.utterances != utterances or store.manifest != jobs.sha256(args.manifest):
         raise UserError(f"{args.audio}: not made with {args.manifest}; run the stage ingest again")
     return asr.transcribe(source, store, f"transcripts.{args.source}")
+
+
+def _untagged(texts: dict[str, str]) -> dict[str, str]:
+    """The texts without tags; how often which was taken out goes to the log."""
+    from stages.corpora.text import tags, untagged
+
+    found = collections.Counter(tag for text in texts.values() for tag in tags(text))
+    if found:
+        most = ", ".join(f"{tag} {count}" for tag, count in found.most_common(5))
+        jobs.log.info("%d tags taken out of the transcripts (%s)", found.total(), most)
+    return {utterance: untagged(text) for utterance, text in texts.items()}
 
 
 def _need_text(references: dict[str, str], args) -> None:

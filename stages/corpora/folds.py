@@ -2,7 +2,7 @@
 
 import collections
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 Roles = dict[str, str]
 """Group name to role (train, val, test) in one fold."""
@@ -13,14 +13,15 @@ def natural(name: str) -> list:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
 
 
-def leave_one_out(groups: Sequence[str], validation: int) -> list[Roles]:
-    """One fold per group, in natural order: it is tested, the ``validation`` groups after it (cyclically) validate."""
+def leave_one_out(groups: Sequence[str], tested: str, validation: int, usable: Set[str]) -> Roles:
+    """``tested`` is tested; of the groups after it (in natural order, cyclically) the first usable ones validate.
+
+    A group that is not ``usable`` trains: what of it may not is left out by another rule.
+    """
     ordered = sorted(groups, key=natural)
-    folds = []
-    for i in range(len(ordered)):
-        after = [ordered[(i + step) % len(ordered)] for step in range(1, validation + 1)]
-        folds.append(_roles(ordered, [ordered[i]], after))
-    return folds
+    place = ordered.index(tested)
+    after = [name for name in ordered[place + 1 :] + ordered[:place] if name in usable]
+    return _roles(ordered, [tested], after[:validation])
 
 
 def deal(sexes: Mapping[str, str], count: int) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from stages import settings
-from stages.corpora import ravdess, table
+from stages.corpora import planted, ravdess, table
 from stages.corpora.planted import Planted
 from stages.corpora.ravdess import Ravdess
 from stages.corpora.table import Table
@@ -18,6 +18,7 @@ Corpus = Annotated[Planted | Ravdess | Table, Field(discriminator="reader")]
 """An entry of ``corpora:``, told apart by its key ``reader``."""
 
 _ADAPTER = TypeAdapter(Corpus)
+_LICENCES = {"planted": planted.LICENCE, "ravdess": ravdess.LICENCE}
 _READERS = {Ravdess: ravdess.utterances, Table: table.utterances}
 
 
@@ -36,10 +37,13 @@ def read(corpus: Corpus, name: str) -> tuple[list[dict], list[Path]]:
         The corpus is not there or not as its reader expects it.
     """
     if isinstance(corpus, Planted):
-        from stages.corpora import planted
-
         return sorted(planted.utterances(corpus), key=lambda row: row["utterance"]), []
     return _READERS[type(corpus)](corpus, f"corpora.{name}")
+
+
+def licence(reader: str) -> str:
+    """The terms of a reader's corpus; empty where they are not known (a user's own)."""
+    return _LICENCES.get(reader, "")
 
 
 def sources(corpus: Corpus) -> list[str]:
@@ -51,8 +55,6 @@ def sources(corpus: Corpus) -> list[str]:
 
 def synthesised(corpus: Planted, rows: list[dict], workers: int) -> Iterator[tuple[str, Any]]:
     """(utterance, int16 [samples] at 16 kHz) of a synthetic corpus, in the order of ``rows``."""
-    from stages.corpora import planted
-
     made = planted.synthesise(corpus, rows, workers=workers)
     for row, (utterance, samples) in zip(rows, made, strict=True):
         if utterance != row["utterance"]:

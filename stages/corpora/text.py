@@ -1,4 +1,4 @@
-"""Words and word error rates, under stated normalisers.
+"""Words, tags and word error rates, under stated normalisers.
 
 Plain (the default): lower case, text in brackets removed, apostrophes kept inside words, all other punctuation a
 space. English: whisper's ``EnglishTextNormalizer`` (Radford et al. 2022, appendix C), which also spells out
@@ -20,6 +20,16 @@ def words(text: str, english: bool = False) -> list[str]:
         return _english()(text).split()
     plain = _BRACKETS.sub(" ", text.lower().replace("’", "'"))
     return _LOOSE.sub(" ", _BREAKS.sub(" ", plain)).split()
+
+
+def tags(text: str) -> list[str]:
+    """What stands in brackets, such as ``[LAUGHTER]``: notes of a transcriber, which may give the label away."""
+    return _BRACKETS.findall(text)
+
+
+def untagged(text: str) -> str:
+    """``text`` without its tags."""
+    return " ".join(_BRACKETS.sub(" ", text).split()) if tags(text) else text
 
 
 @cache

@@ -55,6 +55,14 @@ class Contents:
     decimals: int
     provenance: list[tuple[str, str]]
     benchmarks: list[dict] = field(default_factory=list)
+    card: Any = None
+    """The corpus (:class:`stages.pages.card.Card`)."""
+    watermark: str = ""
+    """What stands on every result of a protocol that is declared leaky."""
+
+    def named(self, system: str) -> str:
+        """A system's name as every page has it: marked where the protocol is leaky."""
+        return f"{system} (leaky)" if self.watermark else system
 
     @property
     def groups(self) -> list[tuple[str, list[str]]]:
@@ -83,7 +91,8 @@ class Contents:
         against = (
             f" Against {base} (paired, same speakers drawn, Holm-corrected): ▲ better, ▼ worse, = tie." if base else ""
         )
+        marked = f" {self.watermark.capitalize()}: the figures are inflated." if self.watermark else ""
         return (
             f"Pooled test predictions, averaged over seeds; in brackets the {share} interval with the test speakers "
-            f"resampled.{against}"
+            f"resampled.{against}{marked}"
         )

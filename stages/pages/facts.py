@@ -22,8 +22,8 @@ PACKAGES = (
 )
 
 
-def of_study(study: dict, manifest, protocol, entries) -> list[tuple[str, str]]:
-    """Corpus, protocol, encoders, transcripts and seeds, in words."""
+def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple[str, str]]:
+    """Corpus, protocol with all that it says and promises, encoders, transcripts and seeds, in words."""
     speakers = manifest.loc[manifest["speaker"] != "", "speaker"].nunique()
     hours = manifest["duration"].sum() / 3600
     size = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
@@ -31,7 +31,9 @@ def of_study(study: dict, manifest, protocol, entries) -> list[tuple[str, str]]:
     test = protocol[protocol["role"] == "test"]
     found = [
         ("Corpus", f"{study['corpus']}: {len(manifest):,} utterances, {speakers} speakers, {size}"),
-        ("Protocol", f"{study['protocol']}: {folds} fold{'s' if folds != 1 else ''}; {_roles(protocol)}"),
+        ("Protocol", f"{study['protocol']}, version {definition.version}: {definition.about or 'no description'}"),
+        ("Folds", f"{folds}; {_roles(protocol)}"),
+        *_rules(study, definition, manifest, protocol),
     ]
     classes = test.loc[test["emotion"] != "", "emotion"].value_counts().sort_index()
     if len(classes):
@@ -44,6 +46,33 @@ def of_study(study: dict, manifest, protocol, entries) -> list[tuple[str, str]]:
     if study["transcripts"]:
         found.append(("Transcripts", study["transcripts"]))
     found.append(("Seeds", ", ".join(str(seed) for seed in study["seeds"])))
+    return found
+
+
+def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]:
+    """Label policy, selection, expected counts, what is divided on purpose, and how far the words recur."""
+    from stages import guards
+    from stages.corpora.assignment import departures, rule
+    from stages.corpora.overlap import LONG, script_overlap
+
+    labels, *more = rule(definition)
+    found = [("Labels", labels)]
+    if more:
+        found.append(("Selection", "; ".join(more)))
+    if definition.expect:
+        missed = departures(definition, protocol, manifest, f"protocols.{study['protocol']}")
+        met = len(definition.expect) - len(missed)
+        found.append(("Expected counts", f"{met} of {len(definition.expect)} met"))
+        for row in missed:
+            found.append(("Departure", f"{row['what']}: {row['found']:,} for {row['expected']:,}: {row['reason']}"))
+    if mark := guards.watermark(protocol):
+        found.append(("Watermark", mark))
+    overlap = script_overlap(manifest, protocol)
+    if overlap["tested"]:
+        share = f"{100 * overlap['shared'] / overlap['tested']:.0f} % of {overlap['tested']:,} test utterances"
+        if overlap["long"]:
+            share += f"; of those with {LONG} words or more {100 * overlap['long_shared'] / overlap['long']:.0f} %"
+        found.append(("Said word for word in training too", share))
     return found
 
 

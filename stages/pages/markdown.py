@@ -5,7 +5,10 @@ from stages.pages.figures import TITLES, ceiling, interval, shown
 
 def results(report) -> str:
     """The study's tables and what is missing. ``report`` is a :class:`stages.pages.contents.Contents`."""
-    lines = [f"# {report.study}", "", report.caption, ""]
+    lines = [f"# {report.study}", ""]
+    if report.watermark:
+        lines += [f"**{report.watermark.capitalize()}.**", ""]
+    lines += [report.caption, ""]
     for _, metrics in report.groups:
         entries = [e for e in report.entries if set(metrics) & set(e.metrics)]
         lines += [
@@ -25,7 +28,7 @@ def results(report) -> str:
                 text += f" {interval(metric, low, high, report.decimals)}" + (f" {mark}" if mark else "")
                 cells.append(text)
             control = " *(control)*" if entry.control else ""
-            lines.append(f"| {entry.name}{control} | {entry.row.modality} | " + " | ".join(cells) + " |")
+            lines.append(f"| {report.named(entry.name)}{control} | {entry.row.modality} | " + " | ".join(cells) + " |")
         for modality, name in (("audio", "audio"), ("text", "text"), ("audio+text", "audio + text")):
             known = [ceiling(report.ceilings, modality, m) for m in metrics]
             if any(v is not None for v in known):

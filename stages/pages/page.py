@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from stages.pages import parts
+from stages.pages import card, parts
 from stages.pages.contents import Contents, Entry
 from stages.pages.figures import TITLES, ceiling, interval, shown
 from stages.pages.parts import Cell, number, text
@@ -15,14 +15,19 @@ def html(report: Contents) -> str:
         _confusions(report),
         _papers(report),
         _behind(report),
+        card.html(report.card) if report.card else "",
         _notes(report),
         _provenance(report),
     ]
+    mark = ' class="leaky"' if report.watermark else ""
+    banner = f'<p class="banner"><strong>{text(report.watermark.capitalize())}.</strong> Every result below is marked: '
+    banner += "it says how much such a split inflates, and nothing of speech that is new.</p>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Study {text(report.study)} · Serpentine</title><style>{CSS}</style></head><body><main>"
+        f"<title>Study {text(report.study)} · Serpentine</title><style>{CSS}</style></head><body{mark}><main>"
         f'<h1>Study {text(report.study)}</h1><p class="soft">Speech emotion recognition, made by Serpentine</p>'
+        f"{banner if report.watermark else ''}"
         f"{parts.facts(report.facts)}{''.join(sections)}</main></body></html>\n"
     )
 
@@ -31,8 +36,10 @@ def _scored(report: Contents, metrics: list[str]) -> list[Entry]:
     return [entry for entry in report.entries if set(metrics) & set(entry.metrics)]
 
 
-def _name(entry: Entry) -> Cell:
-    return Cell(text(entry.name) + (' <span class="tag">control</span>' if entry.control else ""))
+def _name(report: Contents, entry: Entry) -> Cell:
+    tags = ' <span class="tag">control</span>' if entry.control else ""
+    tags += ' <span class="tag leak">leaky</span>' if report.watermark else ""
+    return Cell(text(entry.name) + tags)
 
 
 def _results(report: Contents) -> str:
@@ -44,7 +51,7 @@ def _results(report: Contents) -> str:
         for metric in metrics:
             header += [TITLES[metric], "interval", "sd of seeds", "fold mean", "ceiling", "vs baseline"]
         for entry in _scored(report, metrics):
-            row = [_name(entry), entry.row.modality, _where(entry)]
+            row = [_name(report, entry), entry.row.modality, _where(entry)]
             for metric in metrics:
                 row += _figures(report, entry, metric)
             rows.append(row)
@@ -71,7 +78,7 @@ def _strips(report: Contents, metric: str) -> str:
         mark = report.outcome(entry.name, metric)
         rows.append(
             {
-                "name": f"{entry.name}\u00a0{mark}" if mark else entry.name,
+                "name": f"{report.named(entry.name)}\u00a0{mark}" if mark else report.named(entry.name),
                 "control": entry.control,
                 "value": figure["pooled"],
                 "low": figure["ci_low"],
@@ -121,7 +128,7 @@ def _comparisons(report: Contents) -> str:
             if (report.baselines.get(row["metric"]) == row["other"]) != base:
                 continue
             metric = row["metric"]
-            cells = [row["system"], row["other"], TITLES[metric]]
+            cells = [report.named(row["system"]), report.named(row["other"]), TITLES[metric]]
             if row["note"]:
                 cells += [number("–")] * 4 + [Cell(text(row["note"]), "wide")]
             else:
@@ -144,7 +151,7 @@ def _confusions(report: Contents) -> str:
     found = [e for e in report.entries if e.evaluation and e.evaluation.get("confusion")]
     if not found:
         return ""
-    figures = "".join(parts.confusion(e.name, **e.evaluation["confusion"]) for e in found)
+    figures = "".join(parts.confusion(report.named(e.name), **e.evaluation["confusion"]) for e in found)
     return (
         "<h2>Confusions</h2><p>Rows are the truth, columns the predictions, in percent of each row; all test rows of "
         f'all seeds.</p><div class="grid small">{figures}</div>'
@@ -184,20 +191,21 @@ def _behind(report: Contents) -> str:
         found = entry.evaluation
         if not found:
             continue
+        name = report.named(entry.name)
         for metric in [m for m in ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance", "wer") if m in entry.metrics]:
             values = [shown(metric, row.get(metric), report.decimals) for row in found["folds"]]
-            folds.append([entry.name, TITLES[metric], "  ".join(values)])
-            both = [found["gender"].get(name, {}).get(metric) for name in ("female", "male")]
-            sexes.append([entry.name, TITLES[metric], *(number(shown(metric, v, report.decimals)) for v in both)])
+            folds.append([name, TITLES[metric], "  ".join(values)])
+            both = [found["gender"].get(sex, {}).get(metric) for sex in ("female", "male")]
+            sexes.append([name, TITLES[metric], *(number(shown(metric, v, report.decimals)) for v in both)])
             spread = found["speakers"].get(metric)
             if spread:
-                worst, best = (shown(metric, spread[name], report.decimals) for name in ("worst", "best"))
-                speakers.append([entry.name, TITLES[metric], f"{worst} ({spread['worst_speaker']})", best, spread["n"]])
-        for name, own in found["dimensions"].items():
+                worst, best = (shown(metric, spread[end], report.decimals) for end in ("worst", "best"))
+                speakers.append([name, TITLES[metric], f"{worst} ({spread['worst_speaker']})", best, spread["n"]])
+        for dimension, own in found["dimensions"].items():
             values = [own["rho"], own["c_b"], own["bias"], own["slope"]]
-            dimensions.append([entry.name, name, *(number("–" if v is None else f"{v:.3f}") for v in values)])
+            dimensions.append([name, dimension, *(number("–" if v is None else f"{v:.3f}") for v in values)])
         if found["calibration"]:
-            curves += parts.reliability(entry.name, found["calibration"]["plain"])
+            curves += parts.reliability(name, found["calibration"]["plain"])
     out = "<h2>Behind the figures</h2>"
     tables = (
         ("Per fold", ["System", "metric", "folds in order"], folds),
@@ -209,7 +217,7 @@ def _behind(report: Contents) -> str:
         if rows:
             out += f"<details><summary>{title}</summary>{parts.table(header, rows)}</details>"
     if curves:
-        found = {e.name: e.evaluation["calibration"] for e in report.entries if e.evaluation}
+        found = {report.named(e.name): e.evaluation["calibration"] for e in report.entries if e.evaluation}
         scaled = [
             [
                 name,
@@ -233,6 +241,10 @@ def _notes(report: Contents) -> str:
     for entry in report.entries:
         for note in entry.evaluation["notes"] if entry.evaluation else ():
             notes.setdefault(note, []).append(entry.name)
+        if entry.evaluation and getattr(entry.row, "normalise", "") == "speaker":
+            notes.setdefault("Normalised per speaker, test speakers by their own recordings: transductive.", []).append(
+                entry.name
+            )
     if report.ceilings:
         notes["An audio system that recognises words may pass the ceiling of prosody alone."] = []
     if not notes:

@@ -132,3 +132,53 @@ def reliability(name: str, quality: dict) -> str:
         '<text x="10" y="132">0</text><text x="10" y="17">1</text></svg>'
         f"<figcaption>ECE {quality['ece']:.3f}, Brier {quality['brier']:.3f}</figcaption></figure>"
     )
+
+
+def histogram(title: str, values: list[float], unit: str, bins: int = 20) -> str:
+    """How often which values occur, as an SVG of bars with a text alternative."""
+    import numpy as np
+
+    low, high = min(values), max(values)
+    counts, edges = np.histogram(values, bins=bins, range=(low, high if high > low else low + 1))
+    top = counts.max()
+    width = 280 / bins
+    bars = "".join(
+        f'<rect class="fill" x="{10 + i * width:.1f}" y="{100 - 90 * n / top:.1f}" width="{width - 1:.1f}" '
+        f'height="{90 * n / top:.1f}"/>'
+        for i, n in enumerate(counts)
+        if n
+    )
+    ordered = sorted(values)
+    median = ordered[len(ordered) // 2]
+    spoken = f"{title}: {len(values):,} values from {low:.3g} to {high:.3g} {unit}, median {median:.3g}, mostly "
+    first = int(counts.argmax())
+    spoken += f"{edges[first]:.3g} to {edges[first + 1]:.3g}".rstrip()
+    ends = f'<text x="10" y="114">{low:.3g}</text><text x="290" y="114" text-anchor="end">{high:.3g}</text>'
+    return (
+        f'<figure><h3>{text(title)}</h3><svg class="broad" viewBox="0 0 300 120" role="img" '
+        f'aria-label="{text(spoken)}"><line class="base" x1="10" y1="100.5" x2="290" y2="100.5"/>{bars}{ends}'
+        f'<text x="150" y="114" text-anchor="middle">{text(unit)}</text></svg>'
+        f"<figcaption>{len(values):,} values, median {median:.3g}; the highest bar is {top:,}.</figcaption></figure>"
+    )
+
+
+def stacked(title: str, rows: list[tuple[str, list[int]]], kinds: list[str]) -> str:
+    """Counts of several kinds (three at most) as one bar per row, an SVG with a text alternative."""
+    longest = max(sum(counts) for _, counts in rows)
+    present = [i for i in range(len(kinds)) if any(counts[i] for _, counts in rows)]
+    body, spoken = "", []
+    for line, (name, counts) in enumerate(rows):
+        x, y = 84.0, 6 + 18 * line
+        body += f'<text x="80" y="{y + 9}" text-anchor="end">{text(name)}</text>'
+        for i in present:
+            width = 170 * counts[i] / longest
+            body += f'<rect class="kind{i}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="12"/>' if width else ""
+            x += width
+        body += f'<text x="{x + 4:.1f}" y="{y + 9}">{sum(counts):,}</text>'
+        spoken.append(f"{name} " + ", ".join(f"{counts[i]} {kinds[i]}" for i in present))
+    legend = " ".join(f'<i class="kind{i}"></i>{text(kinds[i])}' for i in present)
+    return (
+        f'<figure><h3>{text(title)}</h3><svg class="broad" viewBox="0 0 300 {10 + 18 * len(rows)}" role="img" '
+        f'aria-label="{text(title)}: {text("; ".join(spoken))}">{body}</svg>'
+        f'<figcaption class="legend">{legend}</figcaption></figure>'
+    )

@@ -53,6 +53,17 @@ svg { display: block; width: 100%; max-width: 15rem; height: auto; }
 svg .frame { fill: none; stroke: var(--line); } svg .even { stroke: var(--soft); stroke-dasharray: 3 3; }
 svg .curve { fill: none; stroke: var(--mark); stroke-width: 1.5; } svg .at { fill: var(--mark); }
 svg text { fill: var(--soft); font-size: 9px; }
+svg.broad { max-width: 26rem; } svg .fill { fill: var(--mark); } svg .base { stroke: var(--line); }
+.kind0 { fill: var(--mark); background: var(--mark); } .kind1 { fill: var(--mark-soft); background: var(--mark-soft); }
+.kind2 { fill: var(--soft); background: var(--soft); }
+.legend i { display: inline-block; width: .7rem; height: .7rem; margin: 0 .3rem 0 .6rem; border-radius: 2px; }
+.legend i:first-child { margin-left: 0; }
+.banner { border: 2px solid var(--warn); border-radius: 6px; padding: .5rem .9rem;
+  color: var(--warn); max-width: none; }
+.tag.leak { color: var(--warn); border-color: var(--warn); }
+.leaky::after { content: "LEAKY PROTOCOL"; position: fixed; inset: 0; display: grid; place-items: center;
+  font-size: min(11vw, 7rem); font-weight: 700; color: var(--warn); opacity: .08; transform: rotate(-24deg);
+  pointer-events: none; }
 details { margin: .75rem 0; } summary { cursor: pointer; color: var(--mark); }
 ul { padding-left: 1.2rem; } li { max-width: 48rem; }
 """

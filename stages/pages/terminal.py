@@ -37,6 +37,9 @@ def print_table(metrics: dict, rows: list[dict], console=None) -> None:
     if not console.is_terminal:
         console.width = max(console.width, 132)
     scored = [row for row in rows if row["metric"]]
+    marked = {name: f["watermark"] for name, found in metrics.items() for f in found.values() if "watermark" in f}
+    for mark in sorted(set(marked.values())):
+        console.print(f"{mark.upper()}: the figures are inflated\n", style="bold red")
     for title, names in GROUPS:
         shown_metrics = [m for m in names if any(row["metric"] == m for row in scored)]
         if not shown_metrics:
@@ -51,7 +54,8 @@ def print_table(metrics: dict, rows: list[dict], console=None) -> None:
             own = {row["metric"]: row for row in scored if row["system"] == system}
             first = next(iter(own.values()))
             cells = [_cell(own[m], metrics[system][m]) if m in own else "" for m in shown_metrics]
-            table.add_row(system, first["modality"], *cells, style="dim" if not first["paper"] else "")
+            name = f"{system} (leaky)" if system in marked else system
+            table.add_row(name, first["modality"], *cells, style="dim" if not first["paper"] else "")
             for metric in shown_metrics:
                 if metric in own and own[metric]["ceiling"]:
                     ceilings.setdefault(first["modality"], {})[metric] = float(own[metric]["ceiling"])

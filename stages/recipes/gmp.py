@@ -32,7 +32,6 @@ def train(row: Gmp, inputs: Inputs, fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
-    from stages import units
     from stages.models.gmp import Classifier
     from stages.models.losses import am_softmax
     from stages.recipes.speech_input import SpeechInput, in_batches
@@ -42,7 +41,7 @@ def train(row: Gmp, inputs: Inputs, fold, seed: int, unit):
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
     if row.start:
-        arrays, _ = units.read(inputs.paths["start"], fold.number, seed)
+        arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     speech = SpeechInput(inputs, encoder, row.freeze_cnn)
     model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden)})

@@ -8,11 +8,12 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from stages import guards, settings
+from stages.corpora.transcripts import read_transcripts
 from stages.recipes.examples import Examples
 from stages.recipes.frames import Frames
 from stages.stores.audio import AudioStore
 from stages.stores.features import FeatureStore
-from stages.units import fingerprint
+from stages.units import fingerprint, read
 
 FILES = ("manifest", "protocol", "speech", "text", "audio", "transcripts", "speech-weights", "text-weights", "start")
 """Names of the inputs, as the rules name them and as options of the command line."""
@@ -63,8 +64,21 @@ class Inputs:
     @cached_property
     def transcripts(self) -> pd.DataFrame:
         """Columns ``text`` and ``reference``, one row per utterance in the manifest's order."""
-        table = pd.read_csv(self.paths["transcripts"], dtype=str, keep_default_na=False).set_index("utterance")
+        table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
         return table.reindex(self.examples.manifest["utterance"]).fillna("")
+
+    def start(self, fold, seed: int) -> dict[str, np.ndarray]:
+        """The arrays that an earlier stage made for this fold and seed; what that stage heard is proven.
+
+        Raises
+        ------
+        UserError
+            The file is damaged, has no such unit, or was fitted on what this fold may not see.
+        """
+        arrays, notes = read(self.paths["start"], fold.number, seed)
+        for key in ("heard", "fitted on"):
+            guards.fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(self.paths["start"]))
+        return arrays
 
     def rows(self, store: FeatureStore | AudioStore) -> np.ndarray:
         """For every utterance of the manifest, its position in ``store``."""

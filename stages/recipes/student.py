@@ -67,14 +67,13 @@ def train(row: Student, inputs: Inputs, fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
     import torch
 
-    from stages import units
     from stages.models.losses import ccc_loss
     from stages.models.teacher import Student as Model
     from stages.recipes.speech_input import SpeechInput, freeze_below, in_batches
     from stages.training import as_arrays, fit, seeded, shuffled
 
     examples = inputs.examples
-    views, _ = units.read(inputs.paths["start"], fold.number, seed)
+    views = inputs.start(fold, seed)
     kept, gate = gate_open(views["predicted"], examples.targets, fold.train, row.gate)
     gate["fitted on"] = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
     may_learn = np.zeros(len(examples.manifest), bool)

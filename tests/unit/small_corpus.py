@@ -25,7 +25,7 @@ PARAMS = {
 
 def write_params(folder: Path, **changes) -> None:
     """params.yaml in ``folder``; each change adds to (or replaces in) the section of its name."""
-    values = {name: values | changes.get(name, {}) for name, values in PARAMS.items()}
+    values = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in [*PARAMS, *changes]}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
 
 

@@ -212,7 +212,7 @@ def fake_ravdess(folder) -> None:
 
 def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     fake_ravdess(tmp_path)
-    settings = ravdess.Ravdess(reader="ravdess", path=str(tmp_path), partial=False)
+    settings = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path)))
     actor = tmp_path / "Actor_01"
     for extra in ("03-02-01-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "._03-01-01-01-01-01-01.wav"):
         (actor / extra).touch()  # song, video, a Mac's shadow
@@ -225,7 +225,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     (actor / "03-01-01-01-01-01-01.wav").unlink()
     with pytest.raises(UserError, match=r"1439 speech files .*03-01-01-01-01-01-01 is missing"):
         ravdess.utterances(settings, "corpora.r")
-    part = ravdess.Ravdess(reader="ravdess", path=str(tmp_path), partial=True)
+    part = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path), partial=True))
     assert len(ravdess.utterances(part, "corpora.r")[0]) == 1439
     (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
     with pytest.raises(UserError, match="not a RAVDESS name of this actor"):
@@ -233,7 +233,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
 
 
 def test_true_ravdess(tmp_path):
-    corpus = {"reader": "ravdess", "path": str(shared("corpora/ravdess")), "partial": False}
+    corpus = ravdess.Ravdess.shipped(path=str(shared("corpora/ravdess")))
     write_params(tmp_path, ingest={"workers": 2}, corpora={"r": corpus})
     assert "03-01-03-01-02-02-07 = 03-01-03-01-02-01-07" in ingest(tmp_path, corpus="r")
     rows = read(tmp_path / "out/manifest.csv")

@@ -1,5 +1,7 @@
 """Metrics against hand-made cases and other libraries, intervals against the naive bootstrap."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from stages.errors import UserError
 from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
+from stages.pages.contents import Entry
 from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
 OPTIONS = Evaluate(**Evaluate.shipped(draws=1000))
@@ -228,6 +231,17 @@ def test_verdicts():
     assert comparison.verdict(figure, ours, other, 0.01) == "substitute"
     assert comparison.substitutions(figure, study, {"speech": "hubert-small"})
     assert comparison.substitutions(figure, study | {"protocol": "speakers"}, {"speech": "wav2vec2-base"})
+
+
+def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
+    row = {"paper": "p", "table": "1", "row": "r", "corpus": "msp", "metric": "uar", "sd": None, "encoders": "e"}
+    seen, unseen = row | {"value": 0.6, "protocol": "test1"}, row | {"value": 0.5, "protocol": "test2"}
+    entry = Entry("s", SimpleNamespace(paper="p", table="1", row="r"), {"speech": "e"}, [], None, "not run")
+    study = {"corpus": "msp", "protocol": "test2"}
+    found = comparison.against_papers([entry], [seen, unseen], study, 0.01)
+    assert [figure["published"] for figure in found] == [0.5]
+    both = comparison.against_papers([entry], [seen, unseen], study | {"protocol": "other"}, 0.01)
+    assert [figure["published"] for figure in both] == [0.6, 0.5]
 
 
 def test_names_are_the_contracts():

@@ -6,7 +6,9 @@ import pytest
 import yaml
 
 from stages import params, settings, shipped
+from stages.corpora import protocols
 from stages.errors import UserError
+from stages.metrics.comparison import read_published
 from stages.plan import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +20,13 @@ def test_params_file_is_what_the_models_generate():
 
 def test_shipped_values_pass_every_check():
     assert params.checked(str(ROOT / "params.yaml"))["active"] == ["default"]
+
+
+def test_every_shipped_protocol_is_read_by_its_name_and_every_published_one_ships():
+    for name in shipped.PROTOCOLS:
+        assert protocols.load(name, str(ROOT / "params.yaml")).about
+    published = {row["protocol"] for row in read_published(ROOT / "data/published.csv")}
+    assert published <= set(shipped.PROTOCOLS)
 
 
 def test_document_explains_every_key_once():

@@ -1,13 +1,21 @@
 """Protocols: the folds they promise, through the command line, and the faults that they refuse."""
 
+import collections
+import itertools
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
 from stages import settings
 from stages.corpora import folds
-from stages.corpora.ravdess import ACTORS
+from stages.corpora.assignment import assign, departures
+from stages.corpora.manifest import write_manifest
+from stages.corpora.protocols import Protocol
+from stages.corpora.ravdess import ACTORS, Ravdess, _row, expected
 from stages.errors import UserError
-from stages.protocol import Protocol
+from stages.shipped_protocols import PROTOCOLS
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
 SEXES = {actor: "male" if int(actor) % 2 else "female" for actor in ACTORS}
@@ -46,7 +54,7 @@ def group(row: dict) -> str:
 def test_leave_one_session_out(corpus):
     write_params(corpus, protocols={"p": {"kind": "leave-one-group-out", "by": "session", "validation": 1}})
     rows = protocol(corpus, "p")
-    assert list(rows[0]) == ["utterance", "fold", "role", "reason", "emotion", "group"]
+    assert list(rows[0]) == ["utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks"]
     assert len(rows) == 4 * 16
     wanted = []
     for i in range(4):
@@ -128,6 +136,21 @@ FAULTS = {
     "twice": (FOLDS | {"folds": [["S1F"], ["S1F"], ["S2M"]]}, "'S1F' is tested in two folds"),
     "numbers": (FOLDS | {"folds": [[1, 2], [3, 4]]}, "numbers in quotes"),
     "more folds than groups": (FOLDS | {"folds": 9}, "9 folds of 8 speakers"),
+    "unknown count": (LOGO | {"expect": {"sizes": 3}}, "expect: 'sizes' is none of"),
+    "departure of nothing": (LOGO | {"departures": {"speakers": "gone"}}, "'speakers' is not in expect"),
+    "count missed": (LOGO | {"expect": {"utterances": 17}}, "utterances: 16 where 17 are expected"),
+    "expression": (LOGO | {"derive": {"x": ["utterance", "(a"]}}, "no regular expression"),
+    "no match": (LOGO | {"derive": {"x": ["utterance", "(Ses)"]}}, "'(Ses)' matches no utterance ('u00' ...)"),
+    "nothing selected": (
+        LOGO | {"where": {"session": ["Ses9"]}},
+        "no utterance has one of: Ses9; did you mean 'Ses",
+    ),
+    "apart of nothing": (LOGO | {"apart": ["dialogue"]}, "no column 'dialogue'"),
+    "undeclared leak": (
+        {"kind": "random-folds", "folds": 4, "validation": 2, "seed": 1, "merge": {"excited": "happy"}},
+        "speaker S1F is in two roles",
+    ),
+    "parts of nothing": (LOGO | {"parts": 2}, "need a column in apart"),
     "no split": ({"kind": "fixed", "by": "split", "train": ["a"], "val": ["b"], "test": ["c"]}, "knows no split"),
     "no class in training": (
         {"kind": "fixed", "by": "speaker", "train": ["S1F"], "val": ["S2F"], "test": ["S3M", "S2M"]},
@@ -160,17 +183,167 @@ def test_parameters_alone_are_checked_without_a_corpus():
     assert settings.adapt(adapter, LOGO, "protocols.p").merge == {}
 
 
-def test_emobox_on_true_ravdess(tmp_path):
+def test_protocols_of_true_ravdess(tmp_path):
     path = str(shared("corpora/ravdess"))
     write_params(
         tmp_path,
         ingest={"workers": 2},
-        corpora={"mine": {"reader": "ravdess", "path": path, "partial": False}},
-        protocols={"p": {"kind": "group-folds", "by": "speaker", "folds": EMOBOX, "validation": 4}},
+        corpora={"mine": Ravdess.shipped(path=path)},
+        protocols=PROTOCOLS,
     )
     ingest(tmp_path)
-    rows = protocol(tmp_path, "p")
+    rows = protocol(tmp_path, "ravdess-emobox")
     assert len(rows) == 6 * 1440
     for i, fold in enumerate(roles(rows, lambda row: row["utterance"][-2:])):
         assert fold["test"] == set(EMOBOX[i]) and fold["val"] == set(EMOBOX[(i + 1) % 6])
         assert len(fold["train"]) == 16
+
+    rows = protocol(tmp_path, "pepino2021-ravdess")
+    assert sizes(rows) == {"train": 1200, "val": 120, "test": 120}
+    assert classes_tested(rows) == {"neutral": 24} | dict.fromkeys(
+        ("happy", "sad", "angry", "fearful", "disgust", "surprised"), 16
+    )
+    released = "pepino2021-ravdess-released"
+    assert "channel=song: 0 where 1012 are expected; complete the corpus" in protocol(tmp_path, released, refused)
+    song = [name for name in PROTOCOLS[released]["expect"] if "speech" not in name]
+    kept = ("role=test,emotion=disgust", "role=test,emotion=surprised")
+    departures = {name: "the song part is not at hand" for name in song if name not in kept}
+    write_params(tmp_path, protocols={released: PROTOCOLS[released] | {"departures": departures}})
+    assert sizes(protocol(tmp_path, released)) == {"train": 1200, "val": 120, "test": 120}
+
+    write_params(tmp_path, protocols=PROTOCOLS)
+    rows = protocol(tmp_path, "issa-ravdess")
+    assert {row["leaks"] for row in rows} == {"speaker"} and {row["reason"] for row in rows} == {""}
+    tested = [sum(r["fold"] == str(f) and r["role"] == "test" for r in rows) for f in range(1, 6)]
+    assert sum(tested) == 1440 and max(tested) - min(tested) <= 2
+    twins = ["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]  # the same audio in the release itself
+    assert len({(r["fold"], r["role"]) for r in rows if r["utterance"] in twins}) == 5
+    held = [
+        {r["emotion"] for r in rows if r["fold"] == f and r["role"] == role}
+        for f in "12345"
+        for role in ("val", "test")
+    ]
+    assert all(len(found) == 8 for found in held)
+
+
+def sizes(rows: list[dict]) -> dict[str, int]:
+    return dict(collections.Counter(row["role"] for row in rows))
+
+
+def classes_tested(rows: list[dict]) -> dict[str, int]:
+    return dict(collections.Counter(row["emotion"] for row in rows if row["role"] == "test"))
+
+
+def test_released_pepino_variant_has_the_papers_sizes():
+    """From the file names alone, for the song part cannot be had here."""
+    manifest = pd.DataFrame([_row(Path(f"{name}.wav"), Path()) for name in expected(song=True)])
+    manifest["sha256"] = manifest["utterance"]
+    manifest["session"] = manifest["split"] = ""
+    definition = settings.adapt(TypeAdapter(Protocol), PROTOCOLS["pepino2021-ravdess-released"], "p")
+    table = assign(definition, manifest, "p")
+    assert departures(definition, table, manifest, "p") == []
+    assert sizes(table.to_dict("records")) == {"train": 2036, "val": 208, "test": 208}
+    assert classes_tested(table.to_dict("records")) == {
+        **{"neutral": 48, "happy": 32, "sad": 32, "angry": 32, "fearful": 32, "disgust": 16, "surprised": 16}
+    }
+
+
+@pytest.fixture(scope="module")
+def dyadic(tmp_path_factory):
+    """Names, sessions and dialogues as in IEMOCAP: 5 sessions of two, each with the same 2 scenarios and 2 scripts."""
+    folder = tmp_path_factory.mktemp("dyadic")
+    rows = []
+    for session, scenario, sex in itertools.product(range(1, 6), DIALOGUES, "FM"):
+        for i, emotion in enumerate(("angry", "excited", "happy", "neutral", "sad", "frustrated", "")):
+            dialogue = f"Ses0{session}F_{scenario}"
+            row = {"utterance": f"{dialogue}_{sex}{i:03d}", "speaker": f"Ses0{session}{sex}", "dialogue": dialogue}
+            row |= {"session": f"Session{session}", "gender": {"F": "female", "M": "male"}[sex], "duration": 1.0}
+            row |= {"emotion": emotion, "text": f"line {i} of {scenario}", "votes_sad": 0.5, "votes_angry": 0.5}
+            if i < 5:
+                row |= {"votes_sad": 1 / 3, "votes_angry": 2 / 3} if i == 2 else {"votes_sad": 0.0, "votes_angry": 1.0}
+            rows.append(row | {"sha256": row["utterance"]})
+    (folder / "out").mkdir()
+    write_manifest(folder / "out/manifest.csv", rows)
+    counts = {"expect": {"utterances": 200}}
+    write_params(folder, protocols={n: p | (counts if "expect" in p else {}) for n, p in PROTOCOLS.items()})
+    return folder
+
+
+DIALOGUES = ("impro01", "impro02", "script01_1", "script01_2")
+
+
+def test_iemocap_by_session(dyadic):
+    rows = protocol(dyadic, "iemocap-sessions")
+    assert sizes(rows) == {"train": 600, "val": 200, "test": 200, "out": 400}
+    assert {r["reason"] for r in rows if r["role"] == "out"} == {
+        "of no class: 'frustrated'",
+        "of no class: no label, or no agreement",
+    }
+    assert classes_tested(rows) == {"angry": 40, "happy": 80, "neutral": 40, "sad": 40}
+    whole = protocol(dyadic, "iemocap-sessions-all", refused)
+    assert "iemocap-sessions-all.expect: utterances: 280 where 200 are expected" in whole and "departures" in whole
+
+
+def test_iemocap_improvised_and_full_agreement(dyadic):
+    rows = protocol(dyadic, "iemocap-improvised")
+    assert {r["utterance"].split("_")[1] for r in rows if r["role"] == "test"} == {"impro01", "impro02"}
+    assert "part 'script' is not selected" in {r["reason"] for r in rows}
+    agreed = [r["utterance"] for r in protocol(dyadic, "issa-iemocap") if r["role"] == "test"]
+    assert len(agreed) == 80 and {name[-1] for name in agreed} == {"0", "1", "3", "4"}
+
+
+def test_iemocap_by_speaker_leaves_the_partner_out(dyadic):
+    rows = protocol(dyadic, "iemocap-speakers")
+    found = roles([r for r in rows if not r["reason"].startswith("of no")], group)
+    assert len(found) == 10
+    assert found[0] == {
+        "test": {"Ses01F"},
+        "out": {"Ses01M"},
+        "val": {"Ses02F", "Ses02M"},
+        "train": {f"Ses0{s}{x}" for s in (3, 4, 5) for x in "FM"},
+    }
+    assert {r["reason"] for r in rows if r["role"] == "out" and r["emotion"]} == {"dialogue shared with test"}
+
+
+def test_iemocap_script_disjoint(dyadic):
+    rows = protocol(dyadic, "iemocap-scripts")
+    found = roles([r for r in rows if r["role"] != "out"], lambda row: row["utterance"].split("_", 1)[1][:-5])
+    assert len(found) == 10
+    for fold in found:
+        assert not fold["test"] & (fold["train"] | fold["val"]) and fold["train"] == fold["val"]
+    assert found[0]["test"] == {"impro01", "script01_1"} and found[1]["test"] == {"impro02", "script01_2"}
+    assert sizes(rows)["test"] == 200
+
+
+def test_selection_of_a_column_that_is_not_there(dyadic):
+    error = protocol(dyadic, "ravdess-emobox", refused)
+    assert "ravdess-emobox.where: this corpus' manifest has no column 'channel'" in error
+
+
+def test_emodb_and_crema_d_keep_speakers_whole(tmp_path):
+    rows = make_corpus(tmp_path, sessions=6)
+    ingest(tmp_path)
+    free = {
+        name: {k: v for k, v in PROTOCOLS[name].items() if k != "expect"}
+        for name in ("cremad-speakers", "emodb-speakers")
+    }
+    free["cremad-speakers"] |= {"validation": 1}
+    write_params(tmp_path, protocols=free)
+    sets = roles(protocol(tmp_path, "cremad-speakers"), group)
+    assert len(sets) == 5 and [len(fold["test"]) for fold in sets] == [3, 3, 2, 2, 2]
+    single = roles(protocol(tmp_path, "emodb-speakers"), group)
+    assert [len(fold["test"]) for fold in single] == [1] * 12 and all(len(fold["val"]) == 2 for fold in single)
+    assert {row["speaker"] for row in rows} == set().union(*(fold["test"] for fold in single))
+
+
+def test_test_sentences_are_kept_apart(tmp_path):
+    rows = make_corpus(tmp_path, sessions=4)
+    for i, row in enumerate(rows):
+        row["text"] = "Kids are talking!" if i in (0, 5) else f"sentence {i}"
+    write_table(tmp_path, rows)
+    ingest(tmp_path)
+    write_params(tmp_path, protocols={"p": LOGO | {"apart": ["text"]}})
+    found = protocol(tmp_path, "p")
+    out = {(r["fold"], r["utterance"], r["reason"]) for r in found if r["role"] == "out"}
+    assert out == {("1", "u05", "text shared with test"), ("2", "u00", "text shared with test")}
+    assert {r["apart"] for r in found if r["utterance"] == "u00"} == {"text=kids are talking"}

@@ -38,7 +38,9 @@ def study(tmp_path_factory):
         ended = study.evaluate(name, study.predict(name, frame))
         assert ended.returncode == 0, ended.stderr
     (study.folder / "ceilings.json").write_text(json.dumps(CEILINGS))
-    ended = study.report(SYSTEMS, "--ceilings", study.folder / "ceilings.json")
+    (study.folder / "quarantine.csv").write_text("utterance,file,reason\nu99 unusable,u99.wav,silent\n")
+    more = ("--ceilings", study.folder / "ceilings.json", "--quarantine", study.folder / "quarantine.csv")
+    ended = study.report(SYSTEMS, *more)
     assert ended.returncode == 0, ended.stderr
     study.out = study.folder / "report" / "small"
     return study
@@ -159,9 +161,9 @@ def test_page_stands_alone_and_every_figure_has_words(study, metrics):
     assert "pan2024-gmp-ams" in (study.out / "results.md").read_text()
 
 
-def _show(study, expected):
+def _show(out, expected):
     started = time.perf_counter()
-    ended = python("stages.report", "--show", study.out, "--expected", expected)
+    ended = python("stages.report", "--show", out, "--expected", expected)
     assert ended.returncode == 0, ended.stderr
     return re.sub(r"\s+", " ", ended.stdout), time.perf_counter() - started
 
@@ -170,13 +172,58 @@ def test_show_prints_the_table_and_whether_this_machine_agrees(study, metrics, t
     value = metrics["linear"]["uar"]["pooled"]
     expected = tmp_path / "expected.csv"
     expected.write_text(f"study,system,metric,value,tolerance\nsmall,linear,uar,{value + 0.01:.4f},0.02\n")
-    text, seconds = _show(study, expected)
+    text, seconds = _show(study.out, expected)
     assert "all 1 figures are within their tolerance" in text and f"{100 * value:.1f}" in text
     assert "missing: pan2024-gmp-ams" in text and text.strip().endswith("index.html")
     assert seconds < 5  # a second on an idle machine
     expected.write_text(f"study,system,metric,value,tolerance\nsmall,linear,uar,{value + 0.1:.4f},0.02\n")
-    assert "differs" in _show(study, expected)[0] and "linear uar" in _show(study, expected)[0]
-    assert "no figures of this study" in _show(study, tmp_path / "none.csv")[0]
+    assert "differs" in _show(study.out, expected)[0] and "linear uar" in _show(study.out, expected)[0]
+    assert "no figures of this study" in _show(study.out, tmp_path / "none.csv")[0]
+
+
+def test_page_says_what_the_protocol_promises_and_shows_the_corpus(study):
+    text = (study.out / "index.html").read_text()
+    assert "sessions, version 1: each session tested once" in text and "excited counts as happy" in text
+    assert "100 % of 240 test utterances; of those with 4 words or more 100 %" in text  # all say the same sentences
+    rows = study.rows
+    for name in ("angry", "happy", "neutral", "sad"):
+        own = rows[rows["emotion"] == name]
+        women, men = ((own["gender"] == sex).sum() for sex in ("female", "male"))
+        assert f"{name} {women} female, {men} male" in text  # the figure's words
+        assert f'<th scope="row">{name}</th><td class="n">{len(own)}</td><td class="n">{women}</td>' in text
+    assert "(no class) 20 female, 20 male" in text
+    assert "10 (5 male, 5 female)" in text and "none needed: synthesised by this pipeline" in text
+    assert "u99 unusable" in text and "1: 1 silent" in text
+    assert "LEAKY" not in text.partition("<body")[2] and 'class="leaky"' not in text
+
+
+def test_results_of_a_leaky_protocol_are_marked_everywhere(tmp_path):
+    study = SmallStudy(tmp_path, {"majority": {}, "linear": {}})
+    random = {"kind": "random-folds", "folds": 5, "validation": 2, "seed": 1, "leaks": ["speaker"]}
+    study.values["protocols"]["sessions"] = random | {"expect": {"utterances": 240}, "about": "at random"}
+    study.write_params()
+    ended = python(
+        *("stages.protocol", "--params", study.params, "--corpus", "planted", "--protocol", "sessions"),
+        *("--manifest", study.manifest, "--out", study.protocol),
+    )
+    assert ended.returncode == 0, ended.stderr
+    roles = pd.read_csv(study.protocol, keep_default_na=False)
+    for name, skill in (("majority", 0.0), ("linear", 1.0)):
+        ended = study.evaluate(name, study.predict(name, predictions(study.rows, roles, "emotion", skill)))
+        assert ended.returncode == 0, ended.stderr
+    assert study.report(["majority", "linear"]).returncode == 0
+    out = study.folder / "report" / "small"
+    mark = "leaky protocol: test shares speakers with training"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {figure["watermark"] for own in metrics.values() for figure in own.values()} == {mark}
+    assert set(pd.read_csv(out / "table.csv")["watermark"]) == {mark}
+    page = (out / "index.html").read_text()
+    assert f"{mark.capitalize()}." in page and '<body class="leaky">' in page and "1 of 1 met" in page
+    assert page.count("linear (leaky)") >= 4 and '<span class="tag leak">leaky</span>' in page
+    results = (out / "results.md").read_text()
+    assert f"**{mark.capitalize()}.**" in results and "| linear (leaky)" in results
+    shown, _ = _show(out, tmp_path / "none.csv")
+    assert mark.upper() in shown and "linear (leaky)" in shown and "majority (leaky)" in shown
 
 
 def test_mistakes_are_one_line(study):

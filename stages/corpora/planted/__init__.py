@@ -10,6 +10,8 @@ from stages.corpora.planted.corpus import (
 )
 from stages.corpora.planted.couplings import couplings_table
 
+LICENCE = "none needed: synthesised by this pipeline with eSpeak NG"
+
 
 def ceilings(settings: Planted) -> dict[str, dict[str, float]]:
     """The oracle's ``{modality: {metric: value}}``; see :func:`stages.corpora.planted.oracle.ceilings`."""
@@ -19,6 +21,7 @@ def ceilings(settings: Planted) -> dict[str, dict[str, float]]:
 
 
 __all__ = [
+    "LICENCE",
     "Planted",
     "ceilings",
     "couplings_table",

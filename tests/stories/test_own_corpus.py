@@ -1,0 +1,62 @@
+"""A folder of FLAC files and a table of four columns go through README's lines, without code."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+from sklearn.metrics import balanced_accuracy_score
+
+from stages.corpora import planted
+from tests.stories.conftest import ROOT, SMALL, Project
+
+pytestmark = pytest.mark.slow
+SYSTEMS = ["majority", "duration", "linear", "pepino2021-dense-egemaps"]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A project with README's lines for an own corpus, run with four of their systems on 48 utterances."""
+    project = Project(tmp_path_factory.mktemp("own"))
+    folder = project.folder / "flac"
+    folder.mkdir()
+    corpus = planted.Planted(**planted.Planted.shipped(speakers=6, sessions=3, utterances=72))
+    rows = [row for row in planted.utterances(corpus) if row["emotion"] in ("angry", "happy", "neutral", "sad")]
+    with open(project.folder / "mine.csv", "w", newline="") as handle:
+        table = csv.writer(handle)
+        table.writerow(["file", "speaker", "gender", "emotion"])
+        for row, (name, samples) in zip(rows, planted.synthesise(corpus, rows, workers=1), strict=True):
+            soundfile.write(folder / f"{name}.flac", samples, 16_000)
+            table.writerow([f"{name}.flac", row["speaker"], row["gender"], row["emotion"]])
+    lines = yaml.safe_load((ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0])
+    lines["corpora"]["mine"]["audio"] = "flac"
+    study = lines["studies"]["mine"]
+    assert set(SYSTEMS) < set(study["systems"])
+    study |= {"systems": SYSTEMS, "changes": {"pepino2021-dense-egemaps": {"epochs": 3}}}
+    small = {key: value for key, value in SMALL.items() if key.startswith(("pretrain/", "evaluate/"))}
+    project.set({"corpora/mine": lines["corpora"]["mine"], "studies/mine": study, "active": ["mine"]} | small)
+    project.snakemake()
+    return project
+
+
+def test_all_systems_are_scored_on_every_utterance_once(own):
+    table = pd.read_csv(own.folder / "mine.csv")
+    metrics = json.loads((own.folder / "data/report/mine/metrics.json").read_text())
+    assert list(metrics) == SYSTEMS
+    for name in SYSTEMS:
+        rows = pd.read_csv(own.folder / f"data/evaluate/mine/{name}.csv").query("role == 'test'")
+        assert sorted(rows["utterance"] + ".flac") == sorted(table["file"])
+        assert rows["fold"].nunique() == 6
+        figure = metrics[name]["uar"]
+        assert figure["pooled"] == pytest.approx(balanced_accuracy_score(rows["true_emotion"], rows["pred_emotion"]))
+        assert (figure["n_utterances"], figure["n_speakers"]) == (len(table), 6)
+
+
+def test_page_shows_the_corpus(own):
+    page = (own.folder / "data/report/mine/index.html").read_text()
+    table = pd.read_csv(own.folder / "mine.csv")
+    women, men = ((table.query("emotion == 'angry'")["gender"] == sex).sum() for sex in ("female", "male"))
+    assert f"angry {women} female, {men} male" in page and "6 (3 male, 3 female)" in page
+    assert "speakers, version 1: each speaker tested once" in page and "not stated; it is the owner" in page
