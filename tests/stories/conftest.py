@@ -187,10 +187,21 @@ def versioned(finished, tmp_path_factory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def light(tmp_path_factory) -> Project:
+    """Two systems alone, under git and DVC, committed after a run. Do not change it."""
+    project = Project(tmp_path_factory.mktemp("light"))
+    project.git("init", "--quiet")
+    project.set(SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}})
+    project.snakemake()
+    project.commit("first")
+    return project
+
+
 @pytest.fixture
-def repository(versioned, tmp_path) -> Project:
-    """A copy of ``versioned`` to work in."""
-    return versioned.copy(tmp_path / "project")
+def repository(light, tmp_path) -> Project:
+    """A copy of ``light`` to work in."""
+    return light.copy(tmp_path / "project")
 
 
 @pytest.fixture
