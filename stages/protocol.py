@@ -111,8 +111,8 @@ def fold_count(protocol: Protocol, corpus: readers.Corpus, name: str) -> int:
         return 1
     if isinstance(protocol, GroupFolds):
         return protocol.folds if isinstance(protocol.folds, int) else len(protocol.folds)
-    rows, _ = readers.read(corpus, name)
-    return len({row.get(protocol.by) for row in rows} - {None, ""})
+    found = readers.read(corpus, name)
+    return len({row.get(protocol.by) for row in found.rows} - {None, ""})
 
 
 def assign(protocol: Protocol, manifest, key: str):

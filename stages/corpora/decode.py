@@ -1,6 +1,7 @@
 """Audio files as 16 kHz mono int16, decoded side by side, each file judged fit or named with a reason."""
 
 import collections
+import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -24,13 +25,18 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """One utterance: int16 [samples] at 16 kHz, or None and the reason why there are none."""
+    """One utterance: int16 [samples] at 16 kHz, or None and the reason why there are none.
+
+    A file that is known from before has neither: its samples are found under ``source``.
+    """
 
     utterance: str
     samples: Any
     reason: str = ""
     clipped: int = 0
     """How many samples lay outside full scale and were clipped."""
+    source: bytes = b""
+    """SHA-256 of the file's bytes; empty for what was not decoded from a file."""
 
 
 def decode(path: Path | str) -> tuple[Any, int]:
@@ -108,26 +114,48 @@ def fault(samples, silence_peak: float, min_seconds: float) -> str:
     return f"silent: peak {peak:.6f}" if peak < silence_peak else ""
 
 
-def _decode_chunk(chunk: Sequence[tuple[str, Path]], silence_peak: float, min_seconds: float) -> list[Decoded]:
+_known: frozenset[bytes] = frozenset()
+
+
+def _start(known: frozenset[bytes]) -> None:
+    """Make a process ready: it dies with its parent and knows the files that need no decoding."""
+    global _known
+    jobs.die_with_parent()
+    _known = known
+
+
+def _decode_chunk(
+    chunk: Sequence[tuple[str, Path]], silence_peak: float, min_seconds: float, known: frozenset[bytes] | None = None
+) -> list[Decoded]:
+    known = _known if known is None else known
     done = []
     for utterance, path in chunk:
+        with open(path, "rb") as file:
+            source = hashlib.file_digest(file, "sha256").digest()
+        if source in known:
+            done.append(Decoded(utterance, None, source=source))
+            continue
         try:
             samples, clipped = decode(path)
         except Unreadable as why:
-            done.append(Decoded(utterance, None, str(why)))
+            done.append(Decoded(utterance, None, str(why), source=source))
             continue
         reason = fault(samples, silence_peak, min_seconds)
-        done.append(Decoded(utterance, None if reason else samples, reason, clipped))
+        done.append(Decoded(utterance, None if reason else samples, reason, clipped, source))
     return done
 
 
 def decode_all(
-    files: Sequence[tuple[str, Path]], workers: int, silence_peak: float, min_seconds: float
+    files: Sequence[tuple[str, Path]],
+    workers: int,
+    silence_peak: float,
+    min_seconds: float,
+    known: frozenset[bytes] = frozenset(),
 ) -> Iterator[Decoded]:
     """Decode (utterance, path) pairs in ``workers`` processes; the results come in the order of ``files``.
 
-    No more than three chunks of files per process are in memory, however long the consumer takes. The processes
-    die with this one.
+    Files whose SHA-256 is in ``known`` are not decoded. No more than three chunks of files per process are in memory,
+    however long the consumer takes. The processes die with this one.
 
     Raises
     ------
@@ -137,14 +165,14 @@ def decode_all(
     chunks = [files[i : i + _CHUNK] for i in range(0, len(files), _CHUNK)]
     if workers == 1 or len(chunks) < 2:
         for chunk in chunks:
-            yield from _decode_chunk(chunk, silence_peak, min_seconds)
+            yield from _decode_chunk(chunk, silence_peak, min_seconds, known)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=jobs.die_with_parent) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(known,)) as pool:
         waiting: collections.deque = collections.deque()
         try:
             for chunk in chunks:

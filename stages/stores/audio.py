@@ -66,5 +66,9 @@ class AudioStore:
 
     def read(self, index: int | str) -> np.ndarray:
         """The waveform float32 [samples] in [-1, 1) of one utterance."""
+        return self.raw(index).astype(np.float32) / 32768
+
+    def raw(self, index: int | str) -> np.ndarray:
+        """The waveform int16 [samples] of one utterance."""
         i = self.position[index] if isinstance(index, str) else index
-        return self.samples[self.offsets[i] : self.offsets[i + 1]].astype(np.float32) / 32768
+        return self.samples[self.offsets[i] : self.offsets[i + 1]]

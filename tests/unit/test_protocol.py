@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from stages import settings
 from stages.corpora import folds
-from stages.corpora.ravdess import ACTORS
+from stages.corpora.ravdess import ACTORS, Ravdess
 from stages.errors import UserError
 from stages.protocol import Protocol
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
@@ -165,7 +165,7 @@ def test_emobox_on_true_ravdess(tmp_path):
     write_params(
         tmp_path,
         ingest={"workers": 2},
-        corpora={"mine": {"reader": "ravdess", "path": path, "partial": False}},
+        corpora={"mine": Ravdess.shipped(path=path)},
         protocols={"p": {"kind": "group-folds", "by": "speaker", "folds": EMOBOX, "validation": 4}},
     )
     ingest(tmp_path)
