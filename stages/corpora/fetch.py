@@ -11,7 +11,8 @@ from stages.errors import UserError
 from stages.settings import Section, setting
 
 TRIES = 5
-_BLOCK = 1 << 18
+_BLOCK = 1 << 15
+"""Bytes written at once; a cut costs less than that."""
 
 
 class Archive(Section):
@@ -41,7 +42,7 @@ def fetch(archives: list[Archive], path: str, licence: str, key: str) -> None:
 def _fetch(archives: list[Archive], root: Path, licence: str, key: str) -> None:
     jobs.need_space(root.parent, 3 * sum(archive.size for archive in archives))
     size = sum(archive.size for archive in archives) / 1e6
-    jobs.log.warning("%s: downloading %.0f MB to %s under its licence: %s", key, size, root, licence)
+    jobs.log.warning("%s: downloading %.1f MB to %s under its licence: %s", key, size, root, licence)
     folder = root.with_name(f".{root.name}.download")
     zips = [_download(archive, folder, key, root) for archive in archives]
     unpacked = folder / "unpacked"
