@@ -26,7 +26,7 @@ from stages.errors import UserError
 from stages.settings import Section, setting
 
 SPARE = 8 << 20
-"""Bytes that stay free on the output's disk: HDF5's chunk cache, offsets and names, and the tables."""
+"""Bytes that stay free on the output's disk: the store's waiting chunk, offsets and names, and the tables."""
 
 
 class Ingest(Section):
@@ -55,20 +55,19 @@ def main(args) -> None:
     ratings = [(row["utterance"], rating) for row in rows for rating in row.pop("ratings", ())]
     found: list[dict] = []
     refused: list[Departure] = []
-    sources: list[bytes] = []
+    kept: list[bytes] = []
     clipped: list[int] = []
-    earlier = _earlier(args.corpus, section)
+    earlier, stamps = _earlier(args.corpus, files, section)
     with jobs.writing(args.audio) as temporary, _store(temporary) as writer:
-        done = _decoded(corpus, rows, files, section, earlier)
-        for each in jobs.progress(done, args.corpus, len(rows)):
+        done = _decoded(corpus, rows, files, section, earlier, stamps)
+        for i, each in enumerate(jobs.progress(done, args.corpus, len(rows))):
             if each.samples is None:
-                where = files[len(found) + len(refused)] if files else each.utterance
-                refused.append(Departure(each.utterance, str(where), each.reason))
+                refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
             _need_space(args.audio, len(each.samples) * 2)
             writer.add(each.utterance, each.samples)
             found.append(named[each.utterance] | _measured(each.samples))
-            sources.append(each.source)
+            kept += stamps[i : i + 1]
             clipped.append(each.clipped)
         _quarantine(refused, departures, len(rows), section, args)
         _mark_duplicates(found)
@@ -77,11 +76,11 @@ def main(args) -> None:
             write_ratings(listed, (pair for pair in ratings if pair[0] in used))
         with jobs.writing(args.manifest) as listed:
             write_manifest(listed, found)
-            writer.file.flush()
+            writer.flush()
             digest = jobs.sha256(listed)
             writer.close(digest)
-    if files:
-        earlier.keep(args.audio, digest, sources, clipped)
+    if earlier:
+        earlier.keep(args.audio, digest, kept, clipped)
     seconds = sum(float(row["duration"]) for row in found)
     classes = collections.Counter(row.get("emotion") or "(none)" for row in found)
     speakers = {row.get("speaker") for row in found} - {None, ""}
@@ -112,41 +111,45 @@ def _need_space(path: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _earlier(corpus: str, section: Ingest):
-    """What the last ingest of the corpus decoded, under the same code and libraries."""
+def _earlier(corpus: str, files: list[Path], section: Ingest):
+    """What the last ingest of the corpus decoded under the same code and libraries, and the stamps of its files."""
+    if not files:
+        return None, []
     from importlib.metadata import version
 
     import soundfile
 
-    from stages.stores.decoded import Decoded as Earlier
+    from stages.stores import decoded
 
     libraries = [soundfile.__libsndfile_version__, version("soundfile"), version("soxr"), version("numpy")]
     judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
-    return Earlier(corpus, judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries})
+    decoder = judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries}
+    return decoded.Decoded(corpus, decoder), [decoded.stamp(path) for path in files]
 
 
-def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earlier) -> Iterator[Decoded]:
+def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earlier, stamps) -> Iterator[Decoded]:
     """Every utterance in the order of ``rows``, from files, from what is known of them, or from the synthesis."""
     if not files:
         for utterance, samples in readers.synthesised(corpus, rows, section.workers):
             reason = fault(samples, section.silence_peak, section.min_seconds)
             yield Decoded(utterance, None if reason else samples, reason)
         return
-    pairs = [(row["utterance"], path) for row, path in zip(rows, files, strict=True)]
-    known = 0
-    judged = section.silence_peak, section.min_seconds
-    for done in decode_all(pairs, section.workers, *judged, frozenset(earlier.positions)):
-        if done.samples is None and not done.reason:
-            known += 1
-            samples, clipped = earlier.samples(done.source)
-            done = Decoded(done.utterance, samples, "", clipped, done.source)
-        yield done
-    jobs.log.info("%d files decoded, %d known from before", len(pairs) - known, known)
+    names = [row["utterance"] for row in rows]
+    known = [earlier.positions.get(each) for each in stamps]
+    new = [(names[i], files[i]) for i in range(len(files)) if known[i] is None]
+    jobs.log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
+    decoding = decode_all(new, section.workers, section.silence_peak, section.min_seconds)
+    for name, position in zip(names, known, strict=True):
+        if position is None:
+            yield next(decoding)
+        else:
+            samples, clipped = earlier.samples(position)
+            yield Decoded(name, samples, "", clipped)
 
 
 def _measured(samples) -> dict:
     """What the audio itself says: its duration in seconds (exact: 1/16000 s has seven decimals) and its digest."""
-    digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+    digest = hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest()
     return {"duration": f"{len(samples) / RATE:.7f}", "sha256": digest}
 
 

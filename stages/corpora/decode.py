@@ -1,7 +1,6 @@
 """Audio files as 16 kHz mono int16, decoded side by side, each file judged fit or named with a reason."""
 
 import collections
-import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -25,18 +24,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """One utterance: int16 [samples] at 16 kHz, or None and the reason why there are none.
-
-    A file that is known from before has neither: its samples are found under ``source``.
-    """
+    """One utterance: int16 [samples] at 16 kHz, or None and the reason why there are none."""
 
     utterance: str
     samples: Any
     reason: str = ""
     clipped: int = 0
     """How many samples lay outside full scale and were clipped."""
-    source: bytes = b""
-    """SHA-256 of the file's bytes; empty for what was not decoded from a file."""
 
 
 def decode(path: Path | str) -> tuple[Any, int]:
@@ -59,23 +53,32 @@ def decode(path: Path | str) -> tuple[Any, int]:
     try:
         with soundfile.SoundFile(path) as file:
             rate, announced, blocks = file.samplerate, file.frames, []
-            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
+            finite = file.subtype.startswith("PCM")
+            kind = "int16" if unchanged else "float32"
+            while len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
                 blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
     except soundfile.LibsndfileError as fault:
         raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
     if not blocks:
         raise Unreadable("empty: no samples")
-    wave = np.concatenate(blocks)
+    wave = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
     slack = _MP3_SLACK if path.suffix.lower() == ".mp3" else 0
     if announced < 1 << 60 and len(wave) + slack < announced:
         raise Unreadable(f"truncated: {len(wave)} of {announced} frames")
-    if not np.isfinite(wave).all():
+    if unchanged:
+        return wave.astype("<i2", copy=False), 0
+    if not finite and not np.isfinite(wave).all():
         raise Unreadable("not finite: a sample is NaN or infinite")
     if rate != RATE:
         wave = soxr.resample(wave, rate, RATE, quality="HQ")
-    scaled = np.rint(wave * np.float32(32768))
-    clipped = int(((scaled > 32767) | (scaled < -32768)).sum())
-    return np.clip(scaled, -32768, 32767).astype("<i2"), clipped
+    wave = wave * np.float32(32768)
+    np.rint(wave, out=wave)
+    clipped = 0
+    if wave.max() > 32767 or wave.min() < -32768:
+        clipped = int(((wave > 32767) | (wave < -32768)).sum())
+        np.clip(wave, -32768, 32767, out=wave)
+    return wave.astype("<i2"), clipped
 
 
 def _check_whole(path: Path) -> None:
@@ -106,56 +109,32 @@ def _check_whole(path: Path) -> None:
 
 def fault(samples, silence_peak: float, min_seconds: float) -> str:
     """Why int16 [samples] at 16 kHz cannot be used: too short or silent; an empty text where they can."""
-    import numpy as np
-
     if len(samples) < min_seconds * RATE:
         return f"too short: {len(samples) / RATE:.4f} s"
-    peak = float(np.abs(samples.astype(np.int32)).max()) / 32768
+    peak = max(int(samples.max()), -int(samples.min())) / 32768
     return f"silent: peak {peak:.6f}" if peak < silence_peak else ""
 
 
-_known: frozenset[bytes] = frozenset()
-
-
-def _start(known: frozenset[bytes]) -> None:
-    """Make a process ready: it dies with its parent and knows the files that need no decoding."""
-    global _known
-    jobs.die_with_parent()
-    _known = known
-
-
-def _decode_chunk(
-    chunk: Sequence[tuple[str, Path]], silence_peak: float, min_seconds: float, known: frozenset[bytes] | None = None
-) -> list[Decoded]:
-    known = _known if known is None else known
+def _decode_chunk(chunk: Sequence[tuple[str, Path]], silence_peak: float, min_seconds: float) -> list[Decoded]:
     done = []
     for utterance, path in chunk:
-        with open(path, "rb") as file:
-            source = hashlib.file_digest(file, "sha256").digest()
-        if source in known:
-            done.append(Decoded(utterance, None, source=source))
-            continue
         try:
             samples, clipped = decode(path)
         except Unreadable as why:
-            done.append(Decoded(utterance, None, str(why), source=source))
+            done.append(Decoded(utterance, None, str(why)))
             continue
         reason = fault(samples, silence_peak, min_seconds)
-        done.append(Decoded(utterance, None if reason else samples, reason, clipped, source))
+        done.append(Decoded(utterance, None if reason else samples, reason, clipped))
     return done
 
 
 def decode_all(
-    files: Sequence[tuple[str, Path]],
-    workers: int,
-    silence_peak: float,
-    min_seconds: float,
-    known: frozenset[bytes] = frozenset(),
+    files: Sequence[tuple[str, Path]], workers: int, silence_peak: float, min_seconds: float
 ) -> Iterator[Decoded]:
     """Decode (utterance, path) pairs in ``workers`` processes; the results come in the order of ``files``.
 
-    Files whose SHA-256 is in ``known`` are not decoded. No more than three chunks of files per process are in memory,
-    however long the consumer takes. The processes die with this one.
+    No more than three chunks of files per process are in memory, however long the consumer takes. The processes
+    die with this one.
 
     Raises
     ------
@@ -165,14 +144,14 @@ def decode_all(
     chunks = [files[i : i + _CHUNK] for i in range(0, len(files), _CHUNK)]
     if workers == 1 or len(chunks) < 2:
         for chunk in chunks:
-            yield from _decode_chunk(chunk, silence_peak, min_seconds, known)
+            yield from _decode_chunk(chunk, silence_peak, min_seconds)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(known,)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=jobs.die_with_parent) as pool:
         waiting: collections.deque = collections.deque()
         try:
             for chunk in chunks:

@@ -1,6 +1,7 @@
 """Ingest through its command line: what it decodes exactly, what it refuses, and in which words."""
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 
@@ -204,10 +205,14 @@ def test_full_disk_is_refused_in_one_line_and_leaves_nothing(tmp_path):
 
 
 def grow(folder, rows: list[dict]) -> list[dict]:
-    """Two more files and lines, one file with other content, one under a new name."""
+    """Two more files and lines, one file with other content and the old date, one under a new name."""
+    before = (folder / "audio/u03.wav").stat()
     soundfile.write(folder / "audio/v00.wav", tone(0.4, hertz=333), 16_000)
     soundfile.write(folder / "audio/a00.flac", tone(0.5, 44_100, 2000), 44_100)
-    soundfile.write(folder / "audio/u03.wav", tone(0.45, hertz=123), 16_000)
+    soundfile.write(folder / "audio/u03.wav", tone(0.33, hertz=123), 16_000)
+    os.utime(folder / "audio/u03.wav", ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = (folder / "audio/u03.wav").stat()
+    assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     (folder / "audio/u05.wav").rename(folder / "audio/w05.wav")
     rows = [row | {"file": row["file"].replace("u05", "w05")} for row in rows]
     rows += [rows[0] | {"file": "v00.wav"}, rows[1] | {"file": "a00.flac"}]
@@ -220,16 +225,16 @@ def test_a_corpus_that_grew_decodes_only_what_is_new(tmp_path, workers):
     rows = make_corpus(tmp_path)
     write_params(tmp_path, ingest={"workers": workers})
     ingest(tmp_path)
-    assert "12 files decoded, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "12 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
     for path in (tmp_path / "out").iterdir():
         path.unlink()  # as Snakemake does
     grow(tmp_path, rows)
     ingest(tmp_path)
-    assert "3 files decoded, 11 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "4 files to decode, 10 known from before" in (tmp_path / "ingest.log").read_text()
     grown = {name: (tmp_path / "out" / name).read_bytes() for name in ("manifest.csv", "audio.h5")}
     shutil.rmtree(tmp_path / "data")
     ingest(tmp_path)
-    assert "14 files decoded, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "14 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
     assert grown == {name: (tmp_path / "out" / name).read_bytes() for name in grown}
 
 
@@ -240,7 +245,7 @@ def test_what_is_known_takes_no_space_and_is_not_believed_when_it_does_not_fit(t
     assert copy.samefile(tmp_path / "out/audio.h5")
     write_params(tmp_path, ingest={"min_seconds": 0.2})
     ingest(tmp_path)
-    assert "4 files decoded, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "4 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
     wanted = (tmp_path / "out/audio.h5").read_bytes()
     (copy,) = (tmp_path / "data/scratch/ingest").glob("*.h5")
     copy.unlink()
