@@ -11,7 +11,7 @@ from stages.corpora import emodb, iemocap, ratings, ravdess, readers, release
 from stages.errors import UserError
 from stages.stores.audio import AudioStore
 from tests.unit import corpus_trees as trees
-from tests.unit.small_corpus import ingest, read, refused, write_params
+from tests.unit.small_corpus import ROOT, ingest, read, refused, write_params
 
 EMPTY = dict.fromkeys(["session", "text", "arousal", "valence", "dominance", "split", "duplicate_of"], "")
 
@@ -332,3 +332,17 @@ def test_every_reader_says_what_it_provides():
     for model in readers.settings.plain(readers.Corpus):
         values = model.shipped()
         assert readers.provides(json.loads(json.dumps(values))) is None or "emotion" in readers.provides(values)
+
+
+def test_the_example_of_a_reader_in_the_readme_reads(tmp_path):
+    code = (ROOT / "stages/corpora/README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) < 60
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    for name in ("AudioData/DC/sa01.wav", "AudioData/KL/n30.wav", "AudioData/KL/._n30.wav"):
+        trees.text(tmp_path / name, "")
+    settings = names["Savee"](**names["Savee"].shipped(path=str(tmp_path), partial=True))
+    rows, files, departures = names["utterances"](settings, "corpora.s")
+    first = {"utterance": "DC_sa01", "speaker": "DC", "gender": "male", "emotion": "sad", "sentence": "sa01"}
+    assert rows[0] == first | {"file": "AudioData/DC/sa01.wav"} and len(rows) == len(files) == 2
+    assert [each.reason for each in departures] == ["clips: 2 where the release has 480"]
