@@ -66,7 +66,8 @@ def main(args) -> None:
                 continue
             _need_space(args.audio, len(each.samples) * 2)
             writer.add(each.utterance, each.samples)
-            found.append(named[each.utterance] | _measured(each.samples))
+            named[each.utterance].update(_measured(each.samples))
+            found.append(named[each.utterance])
             kept += stamps[i : i + 1]
             clipped.append(each.clipped)
         _quarantine(refused, departures, len(rows), section, args)

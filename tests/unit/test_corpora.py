@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.corpora import emodb, iemocap, ratings, ravdess, readers, release
+from stages.corpora import crema_d, emodb, iemocap, msp_podcast, ratings, ravdess, readers, release
 from stages.errors import UserError
 from stages.stores.audio import AudioStore
 from tests.unit import corpus_trees as trees
@@ -346,3 +346,60 @@ def test_the_example_of_a_reader_in_the_readme_reads(tmp_path):
     first = {"utterance": "DC_sa01", "speaker": "DC", "gender": "male", "emotion": "sad", "sentence": "sa01"}
     assert rows[0] == first | {"file": "AudioData/DC/sa01.wav"} and len(rows) == len(files) == 2
     assert [each.reason for each in departures] == ["clips: 2 where the release has 480"]
+
+
+def touch(folder, names) -> None:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / f"{name}.wav").touch()
+
+
+def of(reader, folder, **changes):
+    """The reader's module and settings for a whole release at ``folder``."""
+    model = next(m for m in readers.settings.plain(readers.Corpus) if reader in readers.settings._tags(m))
+    return readers.read(model(**model.shipped(path=str(folder), **changes)), "c")
+
+
+def test_a_whole_emodb_has_the_releases_counts(tmp_path):
+    names = []
+    for letter, emotion in emodb.EMOTIONS.items():
+        every = [f"{s}{t}{letter}{v}" for v in "ab" for s in emodb.SPEAKERS for t in emodb.SENTENCES]
+        names += every[: emodb.COUNTS[emotion]]
+    touch(tmp_path / "wav", names)
+    found = of("emodb", tmp_path)
+    assert len(found.rows) == 535 and not found.departures
+    (tmp_path / "wav" / f"{names[0]}.wav").unlink()
+    with pytest.raises(UserError, match="class angry: 126 where the release has 127; clips: 534 where"):
+        of("emodb", tmp_path)
+
+
+def test_a_whole_crema_d_has_the_releases_counts(tmp_path):
+    actors = range(1001, 1092)
+    acted = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+    every = [f"{a}_{s}_{e}_{v}" for v in ("XX", "HI") for a in actors for s in crema_d.SENTENCES for e in acted]
+    names = every[: crema_d.CLIPS]
+    touch(tmp_path / "AudioWAV", names)
+    people = "".join(f"{actor},30,Female,Unknown,Unknown\n" for actor in actors)
+    trees.text(tmp_path / "VideoDemographics.csv", "ActorID,Age,Sex,Race,Ethnicity\n" + people)
+    lines = "".join(f"{100_001 + i},1,0,0,0,0,0,{name}\n" for i, name in enumerate(names))
+    trees.text(tmp_path / "processedResults/tabulatedVotes.csv", '"",A,D,F,H,N,S,fileName\n' + lines)
+    found = of("crema-d", tmp_path)
+    assert len(found.rows) == 7441 and [each.utterance for each in found.departures] == ["1076_MTI_SAD_XX"]
+    (tmp_path / "AudioWAV" / f"{names[-1]}.wav").unlink()
+    with pytest.raises(UserError, match=rf"{names[-1]} has votes, but no audio; clips: 7,441 where"):
+        of("crema-d", tmp_path)
+
+
+def test_a_whole_msp_podcast_1_6_has_the_releases_counts(tmp_path):
+    splits = [split for split, count in msp_podcast.SPLITS["1.6"].items() for _ in range(count)]
+    names = [f"MSP-PODCAST_{i // 1000:04d}_{i % 1000:04d}" for i in range(len(splits))]
+    touch(tmp_path / "Audios", names)
+    lines = (f"{n}.wav,N,3,4,5,7,Male,{s}\n" for n, s in zip(names, splits, strict=True))
+    labels = tmp_path / "Previous_releases_information/previous_releases_info/v1.6/label/labels_concensus.csv"
+    trees.text(labels, ",".join(msp_podcast.COLUMNS) + "\n" + "".join(lines))
+    found = of("msp-podcast", tmp_path, version="1.6")
+    assert len(found.rows) == 50_362 and not found.departures
+    assert Counter(row["split"] for row in found.rows) == {"Train": 34_280, "Development": 5_958, "Test1": 10_124}
+    (tmp_path / "Audios" / f"{names[0]}.wav").unlink()
+    with pytest.raises(UserError, match=r"in release 1.6, but without audio; split Train: 34,279 where"):
+        of("msp-podcast", tmp_path, version="1.6")
