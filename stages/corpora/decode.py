@@ -72,7 +72,7 @@ def decode(path: Path | str) -> tuple[Any, int]:
         raise Unreadable("not finite: a sample is NaN or infinite")
     if rate != RATE:
         wave = soxr.resample(wave, rate, RATE, quality="HQ")
-    wave = wave * np.float32(32768)
+    wave *= np.float32(32768)
     np.rint(wave, out=wave)
     clipped = 0
     if wave.max() > 32767 or wave.min() < -32768:
