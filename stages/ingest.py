@@ -1,7 +1,8 @@
 """Ingest: decode a corpus once, to 16 kHz mono int16, and write its manifest.
 
 Every file is decoded and judged; what cannot be used is listed with its reason, and the run stops unless
-``ingest.max_quarantined`` admits that many.
+``ingest.max_quarantined`` admits that many. An open corpus that is not there is downloaded; of one that grew, only
+what is new is decoded.
 """
 
 import collections
@@ -12,18 +13,20 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stages import jobs, settings
+from stages import code, jobs, settings
 from stages.corpora import readers
 from stages.corpora.decode import RATE, Decoded, decode_all, fault
 from stages.corpora.manifest import write_manifest
+from stages.corpora.ratings import write_ratings
+from stages.corpora.release import Departure
 from stages.errors import UserError
 from stages.settings import Section, setting
 
 SPARE = 8 << 20
-"""Bytes that stay free on the output's disk: HDF5's chunk cache, offsets and names, and the tables."""
+"""Bytes that stay free on the output's disk: the store's waiting chunk, offsets and names, and the tables."""
 
 
 class Ingest(Section):
@@ -39,40 +42,53 @@ def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of an entry of corpora:")
     parser.add_argument("--manifest", type=Path, required=True, help="output: manifest.csv")
     parser.add_argument("--audio", type=Path, required=True, help="output: audio.h5")
-    parser.add_argument("--quarantine", type=Path, required=True, help="output: the unusable files, with reasons")
+    parser.add_argument("--quarantine", type=Path, required=True, help="output: what was left out, with reasons")
+    parser.add_argument("--ratings", type=Path, required=True, help="output: ratings.csv, the single raters' labels")
 
 
 def main(args) -> None:
     section = settings.load(Ingest, "ingest", args.params)
     corpus = readers.load(args.corpus, args.params)
-    rows, files = readers.read(corpus, args.corpus)
+    readers.fetched(corpus, args.corpus)
+    rows, files, departures = readers.read(corpus, args.corpus)
     named = {row["utterance"]: row for row in rows}
+    ratings = [(row["utterance"], rating) for row in rows for rating in row.pop("ratings", ())]
     found: list[dict] = []
-    refused: list[tuple[str, str, str]] = []
-    clipped = 0
+    refused: list[Departure] = []
+    kept: list[bytes] = []
+    clipped: list[int] = []
+    earlier, stamps = _earlier(args.corpus, files, section)
     with jobs.writing(args.audio) as temporary, _store(temporary) as writer:
-        for done in jobs.progress(_decoded(corpus, rows, files, section), args.corpus, len(rows)):
-            if done.samples is None:
-                where = files[len(found) + len(refused)] if files else done.utterance
-                refused.append((done.utterance, str(where), done.reason))
+        done = _decoded(corpus, rows, files, section, earlier, stamps)
+        for i, each in enumerate(jobs.progress(done, args.corpus, len(rows))):
+            if each.samples is None:
+                refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
-            clipped += done.clipped > 0
-            _need_space(args.audio, len(done.samples) * 2)
-            writer.add(done.utterance, done.samples)
-            found.append(named[done.utterance] | _measured(done.samples))
-        _quarantine(refused, len(rows), section, args)
+            _need_space(args.audio, len(each.samples) * 2)
+            writer.add(each.utterance, each.samples)
+            named[each.utterance].update(_measured(each.samples))
+            found.append(named[each.utterance])
+            kept += stamps[i : i + 1]
+            clipped.append(each.clipped)
+        _quarantine(refused, departures, len(rows), section, args)
         _mark_duplicates(found)
+        with jobs.writing(args.ratings) as listed:
+            used = {row["utterance"] for row in found}
+            write_ratings(listed, (pair for pair in ratings if pair[0] in used))
         with jobs.writing(args.manifest) as listed:
             write_manifest(listed, found)
-            writer.file.flush()
-            writer.close(jobs.sha256(listed))
+            writer.flush()
+            digest = jobs.sha256(listed)
+            writer.close(digest)
+    if earlier:
+        earlier.keep(args.audio, digest, kept, clipped)
     seconds = sum(float(row["duration"]) for row in found)
     classes = collections.Counter(row.get("emotion") or "(none)" for row in found)
     speakers = {row.get("speaker") for row in found} - {None, ""}
     jobs.log.info("%s: %d utterances, %d speakers, %.1f s", args.corpus, len(found), len(speakers), seconds)
     jobs.log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
-    if clipped:
-        jobs.log.info("%d utterances held samples beyond full scale, which were clipped", clipped)
+    if any(clipped):
+        jobs.log.info("%d utterances held samples beyond full scale, which were clipped", sum(n > 0 for n in clipped))
 
 
 @contextlib.contextmanager
@@ -96,20 +112,45 @@ def _need_space(path: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest) -> Iterator[Decoded]:
-    """Every utterance in the order of ``rows``, from files or from the synthesis."""
-    if files:
-        pairs = [(row["utterance"], path) for row, path in zip(rows, files, strict=True)]
-        yield from decode_all(pairs, section.workers, section.silence_peak, section.min_seconds)
+def _earlier(corpus: str, files: list[Path], section: Ingest):
+    """What the last ingest of the corpus decoded under the same code and libraries, and the stamps of its files."""
+    if not files:
+        return None, []
+    from importlib.metadata import version
+
+    import soundfile
+
+    from stages.stores import decoded
+
+    libraries = [soundfile.__libsndfile_version__, version("soundfile"), version("soxr"), version("numpy")]
+    judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
+    decoder = judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries}
+    return decoded.Decoded(corpus, decoder), [decoded.stamp(path) for path in files]
+
+
+def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earlier, stamps) -> Iterator[Decoded]:
+    """Every utterance in the order of ``rows``, from files, from what is known of them, or from the synthesis."""
+    if not files:
+        for utterance, samples in readers.synthesised(corpus, rows, section.workers):
+            reason = fault(samples, section.silence_peak, section.min_seconds)
+            yield Decoded(utterance, None if reason else samples, reason)
         return
-    for utterance, samples in readers.synthesised(corpus, rows, section.workers):
-        reason = fault(samples, section.silence_peak, section.min_seconds)
-        yield Decoded(utterance, None if reason else samples, reason)
+    names = [row["utterance"] for row in rows]
+    known = [earlier.positions.get(each) for each in stamps]
+    new = [(names[i], files[i]) for i in range(len(files)) if known[i] is None]
+    jobs.log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
+    decoding = decode_all(new, section.workers, section.silence_peak, section.min_seconds)
+    for name, position in zip(names, known, strict=True):
+        if position is None:
+            yield next(decoding)
+        else:
+            samples, clipped = earlier.samples(position)
+            yield Decoded(name, samples, "", clipped)
 
 
 def _measured(samples) -> dict:
     """What the audio itself says: its duration in seconds (exact: 1/16000 s has seven decimals) and its digest."""
-    digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+    digest = hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest()
     return {"duration": f"{len(samples) / RATE:.7f}", "sha256": digest}
 
 
@@ -127,15 +168,15 @@ def _mark_duplicates(rows: list[dict]) -> None:
         jobs.log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
 
 
-def _quarantine(refused: list[tuple[str, str, str]], total: int, section: Ingest, args) -> None:
-    """List what cannot be used, and stop where that is more than the parameters admit."""
+def _quarantine(refused: list[Departure], departures: Sequence[Departure], total: int, section: Ingest, args) -> None:
+    """List departures from the release and what cannot be used, and stop where that is more than is admitted."""
     with (
         jobs.writing(args.quarantine) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as handle,
     ):
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["utterance", "file", "reason"])
-        writer.writerows(refused)
+        writer.writerows([*departures, *refused])
     for _, path, reason in refused:
         jobs.log.info("unusable: %s: %s", path, reason)
     if len(refused) > section.max_quarantined:

@@ -3,7 +3,8 @@
 OUTPUTS
     data/ingest/{corpus}/manifest.csv               one row per utterance: speaker, labels, transcript, digest
     data/ingest/{corpus}/audio.h5                   16 kHz mono, decoded once
-    data/ingest/{corpus}/quarantine.csv             files left out, with the reason
+    data/ingest/{corpus}/quarantine.csv             files left out and departures from the release, with the reason
+    data/ingest/{corpus}/ratings.csv                one row per utterance and rater, where the corpus has them
     data/ingest/{corpus}/protocols/{protocol}.csv   fold and role of every utterance
     data/ingest/{corpus}/ceilings.json              planted corpora: what an oracle reaches
 """
@@ -14,6 +15,7 @@ rule ingest:
         manifest="data/ingest/{corpus}/manifest.csv",
         audio="data/ingest/{corpus}/audio.h5",
         quarantine="data/ingest/{corpus}/quarantine.csv",
+        ratings="data/ingest/{corpus}/ratings.csv",
     log:
         "data/logs/ingest/{corpus}.log",
     benchmark:
@@ -27,6 +29,7 @@ rule ingest:
     shell:
         "exec python -m stages.ingest --log {log} --corpus {wildcards.corpus}"
         " --manifest {output.manifest} --audio {output.audio} --quarantine {output.quarantine}"
+        " --ratings {output.ratings}"
 
 
 rule protocol:

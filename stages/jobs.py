@@ -131,7 +131,7 @@ def writing(path: Path | str):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}."
-    with _locked(path):
+    with locked(path):
         for stale in path.parent.glob(prefix + "*.part"):
             stale.unlink()
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
@@ -152,7 +152,8 @@ def writing(path: Path | str):
 
 
 @contextlib.contextmanager
-def _locked(path: Path):
+def locked(path: Path):
+    """Hold a lock in the name of ``path``; another live process that asks for it is refused."""
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
     folder = Path(tempfile.gettempdir()) / f"serpentine-locks-{os.getuid()}"
     folder.mkdir(exist_ok=True)

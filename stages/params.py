@@ -45,6 +45,14 @@ from stages.transcribe import Source
 Row = Annotated[Control | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")]
 
 
+REGISTRIES = (
+    *("studies", "corpora", "protocols", "transcripts", "encoders", "systems"),
+    *("pretrain", "adapt", "cluster", "retrain"),
+)
+RESERVED = ("all", "claims", "compare", "environment", "lint", "params", "sync", "test", "why")
+"""Words of the Makefile."""
+
+
 class Study(Section):
     """One corpus, one protocol, encoders and transcripts, and the systems compared on them: one report."""
 
@@ -95,6 +103,10 @@ def checked(path: str = "params.yaml") -> dict:
     """
     settings.validate(Params, settings.read(path, ""), "", path)
     params = settings.read(path, "")
+    for registry in REGISTRIES:
+        for name in params[registry]:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+                raise UserError(f"{path}: {registry}.{name}: a name has lower-case letters, digits, '-' and '_' alone")
     for name in params["active"]:
         _known(path, "active", name, params["studies"])
     for study in params["studies"]:
@@ -109,8 +121,8 @@ def _known(path: str, key: str, name: str, names) -> None:
 
 def _check_study(path: str, params: dict, study: str) -> None:
     own, where, plan = params["studies"][study], f"studies.{study}", Plan(params, path)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", study) or study in ("all", "none"):
-        raise UserError(f"{path}: {where}: a study's name has lower-case letters, digits, '-', '_' and '.'")
+    if study in RESERVED:
+        raise UserError(f"{path}: {where}: `make {study}` is a command; name the study otherwise")
     for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("speech", "encoders")):
         _known(path, f"{where}.{key}", own[key], params[registry])
     for key, registry in (("text", "encoders"), ("transcripts", "transcripts")):

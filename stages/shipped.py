@@ -12,9 +12,14 @@ from pydantic import BaseModel
 
 from stages import params as whole
 from stages.corpora.asr import Whisper as WhisperAsr
+from stages.corpora.audformat_database import AudformatDatabase
 from stages.corpora.corruption import Corrupted
+from stages.corpora.crema_d import CremaD
+from stages.corpora.emodb import Emodb
+from stages.corpora.iemocap import Iemocap
+from stages.corpora.msp_podcast import MspPodcast
 from stages.corpora.planted import Planted
-from stages.corpora.ravdess import Ravdess
+from stages.corpora.ravdess import SONG, SPEECH, Ravdess
 from stages.encoders.masked_language import BertPretraining
 from stages.encoders.masked_prediction import HubertPretraining
 from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
@@ -29,12 +34,24 @@ from stages.recipes.teacher import Teacher
 from stages.shipped_protocols import PROTOCOLS
 from stages.transcribe import Gold
 
-CORPORA = {"planted": Planted.shipped(), "ravdess": Ravdess.shipped(path="data/raw/ravdess")}
+CORPORA = {
+    "planted": Planted.shipped(),
+    "ravdess": Ravdess.shipped(),
+    "ravdess-song": Ravdess.shipped(path="data/raw/ravdess-song", song=True, archives=[SPEECH, SONG]),
+    "crema-d": CremaD.shipped(),
+    "emodb": Emodb.shipped(),
+    "iemocap": Iemocap.shipped(),
+    "msp-podcast-1-6": MspPodcast.shipped(version="1.6"),
+    "msp-podcast-1-10": MspPodcast.shipped(version="1.10"),
+    "msp-podcast-1-11": MspPodcast.shipped(path="data/raw/MSP-PODCAST-Publish-1.11", version="1.11"),
+    "msp-podcast-1-12": MspPodcast.shipped(version="1.12"),
+    "audformat": AudformatDatabase.shipped(),
+}
 
 TRANSCRIPTS = {
     "gold": Gold.shipped(),
     "corrupted": Corrupted.shipped(wer=0.2),
-    "whisper-tiny.en": WhisperAsr.shipped(model="tiny.en", folder="data/raw/whisper"),
+    "whisper-tiny-en": WhisperAsr.shipped(model="tiny.en", folder="data/raw/whisper"),
 }
 
 

@@ -53,23 +53,32 @@ def decode(path: Path | str) -> tuple[Any, int]:
     try:
         with soundfile.SoundFile(path) as file:
             rate, announced, blocks = file.samplerate, file.frames, []
-            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
+            finite = file.subtype.startswith("PCM")
+            kind = "int16" if unchanged else "float32"
+            while len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
                 blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
     except soundfile.LibsndfileError as fault:
         raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
     if not blocks:
         raise Unreadable("empty: no samples")
-    wave = np.concatenate(blocks)
+    wave = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
     slack = _MP3_SLACK if path.suffix.lower() == ".mp3" else 0
     if announced < 1 << 60 and len(wave) + slack < announced:
         raise Unreadable(f"truncated: {len(wave)} of {announced} frames")
-    if not np.isfinite(wave).all():
+    if unchanged:
+        return wave.astype("<i2", copy=False), 0
+    if not finite and not np.isfinite(wave).all():
         raise Unreadable("not finite: a sample is NaN or infinite")
     if rate != RATE:
         wave = soxr.resample(wave, rate, RATE, quality="HQ")
-    scaled = np.rint(wave * np.float32(32768))
-    clipped = int(((scaled > 32767) | (scaled < -32768)).sum())
-    return np.clip(scaled, -32768, 32767).astype("<i2"), clipped
+    wave *= np.float32(32768)
+    np.rint(wave, out=wave)
+    clipped = 0
+    if wave.max() > 32767 or wave.min() < -32768:
+        clipped = int(((wave > 32767) | (wave < -32768)).sum())
+        np.clip(wave, -32768, 32767, out=wave)
+    return wave.astype("<i2"), clipped
 
 
 def _check_whole(path: Path) -> None:
@@ -100,11 +109,9 @@ def _check_whole(path: Path) -> None:
 
 def fault(samples, silence_peak: float, min_seconds: float) -> str:
     """Why int16 [samples] at 16 kHz cannot be used: too short or silent; an empty text where they can."""
-    import numpy as np
-
     if len(samples) < min_seconds * RATE:
         return f"too short: {len(samples) / RATE:.4f} s"
-    peak = float(np.abs(samples.astype(np.int32)).max()) / 32768
+    peak = max(int(samples.max()), -int(samples.min())) / 32768
     return f"silent: peak {peak:.6f}" if peak < silence_peak else ""
 
 

@@ -1,25 +1,50 @@
-"""All readers under one type, and what the stages ask of any of them."""
+"""All readers under one type, and what the stages ask of any of them. README.md here says how to add one."""
 
-import csv
 from collections.abc import Iterator
-from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
 from stages import settings
-from stages.corpora import planted, ravdess, table
+from stages.corpora import (
+    audformat_database,
+    crema_d,
+    emodb,
+    fetch,
+    iemocap,
+    msp_podcast,
+    planted,
+    ravdess,
+    table,
+)
+from stages.corpora.audformat_database import AudformatDatabase
+from stages.corpora.crema_d import CremaD
+from stages.corpora.emodb import Emodb
+from stages.corpora.iemocap import Iemocap
+from stages.corpora.msp_podcast import MspPodcast
 from stages.corpora.planted import Planted
 from stages.corpora.ravdess import Ravdess
+from stages.corpora.release import Found
 from stages.corpora.table import Table
 from stages.errors import UserError
 
-Corpus = Annotated[Planted | Ravdess | Table, Field(discriminator="reader")]
+Corpus = Annotated[
+    Planted | Iemocap | MspPodcast | Ravdess | CremaD | Emodb | AudformatDatabase | Table,
+    Field(discriminator="reader"),
+]
 """An entry of ``corpora:``, told apart by its key ``reader``."""
 
+_READERS: dict[str, ModuleType] = {
+    "iemocap": iemocap,
+    "msp-podcast": msp_podcast,
+    "ravdess": ravdess,
+    "crema-d": crema_d,
+    "emodb": emodb,
+    "audformat": audformat_database,
+    "table": table,
+}
 _ADAPTER = TypeAdapter(Corpus)
-_LICENCES = {"planted": planted.LICENCE, "ravdess": ravdess.LICENCE}
-_READERS = {Ravdess: ravdess.utterances, Table: table.utterances}
 
 
 def load(name: str, params: str) -> Corpus:
@@ -28,8 +53,14 @@ def load(name: str, params: str) -> Corpus:
     return settings.adapt(_ADAPTER, settings.read(params, key), key, params)
 
 
-def read(corpus: Corpus, name: str) -> tuple[list[dict], list[Path]]:
-    """Rows of labels, sorted by utterance, and the audio file of each; a synthetic corpus has no files.
+def fetched(corpus: Corpus, name: str) -> None:
+    """Download an open corpus whose folder is not there; see :mod:`stages.corpora.fetch`."""
+    if archives := getattr(corpus, "archives", None):
+        fetch.fetch(archives, corpus.path, _READERS[corpus.reader].LICENCE, f"corpora.{name}")
+
+
+def read(corpus: Corpus, name: str) -> Found:
+    """Rows of labels, sorted by utterance, the audio file of each (none for a synthetic corpus), and departures.
 
     Raises
     ------
@@ -37,20 +68,8 @@ def read(corpus: Corpus, name: str) -> tuple[list[dict], list[Path]]:
         The corpus is not there or not as its reader expects it.
     """
     if isinstance(corpus, Planted):
-        return sorted(planted.utterances(corpus), key=lambda row: row["utterance"]), []
-    return _READERS[type(corpus)](corpus, f"corpora.{name}")
-
-
-def licence(reader: str) -> str:
-    """The terms of a reader's corpus; empty where they are not known (a user's own)."""
-    return _LICENCES.get(reader, "")
-
-
-def sources(corpus: Corpus) -> list[str]:
-    """Files and folders that the corpus is read from; none for a synthetic one."""
-    if isinstance(corpus, Planted):
-        return []
-    return [corpus.table, corpus.audio] if isinstance(corpus, Table) else [corpus.path]
+        return Found(sorted(planted.utterances(corpus), key=lambda row: row["utterance"]), [])
+    return _READERS[corpus.reader].utterances(corpus, f"corpora.{name}")
 
 
 def synthesised(corpus: Planted, rows: list[dict], workers: int) -> Iterator[tuple[str, Any]]:
@@ -62,17 +81,13 @@ def synthesised(corpus: Planted, rows: list[dict], workers: int) -> Iterator[tup
         yield utterance, samples
 
 
-def provides(values: dict) -> set[str] | None:
-    """Which labels a corpus can have, told from its entry in ``corpora:`` before it is read.
+def licence(reader: str) -> str:
+    """The terms of a reader's corpus; empty where they are not known (a user's own)."""
+    return planted.LICENCE if reader == "planted" else getattr(_READERS[reader], "LICENCE", "")
 
-    None where that cannot be known yet (a table that is not there; ingest will say so).
-    """
+
+def provides(values: dict) -> set[str] | None:
+    """Which labels a corpus can have, told from its entry in ``corpora:`` before it is read; None if unknown yet."""
     if values["reader"] == "planted":
         return {"speaker", "gender", "session", "text", "emotion", "arousal", "valence", "dominance"}
-    if values["reader"] == "ravdess":
-        return {"speaker", "gender", "text", "emotion"}
-    path = Path(values["table"])
-    if not path.is_file():
-        return None
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return set(next(csv.reader(file), []))
+    return _READERS[values["reader"]].provides(values)

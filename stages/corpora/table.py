@@ -8,6 +8,7 @@ from typing import Literal
 
 from stages import jobs
 from stages.corpora.manifest import COLUMNS, DIMENSIONS, MEASURED
+from stages.corpora.release import Found
 from stages.errors import UserError
 from stages.settings import Section, nearest, setting
 
@@ -26,7 +27,16 @@ class Table(Section):
     audio: str = setting("corpora/mine", "folder that the column file is relative to")
 
 
-def utterances(settings: Table, key: str) -> tuple[list[dict], list[Path]]:
+def provides(values: dict) -> set[str] | None:
+    """The columns of the table; None where it is not there yet (ingest will say so)."""
+    path = Path(values["table"])
+    if not path.is_file():
+        return None
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return set(next(csv.reader(file), []))
+
+
+def utterances(settings: Table, key: str) -> Found:
     """Rows of labels and the audio file of each, sorted by utterance (the file's stem without that column).
 
     Raises
@@ -63,7 +73,7 @@ def utterances(settings: Table, key: str) -> tuple[list[dict], list[Path]]:
     if not rows:
         raise UserError(f"{path}: no lines below the header; add one per utterance")
     names = sorted(rows)
-    return [rows[name] for name in names], [paths[name] for name in names]
+    return Found([rows[name] for name in names], [paths[name] for name in names])
 
 
 def _records(path: Path):

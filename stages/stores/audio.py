@@ -15,24 +15,45 @@ RATE = 16_000
 """Samples per second of everything downstream of ingest."""
 
 
+_CHUNK = 1 << 20  # samples
+
+
 class AudioWriter:
-    """Appends utterances to a new store. Use it inside :func:`stages.jobs.writing`."""
+    """Appends utterances to a new store, a chunk at a time. Use it inside :func:`stages.jobs.writing`."""
 
     def __init__(self, path: Path | str):
         self.file = h5py.File(path, "w")
-        self.samples = self.file.create_dataset("samples", (0,), np.int16, maxshape=(None,), chunks=(1 << 20,))
+        self.samples = self.file.create_dataset("samples", (0,), np.int16, maxshape=(None,), chunks=(_CHUNK,))
         self.names: list[str] = []
         self.offsets = [0]
+        self._waiting = np.empty(_CHUNK, np.int16)
+        self._filled = 0
 
     def add(self, utterance: str, samples: np.ndarray) -> None:
         """Append one utterance: int16 [samples] at 16 kHz."""
-        end = self.offsets[-1] + len(samples)
-        self.samples.resize((end,))
-        self.samples[self.offsets[-1] : end] = samples
-        self.offsets.append(end)
+        self.offsets.append(self.offsets[-1] + len(samples))
         self.names.append(utterance)
+        while len(samples):
+            fits = min(len(samples), _CHUNK - self._filled)
+            self._waiting[self._filled : self._filled + fits] = samples[:fits]
+            self._filled += fits
+            samples = samples[fits:]
+            if self._filled == _CHUNK:
+                start = len(self.samples)
+                self.samples.resize((start + _CHUNK,))
+                self.samples.id.write_direct_chunk((start,), self._waiting)
+                self._filled = 0
+
+    def flush(self) -> None:
+        """Write what waits for its chunk to be full; nothing can be added after it."""
+        self.samples.resize((self.offsets[-1],))
+        if self._filled:
+            self.samples[self.offsets[-1] - self._filled :] = self._waiting[: self._filled]
+            self._filled = 0
+        self.file.flush()
 
     def close(self, manifest_sha256: str) -> None:
+        self.flush()
         self.file["offsets"] = np.asarray(self.offsets, np.int64)
         self.file["utterances"] = np.asarray(self.names, dtype=h5py.string_dtype())
         self.file.attrs.update(rate=RATE, manifest=manifest_sha256)
@@ -66,5 +87,9 @@ class AudioStore:
 
     def read(self, index: int | str) -> np.ndarray:
         """The waveform float32 [samples] in [-1, 1) of one utterance."""
+        return self.raw(index).astype(np.float32) / 32768
+
+    def raw(self, index: int | str) -> np.ndarray:
+        """The waveform int16 [samples] of one utterance."""
         i = self.position[index] if isinstance(index, str) else index
-        return self.samples[self.offsets[i] : self.offsets[i + 1]].astype(np.float32) / 32768
+        return self.samples[self.offsets[i] : self.offsets[i + 1]]

@@ -71,7 +71,7 @@ def stage(folder: Path, name: str, *arguments: str, status: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-m", f"stages.{name}", "--log", f"{name}.log", *map(str, arguments)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,
         text=True,
         timeout=300,
@@ -94,7 +94,7 @@ def ingest(folder: Path, corpus: str = "mine", out: str = "out", run=stage) -> s
         folder,
         "ingest",
         *("--corpus", corpus, "--manifest", f"{out}/manifest.csv", "--audio", f"{out}/audio.h5"),
-        *("--quarantine", f"{out}/quarantine.csv"),
+        *("--quarantine", f"{out}/quarantine.csv", "--ratings", f"{out}/ratings.csv"),
     )
 
 

@@ -1,6 +1,7 @@
 """Ingest through its command line: what it decodes exactly, what it refuses, and in which words."""
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 
@@ -203,6 +204,56 @@ def test_full_disk_is_refused_in_one_line_and_leaves_nothing(tmp_path):
         assert not [path for path in out.iterdir() if path.suffix in (".h5", ".part") or path.name == "manifest.csv"]
 
 
+def grow(folder, rows: list[dict]) -> list[dict]:
+    """Two more files and lines, one file with other content and the old date, one under a new name."""
+    before = (folder / "audio/u03.wav").stat()
+    soundfile.write(folder / "audio/v00.wav", tone(0.4, hertz=333), 16_000)
+    soundfile.write(folder / "audio/a00.flac", tone(0.5, 44_100, 2000), 44_100)
+    soundfile.write(folder / "audio/u03.wav", tone(0.33, hertz=123), 16_000)
+    os.utime(folder / "audio/u03.wav", ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = (folder / "audio/u03.wav").stat()
+    assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    (folder / "audio/u05.wav").rename(folder / "audio/w05.wav")
+    rows = [row | {"file": row["file"].replace("u05", "w05")} for row in rows]
+    rows += [rows[0] | {"file": "v00.wav"}, rows[1] | {"file": "a00.flac"}]
+    write_table(folder, rows)
+    return rows
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_corpus_that_grew_decodes_only_what_is_new(tmp_path, workers):
+    rows = make_corpus(tmp_path)
+    write_params(tmp_path, ingest={"workers": workers})
+    ingest(tmp_path)
+    assert "12 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    for path in (tmp_path / "out").iterdir():
+        path.unlink()  # as Snakemake does
+    grow(tmp_path, rows)
+    ingest(tmp_path)
+    assert "4 files to decode, 10 known from before" in (tmp_path / "ingest.log").read_text()
+    grown = {name: (tmp_path / "out" / name).read_bytes() for name in ("manifest.csv", "audio.h5")}
+    shutil.rmtree(tmp_path / "data")
+    ingest(tmp_path)
+    assert "14 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert grown == {name: (tmp_path / "out" / name).read_bytes() for name in grown}
+
+
+def test_what_is_known_takes_no_space_and_is_not_believed_when_it_does_not_fit(tmp_path):
+    make_corpus(tmp_path, sessions=1)
+    ingest(tmp_path)
+    (copy,) = (tmp_path / "data/scratch/ingest").glob("*.h5")
+    assert copy.samefile(tmp_path / "out/audio.h5")
+    write_params(tmp_path, ingest={"min_seconds": 0.2})
+    ingest(tmp_path)
+    assert "4 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    wanted = (tmp_path / "out/audio.h5").read_bytes()
+    (copy,) = (tmp_path / "data/scratch/ingest").glob("*.h5")
+    copy.unlink()
+    copy.write_bytes(wanted[:3000])
+    assert "not a whole audio store" in ingest(tmp_path)
+    assert (tmp_path / "out/audio.h5").read_bytes() == wanted
+
+
 def fake_ravdess(folder) -> None:
     for name in ravdess.expected():
         path = folder / f"Actor_{name[-2:]}" / f"{name}.wav"
@@ -216,17 +267,18 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     actor = tmp_path / "Actor_01"
     for extra in ("03-02-01-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "._03-01-01-01-01-01-01.wav"):
         (actor / extra).touch()  # song, video, a Mac's shadow
-    rows, paths = ravdess.utterances(settings, "corpora.r")
-    assert len(rows) == len(paths) == 1440
+    rows, paths, departures = ravdess.utterances(settings, "corpora.r")
+    assert len(rows) == len(paths) == 1440 and not departures
     assert set(Counter(row["speaker"] for row in rows).values()) == {60}
     row = next(row for row in rows if row["utterance"] == "03-01-06-02-02-01-12")
     wanted = {"speaker": "12", "gender": "female", "emotion": "fearful", "intensity": "strong", "repetition": "01"}
     assert wanted.items() <= row.items() and row["text"] == "Dogs are sitting by the door"
     (actor / "03-01-01-01-01-01-01.wav").unlink()
-    with pytest.raises(UserError, match=r"1439 speech files .*03-01-01-01-01-01-01 is missing"):
+    with pytest.raises(UserError, match=r"03-01-01-01-01-01-01 is missing; files: 1,439 where the release has 1,440"):
         ravdess.utterances(settings, "corpora.r")
     part = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path), partial=True))
-    assert len(ravdess.utterances(part, "corpora.r")[0]) == 1439
+    rows, _, departures = ravdess.utterances(part, "corpora.r")
+    assert len(rows) == 1439 and departures[1].utterance == "03-01-01-01-01-01-01"
     (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
     with pytest.raises(UserError, match="not a RAVDESS name of this actor"):
         ravdess.utterances(part, "corpora.r")

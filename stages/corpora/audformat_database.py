@@ -1,0 +1,86 @@
+"""A database in audformat (github.com/audeering/audformat), the exchange format of audEERING's corpora.
+
+A folder with ``db.yaml``, tables beside it and media below. Which table columns are which of the manifest's is said
+in the parameters, ``table/column``; where a scheme's labels hold more (a speaker's gender), ``table/column/field``.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from stages.corpora import release
+from stages.corpora.manifest import DIMENSIONS
+from stages.corpora.release import Departure, Found
+from stages.errors import UserError
+from stages.settings import Section, nearest, setting
+
+
+class AudformatDatabase(Section):
+    """Any database whose tables are filewise: a row per audio file."""
+
+    reader: Literal["audformat"] = setting("audformat", "how the corpus is laid out")
+    path: str = setting("data/raw/audformat", "folder holding db.yaml")
+    columns: dict[str, str] = setting(
+        {"emotion": "emotion/emotion", "speaker": "files/speaker", "gender": "files/speaker/gender"},
+        "manifest column: table/column, or table/column/field for a field of the scheme's labels; others are kept",
+    )
+    partial: bool = setting(False, "admit listed files that are not there, listed in quarantine.csv; refused else")
+
+
+def provides(values: dict) -> set[str]:
+    """The labels that the corpus has."""
+    return set(values["columns"])
+
+
+def utterances(settings: AudformatDatabase, key: str) -> Found:
+    """Every file of the tables that are asked; an utterance is named by its path in the database, without suffix.
+
+    Raises
+    ------
+    UserError
+        No database there, no such table, column or field, a segmented table, an unknown gender, or missing files.
+    """
+    import audformat
+
+    root = release.folder(settings.path, key, "give the folder of an audformat database")
+    if not (root / "db.yaml").is_file():
+        raise UserError(f"{key}.path: no db.yaml in {root}; give the folder of an audformat database")
+    database = audformat.Database.load(str(root))
+    rows: dict[str, dict[str, Any]] = {}
+    for name, source in settings.columns.items():
+        for file, value in _values(database, source, f"{key}.columns.{name}").items():
+            utterance = str(Path(file).with_suffix("")).replace("/", "-")
+            row = rows.setdefault(utterance, {"utterance": utterance, "file": Path(file).as_posix()})
+            row[name] = _plain(value, name, f"{key}.columns.{name}")
+    audio = {name: root / row["file"] for name, row in rows.items() if (root / row["file"]).is_file()}
+    departures = [Departure(name, "", "in the tables, but without audio") for name in sorted(set(rows) - set(audio))]
+    present = {name: rows[name] for name in audio}
+    return release.whole(present, audio, departures, {}, settings.partial, key, root)
+
+
+def _values(database, source: str, where: str) -> dict:
+    """Values by file of ``table/column`` or ``table/column/field``."""
+    table, _, rest = source.partition("/")
+    column, _, field = rest.partition("/")
+    if table not in database.tables:
+        raise UserError(f"{where}: no table '{table}'{nearest(table, database.tables)}")
+    if database.tables[table].type != "filewise":
+        raise UserError(f"{where}: table '{table}' is segmented; cut the audio into a file per segment first")
+    if column not in database.tables[table].columns:
+        raise UserError(f"{where}: no column '{column}'{nearest(column, database.tables[table].columns)}")
+    try:
+        frame = database[table].get(map={column: field} if field else None)
+    except (ValueError, KeyError):
+        raise UserError(f"{where}: the labels of '{column}' have no field '{field}'; correct it") from None
+    return frame[field or column].to_dict()
+
+
+def _plain(value: Any, name: str, where: str) -> Any:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    if name in DIMENSIONS:
+        return float(value)
+    if name == "gender" and value not in ("female", "male"):
+        return ""
+    return value.item() if hasattr(value, "item") else value

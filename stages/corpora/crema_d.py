@@ -1,0 +1,150 @@
+"""CREMA-D: 91 actors, twelve sentences, acted emotion and the votes of some 2,400 raters (Cao et al. 2014).
+
+``AudioWAV/1001_DFA_ANG_XX.wav`` is actor, sentence, acted emotion and level. doi:10.1109/TAFFC.2014.2336244; ODbL 1.0;
+github.com/CheyneyComputerScience/CREMA-D, whose audio lies in Git LFS, so no archive with a known digest exists.
+"""
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Literal
+
+from stages.corpora import release
+from stages.corpora.fetch import Archive
+from stages.corpora.ratings import Rating, shares
+from stages.corpora.release import Departure, Found
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+EMOTIONS = {"A": "angry", "D": "disgust", "F": "fearful", "H": "happy", "N": "neutral", "S": "sad"}
+"""By the letter in the vote tables, which is the first of the name's three."""
+SENTENCES = {
+    "IEO": "It's eleven o'clock",
+    "TIE": "That is exactly what happened",
+    "IOM": "I'm on my way to the meeting",
+    "IWW": "I wonder what this is about",
+    "TAI": "The airplane is almost full",
+    "MTI": "Maybe tomorrow it will be cold",
+    "IWL": "I would like a new alarm clock",
+    "ITH": "I think I have a doctor's appointment",
+    "DFA": "Don't forget a jacket",
+    "ITS": "I think I've seen this before",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
+LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
+CLIPS, ACTORS = 7442, 91
+MISSPELT = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
+SILENT = {"1076_MTI_SAD_XX": "no signal in the release itself"}
+MODES = {1: "voice", 2: "face", 3: "audiovisual"}
+"""What raters saw and heard, by the first digit of a vote's id."""
+
+_NAME = re.compile(r"(1\d{3})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX)")
+
+
+class CremaD(Section):
+    """A clone of the repository: AudioWAV/, VideoDemographics.csv and processedResults/."""
+
+    reader: Literal["crema-d"] = setting("crema-d", "how the corpus is laid out")
+    path: str = setting("data/raw/CREMA-D", "folder holding AudioWAV; downloaded there from the archives if absent")
+    label: Literal["acted", "voice", "face", "audiovisual"] = setting(
+        "acted", "column that is the emotion: what was acted, or the majority of those who heard, saw, or did both"
+    )
+    archives: list[Archive] = setting([], "where to download it from; none is known, give your own mirror's")
+    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+
+
+LICENCE = "Open Database License 1.0 (ODbL); cite Cao et al. 2014"
+
+
+def provides(values: dict) -> set[str]:
+    """The labels that the corpus has."""
+    return {"speaker", "gender", "text", "emotion"}
+
+
+def utterances(settings: CremaD, key: str) -> Found:
+    """Every clip but the one without signal.
+
+    Columns beyond the manifest's: sentence, intensity, acted, voice, face and audiovisual (the majority of each kind of
+    rater, empty where it is tied), votes_<class> and raters (of those who only heard), age, race, ethnicity.
+
+    Raises
+    ------
+    UserError
+        No such folder, a name or table out of the format, Git LFS pointers instead of audio, or other counts.
+    """
+    clone = "clone github.com/CheyneyComputerScience/CREMA-D with git-lfs there, or give an archive in archives:"
+    root = release.folder(settings.path, key, clone)
+    audio = {MISSPELT.get(name, name): path for name, path in release.by_stem(root.glob("AudioWAV/*.wav"), key).items()}
+    for path in list(audio.values())[:1]:
+        if path.read_bytes()[:24] == b"version https://git-lfs.":
+            raise UserError(f"{path}: a Git LFS pointer, not audio; run 'git lfs pull' in {root}")
+    people = {row["ActorID"]: row for row in release.table(root / "VideoDemographics.csv", ("ActorID", "Sex"))}
+    votes = _votes(root / "processedResults" / "tabulatedVotes.csv")
+    ratings = _ratings(root)
+    known = [Departure(name, str(audio[name]), reason) for name, reason in SILENT.items() if name in audio]
+    departures = [Departure(name, "", "has votes, but no audio") for name in sorted(set(votes) - set(audio))]
+    departures += [Departure(name, str(audio[name]), "has no votes") for name in sorted(set(audio) - set(votes))]
+    rows = {}
+    for name in sorted(set(audio) - set(SILENT)):
+        rows[name] = _row(name, votes[name], people, settings.label, audio[name], root)
+        rows[name]["ratings"] = ratings.get(name, [])
+    actors = len({row["speaker"] for row in rows.values()})
+    counts = {"clips": (len(audio), CLIPS), "actors": (actors, ACTORS)}
+    return release.whole(rows, audio, departures, counts, settings.partial, key, root, known)
+
+
+def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: Path, root: Path) -> dict:
+    parts = _NAME.fullmatch(name)
+    if not parts or parts[2] not in SENTENCES:
+        raise UserError(f"{path}: not a CREMA-D name; move the file out of AudioWAV")
+    person = people.get(parts[1])
+    if person is None:
+        raise UserError(f"{root / 'VideoDemographics.csv'}: no actor {parts[1]}; take the release's own file")
+    heard = [(EMOTIONS[letter],) for letter, count in votes["voice"].items() for _ in range(count)]
+    labels = {"acted": EMOTIONS[parts[3][0]]} | {mode: _majority(votes[mode]) for mode in MODES.values()}
+    return {
+        "utterance": name,
+        "speaker": parts[1],
+        "gender": person["Sex"].lower(),
+        "text": SENTENCES[parts[2]],
+        "emotion": labels[label],
+        "sentence": parts[2],
+        "intensity": LEVELS[parts[4]],
+        **labels,
+        **shares(heard, tuple(EMOTIONS.values())),
+        **{name.lower(): person.get(name) or "" for name in ("Age", "Race", "Ethnicity")},
+        "file": path.relative_to(root).as_posix(),
+    }
+
+
+def _majority(votes: Counter) -> str:
+    best = votes.most_common(2)
+    if not best or best[0][1] == 0 or (len(best) > 1 and best[1][1] == best[0][1]):
+        return ""
+    return EMOTIONS[best[0][0]]
+
+
+def _votes(path: Path) -> dict[str, dict[str, Counter]]:
+    """Votes by clip and kind of rater."""
+    found: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
+    for row in release.table(path, (*EMOTIONS, "fileName")):
+        number = next(iter(row.values()))
+        name = Path(row["fileName"]).stem
+        mode = MODES.get(int(number) // 100_000)
+        if mode is None:
+            raise UserError(f"{path}: {name}: {number}: no kind of rater; take the release's own file")
+        found[MISSPELT.get(name, name)][mode].update({letter: int(row[letter]) for letter in EMOTIONS})
+    return found
+
+
+def _ratings(root: Path) -> dict[str, list[Rating]]:
+    """Single raters who only heard, from finishedResponses.csv where it is; unverified, with distracted answers."""
+    path, found = root / "finishedResponses.csv", defaultdict(list)
+    if path.is_file():
+        columns = ("sessionNums", "queryType", "clipName", "respEmo")
+        for row in release.table(path, columns):
+            name, letter = Path(row["clipName"]).stem, row["respEmo"][:1]
+            if row["queryType"] == "1" and letter in EMOTIONS:
+                found[MISSPELT.get(name, name)].append(Rating(row["sessionNums"], (EMOTIONS[letter],)))
+    return found

@@ -1,0 +1,140 @@
+"""IEMOCAP: five dyadic sessions, ten actors, scripted and improvised (Busso et al. 2008).
+
+Labels stand in ``SessionN/dialog/EmoEvaluation/<dialogue>.txt``, a block per turn: its header with the consensus, one
+line ``C-<rater>`` of categories and one ``A-<rater>`` of attributes (1-5) per rater. The files in Categorical/ and
+Attribute/ repeat these lines. Raters E* are external and make the consensus, F1 and M1 are the speaker's own verdict,
+which is in ratings.csv but has no vote. doi:10.1007/s10579-008-9076-6. Unverified: written to descriptions of the
+layout, for the corpus is licensed.
+"""
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Literal
+
+from stages.corpora import release
+from stages.corpora.ratings import Rating, shares
+from stages.corpora.release import Departure, Found
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+EMOTIONS = {
+    **{"ang": "angry", "hap": "happy", "exc": "excited", "sad": "sad", "neu": "neutral", "fru": "frustrated"},
+    **{"fea": "fearful", "sur": "surprised", "dis": "disgust", "oth": "other", "xxx": ""},
+}
+"""By the consensus' code; ``xxx`` is no agreement."""
+CLASSES = tuple(name for name in EMOTIONS.values() if name)
+LICENCE = "licensed for research by the University of Southern California; cite Busso et al. 2008"
+TURNS = 10_039
+FOUR = {"Session1": 1085, "Session2": 1023, "Session3": 1151, "Session4": 1031, "Session5": 1241}
+"""Turns of angry, happy with excited, neutral and sad."""
+OF_CLASS = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
+
+_TURN = re.compile(r"\[([\d.]+) - ([\d.]+)\]\t(\S+)\t(\w+)\t\[([\d.]+), ([\d.]+), ([\d.]+)\]")
+_NAME = re.compile(r"(Ses0([1-5])[FM]_(\w+))_([FM])\d+")
+_RATING = re.compile(r"([CA])-(\w+):\s*([^\t(]*)")
+_ATTRIBUTE = re.compile(r"(val|act|dom)\s+(\d+(?:\.\d+)?)")
+_SPOKEN = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]: *(.*)")
+_TAG = re.compile(r"\[[^\]]*\]")
+
+
+class Iemocap(Section):
+    """The folder ``IEMOCAP_full_release`` with Session1 to Session5."""
+
+    reader: Literal["iemocap"] = setting("iemocap", "how the corpus is laid out")
+    path: str = setting("data/raw/IEMOCAP_full_release", "folder holding Session1 to Session5")
+    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+
+
+def provides(values: dict) -> set[str]:
+    """The labels that the corpus has."""
+    return {"speaker", "gender", "session", "text", "emotion", "arousal", "valence", "dominance"}
+
+
+def utterances(settings: Iemocap, key: str) -> Found:
+    """Every labelled turn that has audio.
+
+    Columns beyond the manifest's: dialogue, scenario (script or improvisation), start and end in the dialogue (s),
+    text_tagged (the transcript before tags such as [LAUGHTER] were taken out), votes_<class>, raters.
+
+    Raises
+    ------
+    UserError
+        No such folder, a label file out of the format, a turn labelled twice, or not the release's counts.
+    """
+    apply = "apply at https://sail.usc.edu/iemocap/iemocap_release.htm, then give the path of IEMOCAP_full_release"
+    root = release.folder(settings.path, key, f"IEMOCAP is licensed: {apply}")
+    audio = release.by_stem(root.glob("Session[1-5]/sentences/wav/*/*.wav"), key)
+    rows: dict[str, dict] = {}
+    for path in release.visible(root.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
+        spoken = _transcripts(path.parents[1] / "transcriptions" / path.name)
+        for row in _turns(path):
+            if row["utterance"] in rows:
+                raise UserError(f"{path}: {row['utterance']}: labelled in an earlier file too; keep one of them")
+            rows[row["utterance"]] = row | _text(spoken.get(row["utterance"], ""))
+    departures = [Departure(u, "", "labelled, but without audio") for u in sorted(set(rows) - set(audio))]
+    departures += [Departure(u, str(audio[u]), "audio without a label") for u in sorted(set(audio) - set(rows))]
+    rows = {name: row for name, row in rows.items() if name in audio}
+    for name, row in rows.items():
+        row["file"] = audio[name].relative_to(root).as_posix()
+    return release.whole(rows, audio, departures, _counts(rows), settings.partial, key, root)
+
+
+def _counts(rows: dict[str, dict]) -> dict[str, tuple[int, int]]:
+    merged = {name: "happy" if row["emotion"] == "excited" else row["emotion"] for name, row in rows.items()}
+    four = Counter(rows[name]["session"] for name, emotion in merged.items() if emotion in OF_CLASS)
+    found = Counter(merged.values())
+    counts = {f"{session}, four classes": (four[session], count) for session, count in FOUR.items()}
+    counts |= {f"class {name}": (found[name], count) for name, count in OF_CLASS.items()}
+    return counts | {"turns": (len(rows), TURNS)}
+
+
+def _turns(path: Path):
+    """The blocks of a label file as rows."""
+    for block in re.split(r"\n\s*\n", release.text(path).replace("\r\n", "\n")):
+        lines = block.strip("\n").split("\n")
+        if not lines[0].startswith("["):
+            continue
+        turn = _TURN.match(lines[0])
+        name = turn and _NAME.fullmatch(turn[3])
+        if not name or turn[4] not in EMOTIONS:
+            raise UserError(f"{path}: '{lines[0][:80]}' is no turn of IEMOCAP; take the release's own file")
+        ratings = _ratings(lines[1:])
+        yield {
+            "utterance": turn[3],
+            "speaker": f"Ses0{name[2]}{name[4]}",
+            "gender": {"F": "female", "M": "male"}[name[4]],
+            "session": f"Session{name[2]}",
+            "dialogue": name[1],
+            "scenario": name[3],
+            "start": turn[1],
+            "end": turn[2],
+            "emotion": EMOTIONS[turn[4]],
+            **{dimension: float(turn[i]) for i, dimension in ((6, "arousal"), (5, "valence"), (7, "dominance"))},
+            **shares((rating.emotion for rating in ratings if rating.rater.startswith("E")), CLASSES),
+            "ratings": ratings,
+        }
+
+
+def _ratings(lines: list[str]) -> list[Rating]:
+    found: dict[str, dict] = defaultdict(dict)
+    for line in lines:
+        if rating := _RATING.match(line):
+            kind, rater, said = rating.groups()
+            if kind == "C":
+                words = (word.strip().lower()[:3] for word in said.split(";") if word.strip())
+                found[rater]["emotion"] = tuple(dict.fromkeys(EMOTIONS.get(word) or "other" for word in words))
+            else:
+                values = {name: float(value) for name, value in _ATTRIBUTE.findall(said)}
+                dimensions = {"act": "arousal", "val": "valence", "dom": "dominance"}
+                found[rater] |= {dimensions[name]: value for name, value in values.items()}
+    return [Rating(rater, **found[rater]) for rater in sorted(found)]
+
+
+def _transcripts(path: Path) -> dict[str, str]:
+    lines = release.text(path).splitlines() if path.is_file() else []
+    return {spoken[1]: spoken[2].strip() for line in lines if (spoken := _SPOKEN.match(line))}
+
+
+def _text(tagged: str) -> dict[str, str]:
+    return {"text": " ".join(_TAG.sub(" ", tagged).split()), "text_tagged": tagged}

@@ -1,0 +1,126 @@
+"""MSP-Podcast, releases 1.6, 1.10, 1.11 and 1.12 (Lotfian and Busso 2019, doi:10.1109/TAFFC.2017.2736999).
+
+A release's own folder has Audios/, Labels/, Transcripts/ and Partitions.txt. Release 1.12 also carries the labels of
+earlier ones (``Previous_releases_information/previous_releases_info/v1.6/label/``) and the files taken out since
+(``.../files_removed_from_prev_versions/``), so an earlier release is rebuilt from it. Unverified: written to the
+layout as public code and the release's readme describe it, the corpus is licensed.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from stages.corpora import msp_raters, release
+from stages.corpora.msp_raters import CLASSES
+from stages.corpora.ratings import Rating, shares
+from stages.corpora.release import Departure, Found
+from stages.errors import UserError
+from stages.settings import Section, setting
+
+EMOTIONS = dict(zip("ASHUFDCNOX", (*CLASSES, ""), strict=True))
+"""By the consensus' code; X is no agreement."""
+LICENCE = "licensed by the University of Texas at Dallas; cite Lotfian and Busso 2019"
+SPLITS = {
+    "1.6": {"Train": 34_280, "Development": 5_958, "Test1": 10_124},
+    "1.10": {"Train": 63_076, "Development": 10_999, "Test1": 16_903, "Test2": 13_289},
+    "1.11": {"Train": 84_030, "Development": 19_815, "Test1": 30_647, "Test2": 14_815, "Test3": 2_347},
+}
+"""Turns: 1.6 as Srinivasan 2022 prints them, 1.11 by the corpus' page; those of 1.10 are unverified."""
+TURNS = {"1.6": 50_362, "1.10": 104_267, "1.11": 151_654, "1.12": 207_136}
+COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
+OLD = "Previous_releases_information"
+
+
+class MspPodcast(Section):
+    """The folder of a release, or of 1.12 to rebuild an earlier one from."""
+
+    reader: Literal["msp-podcast"] = setting("msp-podcast", "how the corpus is laid out")
+    path: str = setting("data/raw/MSP-PODCAST-Publish-1.12", "folder holding Audios and Labels")
+    version: Literal["1.6", "1.10", "1.11", "1.12"] = setting("1.12", "release whose labels and splits are read")
+    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+
+
+def provides(values: dict) -> set[str]:
+    """The labels that the corpus has."""
+    return {"speaker", "gender", "text", "emotion", "arousal", "valence", "dominance", "split"}
+
+
+def utterances(settings: MspPodcast, key: str) -> Found:
+    """Every turn of the release that has audio; ``split`` is the release's own.
+
+    Turns that only the partition lists (Test3) have no labels. Columns beyond the manifest's: votes_<class> of the
+    raters' primary classes, raters, consensus (the release's code, X where there is no agreement).
+
+    Raises
+    ------
+    UserError
+        No such folder, no labels of this version in it, a table out of the format, or not the release's counts.
+    """
+    page = "http://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html"
+    root = release.folder(settings.path, key, f"MSP-Podcast is licensed: apply at {page}, then give its folder")
+    labels = _labels(root, settings.version, key)
+    removed = (root / OLD / "files_removed_from_prev_versions").glob("*/*.wav")
+    audio = {path.stem: path for path in release.visible(removed)} if labels.parent != root else {}
+    audio |= {path.stem: path for path in release.visible((root / "Audios").glob("*.wav"))}
+    ratings = msp_raters.ratings(labels)
+    rows = {}
+    for row in release.table(next(_existing(labels, ("labels_consensus.csv", "labels_concensus.csv"))), COLUMNS):
+        name = Path(row["FileName"]).stem
+        rows[name] = _row(name, row, ratings.get(name, []), labels)
+    for name, split in _partition(labels, root).items():
+        unlabelled = {"utterance": name, "split": split} | shares((), CLASSES)
+        rows.setdefault(name, unlabelled | {"speaker": "", "gender": ""})
+    missing = f"in release {settings.version}, but without audio"
+    departures = [Departure(name, "", missing) for name in set(rows) - set(audio)]
+    present = {name: row for name, row in rows.items() if name in audio}
+    for name, row in present.items():
+        transcript = root / "Transcripts" / f"{name}.txt"
+        row["text"] = " ".join(release.text(transcript).split()) if transcript.is_file() else ""
+        row["file"] = audio[name].relative_to(root).as_posix()
+    split = Counter(row["split"] for row in present.values())
+    counts = {f"split {name}": (split[name], count) for name, count in SPLITS.get(settings.version, {}).items()}
+    counts["turns"] = (len(present), TURNS[settings.version])
+    return release.whole(present, audio, departures, counts, settings.partial, key, root)
+
+
+def _existing(folder: Path, names: tuple[str, ...]):
+    return (folder / name for name in names if (folder / name).is_file())
+
+
+def _labels(root: Path, version: str, key: str) -> Path:
+    """The folder with the labels of ``version``: the earlier release's where there are such, else the own ones."""
+    old = root / OLD / "previous_releases_info" / f"v{version}"
+    tried = [base / name for base in (old, root) for name in ("Labels", "labels", "label")]
+    for folder in tried:
+        if next(_existing(folder, ("labels_consensus.csv", "labels_concensus.csv")), None):
+            return folder
+    raise UserError(
+        f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; see {key}.version"
+    )
+
+
+def _row(name: str, row: dict[str, str], ratings: list[Rating], labels: Path) -> dict:
+    if row["EmoClass"] not in EMOTIONS:
+        raise UserError(f"{labels}: {name}: EmoClass: '{row['EmoClass']}' is none of {' '.join(EMOTIONS)}; correct it")
+    known = {name: "" if row[name] in ("Unknown", "") else row[name] for name in ("SpkrID", "Gender")}
+    return {
+        "utterance": name,
+        "speaker": known["SpkrID"],
+        "gender": known["Gender"].lower(),
+        "emotion": EMOTIONS[row["EmoClass"]],
+        **{
+            column: release.number(row[given], f"{labels}: {name}: {given}")
+            for column, given in (("arousal", "EmoAct"), ("valence", "EmoVal"), ("dominance", "EmoDom"))
+        },
+        "split": row["Split_Set"].replace("Validation", "Development"),
+        "consensus": row["EmoClass"],
+        **shares((rating.emotion for rating in ratings), CLASSES),
+        "ratings": ratings,
+    }
+
+
+def _partition(labels: Path, root: Path) -> dict[str, str]:
+    """Split by turn, from lines such as ``Test3; MSP-PODCAST_test3_0001.wav`` of the release's own partition."""
+    path = next(_existing(root, ("Partitions.txt", "Partition.txt")), None) if labels.parent == root else None
+    pairs = (line.split(";") for line in release.text(path).splitlines()) if path else ()
+    return {Path(pair[1].strip()).stem: pair[0].strip() for pair in pairs if len(pair) == 2}
