@@ -3,13 +3,15 @@
 Training reads the ground-truth text, testing the model's own CTC output (greedy), as in the paper.
 """
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import EMOTION, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Cmgi(System):
@@ -31,7 +33,7 @@ class Cmgi(System):
     heavy: ClassVar = True
 
 
-def train(row: Cmgi, inputs: Inputs, fold, seed: int, unit):
+def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
     import torch
 

@@ -1,12 +1,14 @@
 """Controls that hear nothing: the majority class (or mean rating), and a model of the duration alone."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import TASK, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Control(System):
@@ -20,7 +22,7 @@ class Control(System):
     deterministic: ClassVar = True
 
 
-def train(row: Control, inputs: Inputs, fold, seed: int, unit):
+def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], no arrays to keep, notes."""
     examples = inputs.examples
     y = examples.targets[fold.train]

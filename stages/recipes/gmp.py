@@ -1,12 +1,14 @@
 """Pan 2024 (GMP-ATL), stage 3: the retrained encoder fine-tuned with additive-margin softmax."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import EMOTION, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Gmp(System):
@@ -28,7 +30,7 @@ class Gmp(System):
     heavy: ClassVar = True
 
 
-def train(row: Gmp, inputs: Inputs, fold, seed: int, unit):
+def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 

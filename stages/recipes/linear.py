@@ -3,14 +3,15 @@
 Layer (one, or all side by side) and strength are chosen on the validation speakers, anew in every fold.
 """
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.frames import Frames
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import TASK, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Linear(System):
@@ -24,8 +25,10 @@ class Linear(System):
     deterministic: ClassVar = True
 
 
-def train(row: Linear, inputs: Inputs, fold, seed: int, unit):
+def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""
+    from stages.recipes.frames import Frames
+
     examples, store = inputs.examples, inputs.speech
     layers = [name for name in store.layers if name.isdigit()]
     frames = Frames(store, inputs.rows(store), layers, 0, 0)

@@ -1,12 +1,14 @@
 """Pepino 2021: a small network on a trainable average of a frozen encoder's layers."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import EMOTION, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Probe(System):
@@ -32,7 +34,7 @@ class Probe(System):
     inputs: ClassVar = ("speech",)
 
 
-def train(row: Probe, inputs: Inputs, fold, seed: int, unit):
+def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 

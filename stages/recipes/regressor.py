@@ -1,12 +1,14 @@
 """de Oliveira 2023: speech encoder and (optionally) text encoder fine-tuned together for the dimensions."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import DIMENSIONS, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Regressor(System):
@@ -25,7 +27,7 @@ class Regressor(System):
     heavy: ClassVar = True
 
 
-def train(row: Regressor, inputs: Inputs, fold, seed: int, unit):
+def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 

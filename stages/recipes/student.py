@@ -4,13 +4,15 @@ The residual of utterance i in dimension j is r = w y_teacher + b - y, with w an
 rows (equation 8); where any |r| exceeds ``gate`` standard deviations, the embedding loss leaves the utterance out.
 """
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import DIMENSIONS, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Student(System):
@@ -63,7 +65,7 @@ def gate_open(predicted: np.ndarray, true: np.ndarray, train: np.ndarray, limit:
     return kept, notes
 
 
-def train(row: Student, inputs: Inputs, fold, seed: int, unit):
+def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
     import torch
 

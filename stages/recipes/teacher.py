@@ -1,12 +1,14 @@
 """Srinivasan 2022's multimodal teacher: frozen speech and text features, GRUs, CCC loss (rows 8 to 9 of Table 2)."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.inputs import Inputs
 from stages.recipes.system import DIMENSIONS, System
 from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
 
 
 class Teacher(System):
@@ -25,7 +27,7 @@ class Teacher(System):
     inputs: ClassVar = ("speech", "text")
 
 
-def train(row: Teacher, inputs: Inputs, fold, seed: int, unit):
+def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored``, the model's arrays with what the teacher says of every utterance, notes.
 
     Besides ``model/...`` the arrays hold ``teacher/embedding`` [utterances, embedding] and ``teacher/predicted``

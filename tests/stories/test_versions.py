@@ -103,7 +103,7 @@ def test_an_experiment_runs_only_its_row_and_compares(repository):
     assert {name.partition("@")[2] for name in ran(done.stdout)} == {"default-linear", "default"}
     assert len(ran(done.stdout)) == 3
     assert "weak" in repository.dvc("exp", "show", "--csv").stdout
-    difference = json.loads(repository.dvc("metrics", "diff", "--json", "HEAD", "weak").stdout)["diff"]
+    difference = json.loads(repository.dvc("metrics", "diff", "--json", "HEAD", "weak").stdout)
     changed = difference["data/report/default/metrics.json"]
     assert {key.split(".")[0] for key in changed} == {"linear"}
 
