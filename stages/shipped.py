@@ -132,8 +132,8 @@ DEFAULT = [
     "pan2024-gmp-ams",
 ]
 SMALL = {
-    "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10},
-    "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10},
+    "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
+    "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
     "deoliveira2023-distil-text": {"learning_rate": 1e-3, "epochs": 12},
     "srinivasan2022-teacher": {
         "hidden": 32,
@@ -159,9 +159,9 @@ SMALL = {
         "batch": 16,
         "accumulate": 1,
         "stage1_freeze_cnn": True,
-        "epochs": [8, 8],
+        "epochs": [4, 6],
     },
-    "pan2024-gmp-ams": {"start": "gmp-small", "hidden": 64, "learning_rate": 1e-3, "batch": 16, "epochs": 12},
+    "pan2024-gmp-ams": {"start": "gmp-small", "hidden": 64, "learning_rate": 1e-3, "batch": 16, "epochs": 8},
 }
 STUDIES = {
     "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1]),
