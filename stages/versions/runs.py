@@ -1,6 +1,7 @@
 """Runs and DVC's record of them: a job for ``dvc repro``, the commit after Snakemake, the sync after a checkout."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,15 +24,18 @@ PENDING = Path(".snakemake/uncommitted.json")
 
 HOOK = """\
 #!/bin/sh
-[ "$3" = 1 ] && [ "$1" != "$2" ] && exec python -m stages.versions sync
+[ "$3" = 1 ] && [ "$1" != "$2" ] || exit 0
+python=.venv/bin/python
+[ -x $python ] || python=python
+exec $python -m stages.versions sync
 """
 
 
 def job(rule: str, outputs: list[str]) -> None:
     """Become Snakemake running one job whose inputs are there: what a stage of dvc.yaml does. Never returns."""
     processes.die_with_parent()
-    command = ["snakemake", "--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all"]
-    os.execvp(command[0], [*command, "--allowed-rules", rule, "--", *outputs])
+    how = ("--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", "--allowed-rules", rule)
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *how, "--", *outputs])
 
 
 def structure() -> None:
@@ -99,10 +103,6 @@ def commit_pending() -> None:
 @contextmanager
 def _quiet():
     """DVC without its progress bars and hints."""
-    import logging
-
-    from dvc.progress import Tqdm  # noqa: F401  (sets up its logger before it is quietened)
-
     logger = logging.getLogger("dvc")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -144,7 +144,7 @@ def sync() -> str:
     """
     if not LOCK.exists():
         raise UserError("dvc.lock: no such file, so there is nothing to take in; run `make`")
-    _dvc("checkout", "--quiet", "--force", check=False)
+    _dvc("checkout", "--quiet", check=False)
     stale = raw_status()
     if stale:
         first, entries = next(iter(stale.items()))
@@ -152,7 +152,8 @@ def sync() -> str:
             f"{first}: {'; '.join(_changes(entries))}: {len(stale)} stages are not what dvc.lock says. Fetch what is"
             " missing with `dvc pull`, or make what is stale with `dvc repro` or `make`; nothing was marked as current"
         )
-    command = ["snakemake", "--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--quiet", "all"]
+    how = ("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--quiet", "all")
+    command = [sys.executable, "-m", "snakemake", *how]
     done = subprocess.run(command, env=os.environ | {snakefile.UNCHECKED: "1"}, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"snakemake --touch: {' '.join((done.stderr or done.stdout).split())}")
@@ -172,7 +173,7 @@ def hook() -> str:
         raise UserError("hook: this folder is not a git repository; `git init` it first")
     path = Path(done.stdout.strip()) / "post-checkout"
     if path.exists() and path.read_text() != HOOK:
-        raise UserError(f"{path}: there is a hook already; add this to it: {HOOK.splitlines()[-1]}")
+        raise UserError(f"{path}: there is a hook already; add to it: python -m stages.versions sync")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HOOK)
     path.chmod(0o755)

@@ -30,7 +30,7 @@ EDITS = {
     "a seed more": ({f"{STUDY}/seeds": [1, 2]}, [*CHAIN, *SYSTEMS, "report default"]),
     "validation speakers of the protocol": ({"protocols/sessions/validation": 2}, ["protocol planted-sessions"]),
     "layers of an encoder": (
-        {"encoders/hubert-small/layers": ["all", "conv", "last"]},
+        {"encoders/hubert-small/layers": ["0", "1", "2", "conv"]},
         [
             *("features planted-hubert-small", *CHAIN),
             *("train default-pan2024-gmp-ams", "distill default-srinivasan2022-cts"),

@@ -55,13 +55,13 @@ def test_both_tools_are_quiet_after_a_run_of_either_and_an_edit_taken_back_runs_
     assert quiet(repository)
 
 
-def test_older_commit_and_sync(repository):
+def test_older_commit_is_taken_in_by_the_hook(repository):
     repository.set({"systems/linear/strengths": [0.01]})
     repository.snakemake()
     assert quiet(repository)
     repository.commit("second")
+    repository.versions("hook")
     repository.git("checkout", "--quiet", "HEAD~1")
-    repository.versions("sync")
     assert quiet(repository)
     repository.set({"systems/majority/row": "another"})
     assert stale(repository) == {"train", "evaluate", "report"}
