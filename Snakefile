@@ -24,7 +24,8 @@ configfile: "params.yaml"
 
 try:
     plan = Plan(params.checked("params.yaml"))
-    runs.refuse_foreign()
+    if workflow.is_main_process:
+        runs.refuse_foreign()
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
 

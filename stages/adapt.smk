@@ -21,7 +21,7 @@ rule adapt:
     params:
         reads=lambda w: plan.chain_reads("adapt", w.study, w.name),
         code=code.digest("stages.adapt"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"], ""),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.adapt --log {log} --study {wildcards.study} --name {wildcards.name}"

@@ -21,7 +21,7 @@ rule cluster:
     params:
         reads=lambda w: plan.chain_reads("cluster", w.study, w.name),
         code=code.digest("stages.cluster"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["cluster"][w.name]["speech"], ""),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["cluster"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.cluster --log {log} --study {wildcards.study} --name {wildcards.name}"

@@ -137,7 +137,7 @@ def _check_study(path: str, params: dict, study: str) -> None:
     for name in own["systems"]:
         _known(path, f"{where}.systems", name, params["systems"])
         row = plan.row(study, name)
-        if {"text", "transcripts"} & set(row.inputs) and getattr(row, "use_text", True):
+        if {"text", "transcripts"} & set(row.files()):
             _check_text(path, params, study, name, row, plan, has, source)
         need = {"emotion"} if row.task == "emotion" else {"arousal"}
         if has is not None and not need & has:

@@ -81,8 +81,8 @@ class Plan:
     def system_inputs(self, study: str, name: str, part: str) -> dict[str, str]:
         """Inputs of the job that trains a system."""
         row = self.row(study, name)
-        found = self.files(study, row.inputs, row.speech, row.text)
-        if "start" in row.inputs:
+        found = self.files(study, row.files(), row.speech, row.text)
+        if "start" in row.files():
             if row.recipe == "student":
                 found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
             elif row.start:
@@ -94,16 +94,15 @@ class Plan:
         speech = self.encoder(study, self.params[stage][name]["speech"], "speech")
         return self.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
 
-    def encoder_options(self, study: str, speech: str, text: str = "study") -> str:
-        """The command-line options that name a job's encoders."""
-        names = {"speech": self.encoder(study, speech, "speech")}
-        if text:
-            names["text"] = self.encoder(study, text, "text")
-        return " ".join(f"--{kind}-encoder {name}" for kind, name in names.items() if name)
+    def encoder_options(self, study: str, speech: str, text: str = "") -> str:
+        """The command-line options that name a job's encoders; '' for one that it does not use."""
+        wanted = {"speech": speech, "text": text}
+        return " ".join(f"--{k}-encoder {self.encoder(study, name, k)}" for k, name in wanted.items() if name)
 
     def system_encoders(self, study: str, name: str) -> str:
         row = self.row(study, name)
-        return self.encoder_options(study, row.speech, row.text)
+        used = {kind: {kind, f"{kind}-weights"} & set(row.files()) for kind in ("speech", "text")}
+        return self.encoder_options(study, row.speech if used["speech"] else "", row.text if used["text"] else "")
 
     def predictions(self, study: str, name: str) -> list[str]:
         stage = self.row(study, name).stage
@@ -162,9 +161,9 @@ class Plan:
         """What a training job depends on: its stage's section, its row and changes, seeds, its encoders."""
         row = self.row(study, name)
         keys = [stage, f"systems.{name}", f"studies.{study}.seeds"]
-        if {"speech-weights", "text-weights"} & set(row.inputs):
+        if {"speech-weights", "text-weights"} & set(row.files()):
             keys.append(f"encoders.{self.encoder(study, row.speech, 'speech')}")
-        if "text-weights" in row.inputs:
+        if "text-weights" in row.files():
             keys.append(f"encoders.{self.encoder(study, row.text, 'text')}")
         return self.reads(*keys, optional=f"{study}/{name}")
 

@@ -160,9 +160,9 @@ def _entry(args, study: dict, name: str, evaluation: dict | None):
     row = system.load(args.params, args.study, name)
     plain = settings.read(args.params, f"systems.{name}")
     used = {}
-    if {"speech", "speech-weights"} & set(row.inputs):
+    if {"speech", "speech-weights"} & set(row.files()):
         used["speech"] = row.speech
-    if {"text", "text-weights"} & set(row.inputs) and getattr(row, "use_text", True):
+    if {"text", "text-weights"} & set(row.files()):
         used["text"] = row.text
     own = {kind: study[kind] if wanted == "study" or study["substitute"] else wanted for kind, wanted in used.items()}
     changes = study["changes"].get(name, {})

@@ -21,7 +21,7 @@ rule retrain:
     params:
         reads=lambda w: plan.chain_reads("retrain", w.study, w.name),
         code=code.digest("stages.retrain"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"], ""),
+        encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.retrain --log {log} --study {wildcards.study} --name {wildcards.name}"

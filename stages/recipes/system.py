@@ -28,6 +28,11 @@ class System(Section):
     speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
     text: str = setting("study", "text encoder, a name in encoders; study: the study's own")
 
+    def files(self) -> tuple[str, ...]:
+        """Those of ``inputs`` that this row reads: one that sees no text needs none."""
+        text = ("text", "transcripts", "text-weights") if not getattr(self, "use_text", True) else ()
+        return tuple(name for name in self.inputs if name not in text)
+
 
 EMOTION = Literal["emotion"]
 DIMENSIONS = Literal["dimensions"]

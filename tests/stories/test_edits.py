@@ -61,13 +61,12 @@ def following(direct: set[str], entries: dict[str, dict]) -> set[str]:
 
 
 def in_snakemake(project: Project) -> set[str]:
-    done = project.snakemake("--dry-run")
-    blocks = re.findall(r"^rule (\w+):\n(.*?)(?:\n\n|\Z)", done.stdout, re.M | re.S)
-    found = set()
-    for rule, block in blocks:
-        wildcards = re.search(r"wildcards: (.*)", block)
-        values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
-        if values:
+    found, rule = set(), ""
+    for line in project.snakemake("--dry-run").stdout.splitlines():
+        if begun := re.fullmatch(r"rule (\w+):", line):
+            rule = begun[1]
+        elif line.startswith("    wildcards: "):
+            values = [pair.split("=")[1] for pair in line.removeprefix("    wildcards: ").split(", ")]
             found.add(f"{rule} {'-'.join(value for value in values if value != '1of1')}")
     return found
 

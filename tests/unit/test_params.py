@@ -84,3 +84,15 @@ def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):
     (tmp_path / "mine.csv").write_text("file,speaker,gender,emotion\na.wav,s1,female,happy\n")
     monkeypatch.chdir(tmp_path)
     assert params.checked()["active"] == ["mine"]
+
+
+def test_a_row_that_sees_no_text_reads_none():
+    values = params.checked(str(ROOT / "params.yaml"))
+    own = values["studies"]["default"]
+    changed = {**own, "changes": {**own["changes"], "deoliveira2023-distil-text": {"use_text": False}}}
+    plan = Plan({**values, "studies": {**values["studies"], "default": changed}})
+    found = plan.system_inputs("default", "deoliveira2023-distil-text", "1of1")
+    assert {"speech", "speech-weights"} <= set(found)
+    assert not {"transcripts", "text", "text-weights"} & set(found)
+    assert "--text-encoder" not in plan.system_encoders("default", "deoliveira2023-distil-text")
+    assert not any("bert-small" in key for key in plan.system_reads("train", "default", "deoliveira2023-distil-text"))
