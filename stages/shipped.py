@@ -159,7 +159,7 @@ SMALL = {
         "batch": 16,
         "accumulate": 1,
         "stage1_freeze_cnn": True,
-        "epochs": [4, 6],
+        "epochs": [4, 8],
     },
     "pan2024-gmp-ams": {"start": "gmp-small", "hidden": 64, "learning_rate": 1e-3, "batch": 16, "epochs": 8},
 }

@@ -32,7 +32,7 @@ def show(rev: str) -> None:
     for name in ("then", "now", "difference (speakers resampled)", "p (Holm)"):
         table.add_column(name, justify="right")
     table.add_column("")
-    for row in rows:
+    for row in (row for row in rows if row["outcome"] != "identical" or row["note"]):
         metric = row["metric"]
         if row["note"]:
             table.add_row(row["study"], row["system"], TITLES[metric], "", "", "", "", row["note"])
@@ -40,7 +40,11 @@ def show(rev: str) -> None:
         difference, low, high = (shown(metric, row[key], 1) for key in ("difference", "ci_low", "ci_high"))
         figures = (shown(metric, row["then"], 1), shown(metric, row["now"], 1), f"{difference} ({low} to {high})")
         table.add_row(row["study"], row["system"], TITLES[metric], *figures, f"{row['p_holm']:.3f}", row["outcome"])
-    console.print(table)
+    changed = {(row["study"], row["system"]) for row in rows if row["outcome"] != "identical" or row["note"]}
+    same = dict.fromkeys(row["system"] for row in rows if (row["study"], row["system"]) not in changed)
+    if changed:
+        console.print(table)
+    console.print(f"identical predictions: {', '.join(same) or 'none'}", soft_wrap=True)
 
 
 def differences(rev: str) -> list[dict]:
