@@ -150,7 +150,7 @@ def sync() -> str:
         first, entries = next(iter(stale.items()))
         raise UserError(
             f"{first}: {'; '.join(_changes(entries))}: {len(stale)} stages are not what dvc.lock says. Fetch what is"
-            " missing with `dvc pull`, or make what is stale with `dvc repro` or `make`; nothing was marked as current"
+            " missing with `dvc pull`, make what is stale with `dvc repro`, then sync; nothing was marked as current"
         )
     how = ("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--quiet", "all")
     command = [sys.executable, "-m", "snakemake", *how]
