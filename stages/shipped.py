@@ -134,7 +134,7 @@ DEFAULT = [
 SMALL = {
     "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
     "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
-    "deoliveira2023-distil-text": {"learning_rate": 1e-3, "epochs": 12},
+    "deoliveira2023-distil-text": {"learning_rate": 1e-4, "epochs": 12},
     "srinivasan2022-teacher": {
         "hidden": 32,
         "gru_layers": 1,
