@@ -16,6 +16,7 @@ from stages.plan import Plan, options
 from stages.versions import runs
 
 min_version("9.27")
+os.environ["SERPENTINE_PARENT"] = str(os.getpid())  # a job whose parent is another process is an orphan
 os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
 
 

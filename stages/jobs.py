@@ -40,11 +40,14 @@ _REMEDIES = {
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux), so that no orphan goes on writing."""
+    """Ask the kernel to kill this process when its parent dies (Linux), so that no orphan goes on writing.
+
+    A parent may also die before this is asked for; Snakemake's is known from the environment (see the Snakefile).
+    """
     if sys.platform == "linux":
-        parent = os.getppid()
+        parent = int(os.environ.pop("SERPENTINE_PARENT", os.getppid()))
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it died between the two calls
+        if os.getppid() != parent:
             os._exit(1)
 
 

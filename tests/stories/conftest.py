@@ -120,8 +120,14 @@ class Project:
 
     def runs(self, module: str) -> bool:
         """Whether a process of ours in this folder runs ``module``."""
-        commands = (Path(f"/proc/{pid}/cmdline") for pid in self.processes())
-        return any(path.exists() and f"\0{module}\0".encode() in path.read_bytes() for path in commands)
+        return any(f" {module} " in self.command(pid) for pid in self.processes())
+
+    def command(self, pid: int) -> str:
+        """The command line of a process; empty where it has ended meanwhile."""
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            return ""
 
     def wait_for(self, pattern: str, process: subprocess.Popen) -> None:
         """Until a file matches ``pattern``; fails when the run ends before."""
