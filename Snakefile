@@ -5,19 +5,17 @@ snakemake STUDY           one of them
 snakemake -n              what a change made stale, and why
 """
 
-import os
 import sys
 import time
 
 from snakemake.utils import min_version
 
 from stages import code, errors, params
-from stages.plan import Plan, options
+from stages.plan import Plan, options, prepare_environment
 from stages.versions import runs
 
 min_version("9.27")
-os.environ["SERPENTINE_PARENT"] = str(os.getpid())  # a job whose parent is another process is an orphan
-os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+prepare_environment()
 
 
 configfile: "params.yaml"

@@ -1,5 +1,8 @@
 """Which files a job reads: studies, systems and encoders resolved to paths. The rules of the Snakefile ask here."""
 
+import os
+import sys
+
 from stages import code
 from stages.errors import UserError
 from stages.recipes import system
@@ -174,3 +177,12 @@ class Plan:
 def options(inputs) -> str:
     """Named inputs of a rule as command-line options: ``--name path ...``."""
     return " ".join(f"--{name} {path}" for name, path in inputs.items())
+
+
+def prepare_environment() -> None:
+    """What the jobs of this run find in their environment: our Python first, and which process is their parent.
+
+    A job whose parent is another one is an orphan; see :func:`stages.jobs.die_with_parent`.
+    """
+    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    os.environ["SERPENTINE_PARENT"] = str(os.getpid())

@@ -3,15 +3,19 @@
 python -m tests.lint
 """
 
+import os
 import re
 import subprocess
 import sys
+
+from stages.versions.snakefile import UNCHECKED
 
 ALLOWED = {"Specify a conda environment or container for each rule."}
 
 
 def main() -> None:
-    done = subprocess.run(["snakemake", "--lint"], capture_output=True, text=True)
+    environment = os.environ | {UNCHECKED: "1"}  # the rules alone, whatever lies in data/
+    done = subprocess.run(["snakemake", "--lint"], capture_output=True, text=True, env=environment)
     text = done.stdout + done.stderr
     demands = re.findall(r"^    \* (.*):$", text, re.MULTILINE)
     if not demands:
