@@ -7,7 +7,8 @@ validation utterances at every scale, the centroids, and figures of quality (saf
 
 import numpy as np
 
-from stages import guards, jobs
+from stages import jobs
+from stages.guards.splits import fit_scope
 from stages.recipes import chain
 from stages.settings import Section, setting
 
@@ -55,7 +56,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     counts = np.array([len(f) for f in found])
     fitted = int(counts[: len(fold.train)].sum())
     heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
-    guards.fit_scope(heard, examples.protocol, fold.number, "k-means codebook")
+    fit_scope(heard, examples.protocol, fold.number, "k-means codebook")
     emotion = np.repeat(examples.targets[rows], counts)[:fitted]
     arrays, quality = {"labels/rows": rows, "labels/counts": counts}, {}
     for scale in section.scales:

@@ -25,8 +25,9 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages import guards
     from stages.corpora.manifest import load_split
+    from stages.guards.predictions import check_predictions
+    from stages.guards.splits import watermark
     from stages.metrics.details import details
     from stages.metrics.predictions import merged, read_predictions, rounded
     from stages.metrics.summary import summarise
@@ -38,7 +39,7 @@ def main(args) -> None:
     with jobs.writing(args.out_csv) as temporary:
         merged(args.predictions).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         predictions = read_predictions(temporary)
-        guards.check_predictions(predictions, manifest, protocol, ", ".join(str(p) for p in args.predictions))
+        check_predictions(predictions, manifest, protocol, ", ".join(str(p) for p in args.predictions))
         metrics, notes = summarise(predictions, manifest, options)
         if not metrics:
             raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
@@ -48,7 +49,7 @@ def main(args) -> None:
                 f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
                 f" raise systems.{args.system}.epochs"
             )
-        if mark := guards.watermark(protocol):
+        if mark := watermark(protocol):
             metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {
             "study": args.study,

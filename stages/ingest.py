@@ -8,11 +8,9 @@ what is new is decoded.
 import collections
 import contextlib
 import csv
-import errno
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,9 +22,6 @@ from stages.corpora.ratings import write_ratings
 from stages.corpora.release import Departure
 from stages.errors import UserError
 from stages.settings import Section, setting
-
-SPARE = 8 << 20
-"""Bytes that stay free on the output's disk: the store's waiting chunk, offsets and names, and the tables."""
 
 
 class Ingest(Section):
@@ -64,7 +59,7 @@ def main(args) -> None:
             if each.samples is None:
                 refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
-            _need_space(args.audio, len(each.samples) * 2)
+            jobs.need_space(args.audio.parent, len(each.samples) * 2)
             writer.add(each.utterance, each.samples)
             named[each.utterance].update(_measured(each.samples))
             found.append(named[each.utterance])
@@ -93,7 +88,7 @@ def main(args) -> None:
 
 @contextlib.contextmanager
 def _store(path: Path):
-    """A new audio store; a disk that fills up in spite of :func:`_need_space` is reported as what it is."""
+    """A new audio store; a disk that fills up in spite of :func:`jobs.need_space` is reported as what it is."""
     from stages.stores.audio import AudioWriter
 
     writer = AudioWriter(path)
@@ -104,12 +99,6 @@ def _store(path: Path):
         if isinstance(failure, RuntimeError) and number:  # how h5py reports what it could not write on closing
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from failure
         raise
-
-
-def _need_space(path: Path, size: int) -> None:
-    """Stop before the disk is full: HDF5 cannot close a file on a full disk, and crashes at exit."""
-    if shutil.disk_usage(path.parent).free < size + SPARE:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _earlier(corpus: str, files: list[Path], section: Ingest):

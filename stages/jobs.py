@@ -180,7 +180,7 @@ def progress(items, what: str, total: int | None = None):
 
 
 def need_space(folder: Path, size: int) -> None:
-    """Refuse to begin what the disk cannot hold (HDF5 does not survive a disk that fills up).
+    """Refuse to write what the disk cannot hold: HDF5 cannot close a file on a full disk, and crashes at exit.
 
     Raises
     ------
@@ -190,7 +190,8 @@ def need_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + (8 << 20):
         raise UserError(
-            f"{folder}: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run again"
+            f"{folder}: no space left: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run"
+            " again"
         )
 
 

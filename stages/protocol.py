@@ -9,10 +9,11 @@ not share with training or validation, as ``text=kids are talking``), leaks (wha
 import collections
 from pathlib import Path
 
-from stages import guards, jobs
+from stages import jobs
 from stages.corpora.assignment import assign, departures
 from stages.corpora.manifest import read_manifest
 from stages.corpora.protocols import load
+from stages.guards.splits import check_protocol, watermark
 
 
 def arguments(parser) -> None:
@@ -27,7 +28,7 @@ def main(args) -> None:
     manifest = read_manifest(args.manifest)
     key = f"{args.params}: protocols.{args.protocol}"
     table = assign(protocol, manifest, key)
-    guards.check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")
+    check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")
     for row in departures(protocol, table, manifest, key):
         jobs.log.warning("%s: %d where %d are expected: %s", *(row[k] for k in ("what", "found", "expected", "reason")))
     for fold, rows in table.groupby("fold"):
@@ -36,7 +37,7 @@ def main(args) -> None:
     out = table[table["role"] == "out"].drop_duplicates(["utterance", "reason"])
     for reason, rows in out.groupby("reason"):
         jobs.log.warning("%d utterances are out: %s", len(rows), reason)
-    if mark := guards.watermark(table):
+    if mark := watermark(table):
         jobs.log.warning("%s: every result is marked: %s", args.protocol, mark)
     with jobs.writing(args.out) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")

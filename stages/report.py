@@ -68,9 +68,9 @@ def gather(args):
     UserError
         An evaluation is not of this study, not readable, or was made with other settings than the rest.
     """
-    from stages import guards
     from stages.corpora import protocols, readers
     from stages.corpora.manifest import load_split
+    from stages.guards.splits import watermark
     from stages.metrics import comparison
     from stages.metrics.predictions import rounded
     from stages.metrics.summary import Evaluate
@@ -82,7 +82,7 @@ def gather(args):
     manifest, protocol = load_split(args.manifest, args.protocol)
     evaluations = _evaluations(args.evaluations, args.study, study["systems"])
     definition = protocols.load(study["protocol"], args.params)
-    mark = guards.watermark(protocol)
+    mark = watermark(protocol)
     entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
     options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
     options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")

@@ -1,9 +1,9 @@
 """The protocols that ship in params.yaml: those of the papers and the usual ones of their corpora, with their counts.
 
-Counts: RAVDESS, CREMA-D and EMO-DB as released; IEMOCAP as published with EmoBox and emotion2vec; MSP-Podcast as its
-papers print them.
+Counts of releases are the readers' own; those of RAVDESS, CREMA-D and EMO-DB follow from their design.
 """
 
+from stages.corpora import iemocap, msp_podcast
 from stages.corpora.protocols import Fixed, GroupFolds, LeaveOneGroupOut, RandomFolds
 
 EMOBOX = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
@@ -20,15 +20,14 @@ PEPINO = {"classes": [], "merge": {"calm": "neutral"}, "by": "speaker"} | {
     "val": ACTORS[20:22],
     "test": ACTORS[22:],
 }
-IEMOCAP_FOUR = {"utterances": 5531, "speakers": 10} | {
-    **{f"fold={i},role=test": n for i, n in enumerate((1085, 1023, 1151, 1031, 1241), 1)},
-    **{"emotion=angry": 1103, "emotion=happy": 1636, "emotion=neutral": 1708, "emotion=sad": 1084},
+IEMOCAP_FOUR = {"utterances": sum(iemocap.FOUR.values()), "speakers": 10} | {
+    **{f"fold={i},role=test": count for i, count in enumerate(iemocap.FOUR.values(), 1)},
+    **{f"emotion={name}": count for name, count in iemocap.OF_CLASS.items()},
 }
 IEMOCAP = {"classes": FOUR, "merge": EXCITED}
 FOUR_ONLY = IEMOCAP | {"unlabelled": "out"}
 IMPROVISED = {"derive": {"part": ["utterance", "_(impro|script)"]}, "where": {"part": ["impro"]}}
 MSP = {"by": "split", "train": ["Train"], "val": ["Development"]}
-MSP_110 = {"role=train": 63_076, "role=val": 10_999}
 
 
 def _entry(model, **values) -> dict:
@@ -36,6 +35,16 @@ def _entry(model, **values) -> dict:
     neutral = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
     whole = model.shipped(**values)
     return {n: v for n, v in whole.items() if n in ("version", "about") or n not in neutral or v != neutral[n]}
+
+
+def _msp(about: str, release: str = "", test: str = "Test1") -> dict:
+    """MSP-Podcast's own partitions, one of them tested; with their sizes where a release is meant."""
+    expect = {}
+    if release:
+        sizes = msp_podcast.SPLITS[release]
+        expect = {"role=train": sizes["Train"], "role=val": sizes["Development"], "role=test": sizes[test]}
+    name = f"MSP-Podcast {release}".strip()
+    return _entry(Fixed, about=f"{name}, {about}", **MSP, test=[test], expect=expect)
 
 
 PROTOCOLS = {
@@ -60,7 +69,7 @@ PROTOCOLS = {
         LeaveOneGroupOut,
         about="IEMOCAP, 5 folds by session, all turns for arousal, valence and dominance (Srinivasan 2022, Table 3)",
         **IEMOCAP,
-        expect={"utterances": 10_039, "speakers": 10},
+        expect={"utterances": iemocap.TURNS, "speakers": 10},
         by="session",
         validation=1,
     ),
@@ -86,7 +95,7 @@ PROTOCOLS = {
         about="IEMOCAP, 10 folds by speaker, four classes; the partner is out, the next session validates",
         **FOUR_ONLY,
         apart=["dialogue"],
-        expect={"utterances": 5531, "speakers": 10},
+        expect={"utterances": IEMOCAP_FOUR["utterances"], "speakers": 10},
         by="speaker",
         validation=2,
     ),
@@ -96,7 +105,7 @@ PROTOCOLS = {
         **FOUR_ONLY,
         derive={"scenario": ["utterance", r"Ses\d\d[FM]_(impro\d\d|script\d\d_\d)"]},
         apart=["scenario"],
-        expect={"utterances": 5531, "speakers": 10},
+        expect={"utterances": IEMOCAP_FOUR["utterances"], "speakers": 10},
         by="session",
         validation=1,
         parts=2,
@@ -140,37 +149,11 @@ PROTOCOLS = {
         expect=RAVDESS_SPEECH,
         folds=5,
     ),
-    "msp-official": _entry(
-        Fixed, about="MSP-Podcast, the release's own partitions, tested on Test1", **MSP, test=["Test1"]
-    ),
-    "msp-1-6": _entry(
-        Fixed,
-        about="MSP-Podcast 1.6, official partitions (Srinivasan 2022, Table 2)",
-        **MSP,
-        test=["Test1"],
-        expect={"role=train": 34_280, "role=val": 5_958, "role=test": 10_124},
-    ),
-    "msp-1-10-test1": _entry(
-        Fixed,
-        about="MSP-Podcast 1.10, official partitions, seen: Test1 (de Oliveira 2023)",
-        **MSP,
-        test=["Test1"],
-        expect=MSP_110 | {"role=test": 16_903},
-    ),
-    "msp-1-10-test2": _entry(
-        Fixed,
-        about="MSP-Podcast 1.10, official partitions, unseen: Test2 (de Oliveira 2023)",
-        **MSP,
-        test=["Test2"],
-        expect=MSP_110 | {"role=test": 13_289},
-    ),
-    "msp-1-11-test1": _entry(
-        Fixed,
-        about="MSP-Podcast 1.11, official partitions, Test1",
-        **MSP,
-        test=["Test1"],
-        expect={"role=train": 84_030, "role=val": 19_815, "role=test": 30_647},
-    ),
+    "msp-official": _msp("the release's own partitions, tested on Test1"),
+    "msp-1-6": _msp("official partitions (Srinivasan 2022, Table 2)", "1.6"),
+    "msp-1-10-test1": _msp("official partitions, seen: Test1 (de Oliveira 2023)", "1.10"),
+    "msp-1-10-test2": _msp("official partitions, unseen: Test2 (de Oliveira 2023)", "1.10", "Test2"),
+    "msp-1-11-test1": _msp("official partitions, Test1", "1.11"),
     "cremad-speakers": _entry(
         GroupFolds,
         about="CREMA-D, five sets of speakers with the sexes in balance, six classes; its silent clip is out",

@@ -88,12 +88,12 @@ def load_split(manifest: Path | str, protocol: Path | str) -> tuple[Any, Any]:
     Raises
     ------
     UserError
-        A file is malformed or violates a guard (:func:`stages.guards.check_protocol`).
+        A file is malformed or violates a guard (:func:`stages.check_protocol`).
     """
-    from stages import guards
+    from stages.guards.splits import check_protocol
 
     frames = read_manifest(manifest), read_protocol(protocol)
-    guards.check_protocol(*frames, str(protocol))
+    check_protocol(*frames, str(protocol))
     return frames
 
 

@@ -51,9 +51,9 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
 
 def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]:
     """Label policy, selection, expected counts, what is divided on purpose, and how far the words recur."""
-    from stages import guards
     from stages.corpora.assignment import departures, rule
     from stages.corpora.overlap import LONG, script_overlap
+    from stages.guards.splits import watermark
 
     labels, *more = rule(definition)
     found = [("Labels", labels)]
@@ -65,7 +65,7 @@ def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]
         found.append(("Expected counts", f"{met} of {len(definition.expect)} met"))
         for row in missed:
             found.append(("Departure", f"{row['what']}: {row['found']:,} for {row['expected']:,}: {row['reason']}"))
-    if mark := guards.watermark(protocol):
+    if mark := watermark(protocol):
         found.append(("Watermark", mark))
     overlap = script_overlap(manifest, protocol)
     if overlap["tested"]:

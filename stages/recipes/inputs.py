@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from stages import guards, settings
+from stages import settings
 from stages.corpora.transcripts import read_transcripts
+from stages.guards.splits import fit_scope
 from stages.recipes.examples import Examples
 from stages.recipes.frames import Frames
 from stages.stores.audio import AudioStore
@@ -77,7 +78,7 @@ class Inputs:
         """
         arrays, notes = read(self.paths["start"], fold.number, seed)
         for key in ("heard", "fitted on"):
-            guards.fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(self.paths["start"]))
+            fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(self.paths["start"]))
         return arrays
 
     def rows(self, store: FeatureStore | AudioStore) -> np.ndarray:
@@ -101,7 +102,7 @@ class Inputs:
             frames.normalise(normalise, self.speakers, fold.train)
             names = np.array(store.utterances)
             frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
-            guards.fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
+            fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
             self._frames[key] = (frames, (fold.number, normalise))
         return frames
 

@@ -78,7 +78,7 @@ def document(jobs: list[Job], params: dict) -> str:
     for job in jobs:
         groups[stage_of(job, params)].append(job)
     stages = {STRUCTURE: _structure(params)} | {name: _stage(name, group, params) for name, group in groups.items()}
-    reports = sorted(path for job in jobs for path in job.outputs.values() if path.endswith("/metrics.json"))
+    reports = sorted(path for job in jobs for path in job.outputs.values() if in_git(path))
     whole = {"stages": stages, "metrics": reports, "plots": _plots(jobs)}
     return HEADER + yaml.dump(whole, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
@@ -180,8 +180,13 @@ def _with_wildcards(value: str, job: Job) -> str:
     return "".join(f"${{item.{names[part]}}}" if part in names else part for part in parts)
 
 
+def in_git(path: str) -> bool:
+    """Whether git keeps an output, so that commits can be compared: the metrics."""
+    return path.endswith("/metrics.json")
+
+
 def _out(path: str, private: bool):
-    if path.endswith("/metrics.json"):
+    if in_git(path):
         return {path: _Flow({"cache": False})}
     return {path: _Flow({"push": False})} if private and path.endswith(".h5") else path
 

@@ -8,7 +8,6 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from stages import jobs as processes
 from stages import settings
@@ -77,16 +76,18 @@ def commit(workflow) -> None:
 def commit_pending() -> None:
     """What :func:`commit` does, in a process of its own, for the last run that is not yet recorded.
 
-    What was edited while it ran is left out: recording it would call an output current that is not.
+    What was edited while it ran is left out: recording it would call an output current that is not. So is what belongs
+    to no active study.
     """
     from dvc.repo import Repo, lock_repo
 
     if not PENDING.exists():
         return
-    run = [Job(**values) for values in json.loads(PENDING.read_text())]
     if compile():
         print("dvc.yaml: compiled anew, for the graph has changed; commit it with dvc.lock", file=sys.stderr)
     digests, params = json.loads(Path(compiled.CODE).read_text()), settings.read(PARAMS, "")
+    run = [Job(**values) for values in json.loads(PENDING.read_text())]
+    run = [job for job in run if job.name in digests.get(job.rule, {})]  # a file of an inactive study has no stage
     current = [job for job in run if _is_current(job, digests, params)]
     for job in [job for job in run if job not in current]:
         print(f"{compiled.address(job, params)}: edited while it ran, so not committed; run again", file=sys.stderr)
@@ -94,7 +95,7 @@ def commit_pending() -> None:
         for target in (compiled.STRUCTURE, *(compiled.address(job, params) for job in current)):
             repo.commit(target, force=True)
     for job in current:  # the commit links outputs anew; what it does not link must not look older than they
-        kept = [path for path in job.outputs.values() if path.endswith("/metrics.json")]
+        kept = [path for path in job.outputs.values() if compiled.in_git(path)]
         for path in filter(os.path.exists, [*kept, job.benchmark]):
             os.utime(path)
     PENDING.unlink()
@@ -113,15 +114,12 @@ def _quiet():
 
 
 def _is_current(job: Job, digests: dict, params: dict) -> bool:
-    def value(key):
-        found: Any = params
-        for name in key.split("."):
-            found = found.get(name, {})
-        return found
-
-    same = all(value(key) == wanted for key, wanted in job.reads.items())
+    try:
+        now = {key: settings.dig(params, key, PARAMS) for key in job.reads}
+    except UserError:  # a key is gone
+        return False
     files = (*job.outputs.values(), *(file for files in job.inputs.values() for file in files))
-    return same and digests.get(job.rule, {}).get(job.name) == job.code and all(map(os.path.exists, files))
+    return now == job.reads and digests[job.rule][job.name] == job.code and all(map(os.path.exists, files))
 
 
 def _write(path: str | Path, contents: str | dict) -> bool:
@@ -214,7 +212,7 @@ def refuse_foreign() -> None:
         group, _, name = address.partition("@")
         if name not in stages.get(group, {}).get("foreach", {}):
             continue
-        for out in (out for out in entry.get("outs", []) if not out["path"].endswith("/metrics.json")):
+        for out in (out for out in entry.get("outs", []) if not compiled.in_git(out["path"])):
             if Path(out["path"]).exists() and _foreign(out, entry):
                 raise UserError(
                     f"{out['path']}: came by DVC, not by a run in this folder, so Snakemake has no record of how it"

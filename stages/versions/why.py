@@ -9,9 +9,6 @@ from stages import settings
 from stages.versions import compiled, runs, snakefile
 from stages.versions.snakefile import Job
 
-KEPT = ("data/published.csv",)
-"""Inputs that git keeps."""
-
 
 def told() -> str:
     """The answer as text."""
@@ -34,8 +31,8 @@ def stale(planned: list[Job]) -> dict[tuple[str, str], list[str]]:
     """{(rule, job): reasons} of every job that the next run would make, in the order of the jobs."""
     params = settings.read(runs.PARAMS, "")
     locked = settings.read(str(runs.LOCK), "").get("stages", {}) if runs.LOCK.exists() else {}
-    changed = _changed_files() if locked else {}
     makers = {path: job for job in planned for path in job.outputs.values()}
+    changed = _changed_files(set(makers)) if locked else {}
     found: dict[tuple[str, str], list[str]] = {}
     for job in planned:
         address = compiled.address(job, params)
@@ -73,13 +70,14 @@ def _difference(key: str, old: Any, new: Any) -> list[str]:
     return [f"{key}: {'not set' if old is None else old} -> {'not set' if new is None else new}"]
 
 
-def _changed_files() -> dict[str, list[str]]:
+def _changed_files(made: set[str]) -> dict[str, list[str]]:
     """What DVC finds changed and no job makes, by stage: inputs kept in git, outputs altered or deleted by hand."""
     found: dict[str, list[str]] = {}
     for address, entries in runs.raw_status().items():
         for kind, files in ((k, f) for entry in entries if isinstance(entry, dict) for k, f in entry.items()):
-            own = {n: c for n, c in files.items() if isinstance(c, str) and (kind == "changed outs" or n in KEPT)}
-            found.setdefault(address, []).extend(f"{name} is {change}" for name, change in own.items())
+            own = [name for name, change in files.items() if change in ("modified", "new")]
+            by_hand = [name for name in own if kind == "changed outs" or name not in made]
+            found.setdefault(address, []).extend(f"{name} is another than recorded" for name in by_hand)
     return found
 
 

@@ -26,7 +26,7 @@ PARAMS = {
 def write_params(folder: Path, **changes) -> None:
     """params.yaml in ``folder``; each change adds to (or replaces in) the section of its name."""
     values = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in [*PARAMS, *changes]}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def tone(seconds: float, rate: int = 16_000, hertz: float = 440.0, channels: int = 1) -> np.ndarray:

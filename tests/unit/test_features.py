@@ -16,7 +16,8 @@ from stages import features
 from stages.encoders import batching, specs
 from stages.errors import UserError
 from stages.stores.audio import AudioWriter
-from stages.stores.features import FeatureStore
+from stages.stores.features import FeatureStore, FeatureWriter
+from tests.unit.small_corpus import mounted
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = [16_000, 250, 9_000, 12_345, 9_000]
@@ -216,3 +217,10 @@ def test_a_killed_holder_frees_its_gpu(tmp_path):
     first.kill()
     assert second.communicate(timeout=30)[0].startswith("GPU-0000-aa")
     first.wait()
+
+
+def test_a_store_that_the_disk_cannot_hold_is_refused_before_the_first_byte(tmp_path):
+    with mounted(tmp_path / "out", "size=9m") as out:
+        with pytest.raises(UserError, match=r"no space left: 2\.0 MB are needed"):
+            FeatureWriter(out / "s.h5", ["a", "b"], np.array([600, 400]), {"0": 1000}, {"hop": 0.02})
+        assert not list(out.iterdir())

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import guards, units
+from stages import units
 from stages.corpora.manifest import load_split, read_manifest, read_protocol
 from stages.encoders.specs import Text
 from stages.errors import UserError
 from stages.features import Features
+from stages.guards.predictions import check_predictions
+from stages.guards.splits import fit_scope
 from stages.metrics.summary import Evaluate
 from stages.retrain import Retrain
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
@@ -242,11 +244,11 @@ def test_fit_scope(tables):
     _, protocol = tables
     own = protocol[protocol["fold"] == 1].set_index("utterance")["role"]
     train, val, test = (own.index[own == role].tolist() for role in ("train", "val", "test"))
-    guards.fit_scope([*train, *val], protocol, 1, "normaliser")
+    fit_scope([*train, *val], protocol, 1, "normaliser")
     with pytest.raises(UserError, match=rf"normaliser: fold 1: fitted on {test[0]}, which is a test utterance"):
-        guards.fit_scope([*train, test[0]], protocol, 1, "normaliser")
+        fit_scope([*train, test[0]], protocol, 1, "normaliser")
     with pytest.raises(UserError, match="not in the protocol"):
-        guards.fit_scope(["stranger"], protocol, 1, "k-means")
+        fit_scope(["stranger"], protocol, 1, "k-means")
 
 
 def predictions(manifest, protocol, seeds=(1, 2)) -> pd.DataFrame:
@@ -294,11 +296,11 @@ PREDICTION_FAULTS = {
 def test_faulty_predictions_are_refused(tables, tmp_path, fault):
     manifest, protocol = tables
     table = predictions(manifest, protocol)
-    guards.check_predictions(table, manifest, protocol)
+    check_predictions(table, manifest, protocol)
     change, message = PREDICTION_FAULTS[fault]
     change(table).to_csv(tmp_path / "predictions.csv", index=False)
     with pytest.raises(UserError, match=message):
-        guards.check_predictions(pd.read_csv(tmp_path / "predictions.csv"), manifest, protocol)
+        check_predictions(pd.read_csv(tmp_path / "predictions.csv"), manifest, protocol)
 
 
 def test_predictions_prove_speakers_apart(tables):
@@ -306,14 +308,14 @@ def test_predictions_prove_speakers_apart(tables):
     table = predictions(manifest, protocol)
     manifest = manifest.assign(speaker=manifest["speaker"].mask(manifest["utterance"] == "u00", "S2F"))
     with pytest.raises(UserError, match="speaker S2F is in two roles"):
-        guards.check_predictions(table, manifest, protocol)
+        check_predictions(table, manifest, protocol)
 
 
 def test_unlabelled_utterances_need_no_prediction(tables):
     manifest, protocol = tables
     table = predictions(manifest, protocol).drop(columns=["true_arousal", "pred_arousal"])
     gone = protocol["utterance"] == "u05"
-    guards.check_predictions(
+    check_predictions(
         table[table["utterance"] != "u05"], manifest, protocol.assign(emotion=protocol["emotion"].mask(gone, ""))
     )
 

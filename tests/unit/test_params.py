@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import params, settings, shipped
+from stages import document, params, settings, shipped
 from stages.corpora import protocols
 from stages.errors import UserError
 from stages.metrics.comparison import read_published
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_params_file_is_what_the_models_generate():
-    assert (ROOT / "params.yaml").read_text() == shipped.document(), "run: python -m stages.params --write"
+    assert (ROOT / "params.yaml").read_text() == document.params_yaml(), "run: python -m stages.params --write"
 
 
 def test_shipped_values_pass_every_check():
@@ -30,11 +30,11 @@ def test_every_shipped_protocol_is_read_by_its_name_and_every_published_one_ship
 
 
 def test_document_explains_every_key_once():
-    text = shipped.document()
+    text = document.params_yaml()
     for section in ("train", "features", "evaluate"):
         for field in params.Params.model_fields[section].annotation.model_fields.values():
             assert text.count(f"# {field.description}") >= 1
-    assert shipped.table().count("| `train` | `threads` |") == 1
+    assert document.table().count("| `train` | `threads` |") == 1
 
 
 @pytest.mark.parametrize("text", ["1e-5", "1.0e-5", "0.00001"])
@@ -44,7 +44,7 @@ def test_small_numbers_are_numbers(tmp_path, text):
 
 
 def test_other_studies_become_valid_when_active(tmp_path):
-    values = yaml.safe_load(shipped.document())
+    values = yaml.safe_load(document.params_yaml())
     values["active"] = list(values["studies"])
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
     assert params.checked(str(tmp_path / "p.yaml"))["active"] == ["default", "ravdess"]
@@ -76,7 +76,7 @@ def test_mistakes_are_named_with_the_nearest_key():
 
 def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):
     block = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
-    values = yaml.safe_load(shipped.document())
+    values = yaml.safe_load(document.params_yaml())
     for section, entries in yaml.safe_load(block).items():
         values[section] |= entries
     values["active"] = ["mine"]

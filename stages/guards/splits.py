@@ -1,6 +1,5 @@
-"""What must hold of splits, fits and predictions; each guard names the utterances that break it.
+"""What must hold of splits and fits: where a protocol is made, and again whenever its file is read.
 
-Enforced where a protocol is made, again whenever its file is read, and once more on the prediction files.
 Pure functions of data frames as :mod:`stages.corpora.manifest` reads them.
 """
 
@@ -11,7 +10,6 @@ from stages.errors import UserError
 
 ROLES = ("train", "val", "test", "out")
 AUDIO = "sha256"
-DIMENSIONS = ("arousal", "valence", "dominance")
 
 
 def check_protocol(manifest, protocol, where: str) -> None:
@@ -44,7 +42,7 @@ def check_protocol(manifest, protocol, where: str) -> None:
         (AUDIO, "audio", "these are the same audio: remove one, or keep both in one role"),
     ):
         if name not in allowed and column in used:
-            _undivided(used, column, where, remedy, column == AUDIO)
+            undivided(used, column, where, remedy, column == AUDIO)
     _groups(used, where, allowed)
     _apart(used, where)
     _tested_once(protocol, where)
@@ -55,25 +53,25 @@ def _complete(manifest, protocol, where: str) -> None:
     bad = protocol[~protocol["role"].isin(ROLES)]
     if len(bad):
         raise UserError(
-            f"{where}: {_names(bad)}: role '{bad['role'].iloc[0]}' is none of {', '.join(ROLES)}; correct it"
+            f"{where}: {named(bad)}: role '{bad['role'].iloc[0]}' is none of {', '.join(ROLES)}; correct it"
         )
     bad = protocol[(protocol["role"] == "out") & (protocol["reason"] == "")]
     if len(bad):
-        raise UserError(f"{where}: {_names(bad)}: out without a reason; fill the column reason")
+        raise UserError(f"{where}: {named(bad)}: out without a reason; fill the column reason")
     bad = protocol[protocol.duplicated(["utterance", "fold"])]
     if len(bad):
-        raise UserError(f"{where}: fold {bad['fold'].iloc[0]}: {_names(bad)}: stands there twice; make it anew")
+        raise UserError(f"{where}: fold {bad['fold'].iloc[0]}: {named(bad)}: stands there twice; make it anew")
     whole = set(manifest["utterance"])
     bad = protocol[~protocol["utterance"].isin(whole)]
     if len(bad):
-        raise UserError(f"{where}: {_names(bad)}: not in the manifest; run the stage protocol again")
+        raise UserError(f"{where}: {named(bad)}: not in the manifest; run the stage protocol again")
     for fold, rows in protocol.groupby("fold"):
         if len(rows) < len(whole):
             missing = sorted(whole - set(rows["utterance"]))
-            raise UserError(f"{where}: fold {fold}: {_names(missing)}: has no row; run the stage protocol again")
+            raise UserError(f"{where}: fold {fold}: {named(missing)}: has no row; run the stage protocol again")
 
 
-def _undivided(used, column: str, where: str, remedy: str, name_all: bool = False) -> None:
+def undivided(used, column: str, where: str, remedy: str, name_all: bool = False) -> None:
     """No value of ``column`` is in two roles of one fold; empty values prove nothing and are passed over."""
     known = used[used[column] != ""]
     bad = known[known.groupby(["fold", column])["role"].transform("nunique") > 1]
@@ -113,7 +111,7 @@ def _apart(used, where: str) -> None:
                 first = bad.iloc[0]
                 raise UserError(
                     f"{where}: fold {fold}: '{first['value']}' is in test ({tested[first['value']]}) and in "
-                    f"{first['role']} ({_names(bad[bad['value'] == first['value']])}); the protocol keeps it apart: "
+                    f"{first['role']} ({named(bad[bad['value'] == first['value']])}); the protocol keeps it apart: "
                     "run the stage protocol again"
                 )
 
@@ -124,15 +122,15 @@ def _groups(used, where: str, allowed: list[str]) -> None:
         return
     for by, rows in used.groupby(used["group"].str.partition("=")[0]):
         if by not in ("speaker", "session", "split", AUDIO):
-            raise UserError(f"{where}: {_names(rows)}: group '{by}=' is unknown; run the stage protocol again")
+            raise UserError(f"{where}: {named(rows)}: group '{by}=' is unknown; run the stage protocol again")
         bad = rows[rows["group"] != f"{by}=" + rows[by]]
         if len(bad):
             raise UserError(
-                f"{where}: {_names(bad)}: {bad['group'].iloc[0]}, but the manifest says {by}={bad[by].iloc[0]}; "
+                f"{where}: {named(bad)}: {bad['group'].iloc[0]}, but the manifest says {by}={bad[by].iloc[0]}; "
                 "run the stage protocol again"
             )
     if not set(used["group"].str.partition("=")[0]) & set(allowed):
-        _undivided(used, "group", where, "the protocol keeps it whole")
+        undivided(used, "group", where, "the protocol keeps it whole")
 
 
 def _tested_once(protocol, where: str) -> None:
@@ -142,7 +140,7 @@ def _tested_once(protocol, where: str) -> None:
     used = (protocol["role"] != "out").groupby(protocol["utterance"]).any()
     bad = tested[(tested != 1) & used]
     if len(bad):
-        raise UserError(f"{where}: {_names(bad.index)}: tested in {bad.iloc[0]} folds; pooled metrics need exactly one")
+        raise UserError(f"{where}: {named(bad.index)}: tested in {bad.iloc[0]} folds; pooled metrics need exactly one")
 
 
 def _labels(manifest, protocol, where: str) -> None:
@@ -153,7 +151,7 @@ def _labels(manifest, protocol, where: str) -> None:
     if len(bad):
         row = bad.iloc[0]
         raise UserError(
-            f"{where}: fold {row['fold']}: {_names(bad)}: labelled '{row['emotion']}', where the manifest's "
+            f"{where}: fold {row['fold']}: {named(bad)}: labelled '{row['emotion']}', where the manifest's "
             f"'{row['emotion_manifest']}' is '{usual[row['emotion_manifest']]}' elsewhere; run the stage protocol again"
         )
     classes = set(protocol["emotion"]) - {""}
@@ -183,123 +181,10 @@ def fit_scope(seen: Iterable[str], protocol, fold: int, what: str) -> None:
     if bad:
         role = rows.loc[rows["utterance"] == bad[0], "role"]
         kind = f"a {role.iloc[0]} utterance" if len(role) else "not in the protocol"
-        raise UserError(f"{what}: fold {fold}: fitted on {_names(bad)}, which is {kind}; fit it on training rows only")
+        raise UserError(f"{what}: fold {fold}: fitted on {named(bad)}, which is {kind}; fit it on training rows only")
 
 
-def check_predictions(predictions, manifest, protocol, where: str = "predictions") -> None:
-    """Prove a prediction file against manifest and protocol.
-
-    Columns as in ``data/evaluate``: utterance, fold, seed, role, then ``true_emotion, pred_emotion, logit_<class>``
-    and/or ``true_<dimension>, pred_<dimension>``. One row per (utterance, fold, seed); roles, labels and classes are
-    the files'; every labelled test utterance is there for every seed; nothing is missing or NaN; the speakers of
-    validation, test and the protocol's training part are disjoint.
-
-    Raises
-    ------
-    UserError
-        With ``where`` and the first offending utterances.
-    """
-    import pandas as pd
-
-    bad = predictions[predictions.duplicated(["utterance", "fold", "seed"])]
-    if len(bad):
-        raise UserError(
-            f"{where}: fold {bad['fold'].iloc[0]}, seed {bad['seed'].iloc[0]}: {_names(bad)}: predicted twice; "
-            "delete the file and train again"
-        )
-    dimensions = [name for name in DIMENSIONS if f"pred_{name}" in predictions]
-    if "pred_emotion" not in predictions and not dimensions:
-        raise UserError(f"{where}: neither pred_emotion nor pred_<dimension>; delete the file and train again")
-    rows = predictions.merge(
-        protocol[["utterance", "fold", "role", "emotion"]],
-        on=["utterance", "fold"],
-        how="left",
-        suffixes=("", "_due"),
-    )
-    rows = rows.merge(manifest[["utterance", "speaker", *DIMENSIONS]], on="utterance", how="left")
-    bad = rows[~rows["role"].isin(["val", "test"]) | (rows["role"] != rows["role_due"])]
-    if len(bad):
-        due = bad["role_due"].iloc[0]
-        raise UserError(
-            f"{where}: fold {bad['fold'].iloc[0]}: {_names(bad)}: role {bad['role'].iloc[0]}, but the protocol says "
-            f"{due if isinstance(due, str) else 'nothing of it'}; train again under this protocol"
-        )
-    _same_speakers_apart(rows, manifest, protocol, where)
-    test = protocol[protocol["role"] == "test"]
-    if "pred_emotion" in predictions:
-        _emotion_rows(rows, protocol, where)
-        _all_tested(rows, "pred_emotion", test[test["emotion"] != ""], where)
-    if dimensions:
-        labelled = manifest.loc[manifest[dimensions].notna().all(axis=1), "utterance"]
-        for name in dimensions:
-            due = rows["utterance"].isin(labelled)
-            for column in (f"true_{name}", f"pred_{name}"):
-                values = pd.to_numeric(rows[column], errors="coerce")
-                _refuse_rows(rows[due & ~values.abs().lt(float("inf"))], where, f"{column} is not a finite number")
-            truth = pd.to_numeric(rows[f"true_{name}"], errors="coerce")
-            off = due & ((truth - rows[name]).abs() > 1e-4 * rows[name].abs().clip(lower=1))
-            _refuse_rows(rows[off], where, f"true_{name} is not the manifest's")
-        _all_tested(
-            rows[rows["utterance"].isin(labelled)],
-            f"pred_{dimensions[0]}",
-            test[test["utterance"].isin(labelled)],
-            where,
-        )
-
-
-def _same_speakers_apart(rows, manifest, protocol, where: str) -> None:
-    if "speaker" in leaks(protocol):
-        return
-    training = protocol.loc[protocol["role"] == "train", ["utterance", "fold", "role"]]
-    training = training.merge(manifest[["utterance", "speaker"]], on="utterance")
-    import pandas as pd
-
-    both = pd.concat([rows[["utterance", "fold", "role", "speaker"]].drop_duplicates(), training])
-    _undivided(
-        both,
-        "speaker",
-        where,
-        "a speaker's utterances belong in one role; train again under a sound protocol",
-    )
-
-
-def _emotion_rows(rows, protocol, where: str) -> None:
-    import numpy as np
-    import pandas as pd
-
-    classes = sorted(set(protocol["emotion"]) - {""})
-    logits = sorted(name for name in rows if str(name).startswith("logit_"))
-    if logits != sorted(f"logit_{name}" for name in classes):
-        raise UserError(
-            f"{where}: its logits are of {', '.join(n[6:] for n in logits)}, the protocol's classes are "
-            f"{', '.join(classes)}; train again under this protocol"
-        )
-    true, predicted = rows["true_emotion"].fillna(""), rows["pred_emotion"].fillna("")
-    _refuse_rows(rows[true != rows["emotion"]], where, "true_emotion is not the protocol's")
-    due = true != ""
-    _refuse_rows(rows[due & ~predicted.isin(classes)], where, "pred_emotion is none of the classes")
-    values = rows[logits].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    _refuse_rows(rows[due & ~np.isfinite(values).all(1)], where, "a logit is not a finite number")
-
-
-def _all_tested(rows, column: str, due, where: str) -> None:
-    done = rows[(rows["role"] == "test") & rows[column].notna() & (rows[column] != "")]
-    for seed in sorted(rows["seed"].unique()):
-        own = done.loc[done["seed"] == seed, ["utterance", "fold"]]
-        missing = due[["utterance", "fold"]].merge(own, how="left", indicator=True)
-        missing = missing[missing["_merge"] == "left_only"]
-        _refuse_rows(missing.assign(seed=seed), where, f"{column} is missing for a test utterance")
-
-
-def _refuse_rows(bad, where: str, what: str) -> None:
-    if len(bad):
-        raise UserError(
-            f"{where}: fold {bad['fold'].iloc[0]}, seed {bad['seed'].iloc[0]}: {_names(bad)}: {what}; "
-            "train again from the present manifest and protocol"
-        )
-
-
-def _names(rows, limit: int = 3) -> str:
+def named(rows, limit: int = 3) -> str:
     """The first utterances, and how many more there are."""
     names = list(dict.fromkeys(rows["utterance"] if hasattr(rows, "columns") else rows))
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

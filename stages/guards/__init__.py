@@ -1,0 +1,1 @@
+"""What must hold before a number counts; each guard names the utterances that break it."""
