@@ -1,5 +1,8 @@
 """The digest of code: comments wake nothing, a line wakes what imports it."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from stages import code
@@ -29,6 +32,21 @@ def test_a_line_wakes_exactly_what_imports_it(tree):
     (tree / "stages/lib/a.py").write_text("def f():\n    return 3\n")
     after = code.digest("stages.one"), code.digest("stages.two")
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_what_is_known_of_a_file_holds_until_it_changes(tree):
+    (tree / ".snakemake").mkdir()
+    for path in tree.rglob("*.py"):
+        os.utime(path, (1e9, 1e9))
+    before = code.digest("stages.two")
+    code._memory.cache_clear()
+    memory = code._memory(tree)
+    known = sorted(Path(name).name for name in memory if name != "maker")
+    assert known == ["__init__.py", "__init__.py", "b.py", "two.py"]
+    assert code.digest("stages.two") == before
+    (tree / "stages/lib/b.py").write_text("VALUE = 3\n")
+    os.utime(tree / "stages/lib/b.py", (1e9 + 1, 1e9 + 1))
+    assert code.digest("stages.two") != before
 
 
 def test_recipes_do_not_wake_each_other():
