@@ -3,18 +3,24 @@
 A clip shorter than an encoder's receptive field (400 samples) is filled up with zeros.
 """
 
+import hashlib
+import importlib.metadata
 import json
+import shutil
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from stages import devices, jobs, settings
+from stages import code, devices, jobs, settings
 from stages.corpora.transcripts import read_transcripts
 from stages.encoders.specs import Encoder, is_text
 from stages.errors import UserError
 from stages.settings import Section, setting
+from stages.stores import scratch
+
+LIBRARIES = ("torch", "transformers", "numpy", "opensmile")
 
 
 class Features(Section):
@@ -35,8 +41,8 @@ def read_encoder(params: str, name: str):
     return settings.adapt(TypeAdapter(Encoder), settings.read(params, key), key, params)
 
 
-def extract(extractor, sizes: np.ndarray, read, limit: float, put) -> None:
-    """Run every item once, in the batches of :func:`stages.encoders.batching.plan`.
+def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0):
+    """Run every item once, in the batches of :func:`stages.encoders.batching.plan`; yields their count after each.
 
     Parameters
     ----------
@@ -48,14 +54,18 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put) -> None:
         Largest padded size of a batch, in the unit of ``sizes``.
     put
         Called with position, layer and values float32 [frames, width].
+    done
+        Batches to leave out, for an earlier run did them.
     """
     from stages.encoders import batching
 
     costs = np.array([extractor.size(size) for size in sizes])
-    for batch in jobs.progress(batching.plan(costs, limit), "features"):
+    batches = batching.plan(costs, limit)
+    for count, batch in enumerate(jobs.progress(batches[done:], "features"), done + 1):
         for i, layers in zip(batch, extractor.run([read(i) for i in batch]), strict=True):
             for layer, values in layers.items():
                 put(i, layer, values)
+        yield count
 
 
 def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
@@ -118,15 +128,33 @@ def main(args) -> None:
         "heard": json.dumps({k: v for k, v in heard.items() if not isinstance(v, list)}, sort_keys=True),
     }
     frames = np.array([extractor.frames(size) for size in sizes], np.int64)
-    with jobs.writing(args.out) as temporary:
-        writer = FeatureWriter(temporary, utterances, frames, extractor.widths, attributes, section.dtype)
+    plan = {
+        "attributes": attributes,
+        "encoder": spec.model_dump(),
+        "section": section.model_dump(),
+        "device": str(device),
+        "code": code.digest("stages.features"),
+        "libraries": {
+            name: importlib.metadata.version(name) for name in ("torch", "transformers", "numpy", "opensmile")
+        },
+        "of": [[name, int(n)] for name, n in zip(utterances, frames, strict=True)],
+    }
+    digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
+    partial = args.scratch / "features" / "-".join(args.out.parts[-3:])
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with jobs.writing(args.out) as temporary, jobs.locked(partial):
+        writer = FeatureWriter(partial, utterances, frames, extractor.widths, attributes, section.dtype, digest)
+        if writer.done:
+            jobs.log.info("going on after %d batches of an earlier run", writer.done)
 
         def put(i, layer, values):
             who = f"{args.corpus}: utterance {utterances[i]}, layer {layer}"
             writer.put(i, layer, narrowed(values, section.dtype, who))
 
-        extract(extractor, sizes, read, limit, put)
+        for done in extract(extractor, sizes, read, limit, put, writer.done):
+            writer.mark(done)
         writer.close()
+        shutil.move(partial, temporary)
     jobs.log.info("%d utterances, %d frames, layers %s", len(frames), frames.sum(), ", ".join(extractor.widths))
 
 
@@ -137,6 +165,7 @@ def arguments(parser) -> None:
     parser.add_argument("--transcripts", type=Path, help="transcripts CSV (for text encoders)")
     parser.add_argument("--pretrained", type=Path, help="the built-in encoder's file")
     parser.add_argument("--out", type=Path, required=True, help="feature store to write")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="where an unfinished store lies meanwhile")
 
 
 if __name__ == "__main__":

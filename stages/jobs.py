@@ -27,6 +27,7 @@ from pathlib import Path
 from stages.errors import UserError
 
 log = logging.getLogger("serpentine")
+RESERVE = 8 << 20
 
 _REMEDIES = {
     errno.ENOSPC: "no space left on the disk: free some, then run again (finished work is kept)",
@@ -187,12 +188,17 @@ def need_space(folder: Path, size: int) -> None:
     UserError
         Fewer than ``size`` bytes and a reserve of 8 MiB are free.
     """
-    free = shutil.disk_usage(folder).free
-    if free < size + (8 << 20):
+    free = free_bytes(folder)
+    if free < size:
         raise UserError(
-            f"{folder}: no space left: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; free some, then run"
-            " again"
+            f"{folder}: no space left: {size / 1e6:.1f} MB are needed and {max(free, 0) / 1e6:.1f} MB free; free some,"
+            " then run again"
         )
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written to the disk of ``folder`` if the reserve is to stay."""
+    return shutil.disk_usage(folder).free - RESERVE
 
 
 def sha256(path: Path | str) -> str:

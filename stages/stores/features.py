@@ -6,6 +6,9 @@ Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer,
 All layers of a store share their frames. Nothing is compressed, so a layer is read through a memory map.
 """
 
+import json
+import os
+import time
 from pathlib import Path
 
 import h5py
@@ -14,9 +17,29 @@ import numpy as np
 from stages import jobs
 from stages.errors import UserError
 
+MARK_SECONDS = 5.0
+
 
 class FeatureWriter:
-    """Fills a new store in any order of utterances. Use it inside :func:`stages.jobs.writing`."""
+    """Fills a new store in any order of utterances, or goes on with one that a killed run left.
+
+    The empty store is laid out first; frames are then written at their places past HDF5, so that a process that dies
+    leaves a sound file. What is in it is noted beside it (``PATH.marks``) as often as every five seconds.
+
+    Parameters
+    ----------
+    frames
+        Frames of every utterance [utterances].
+    widths
+        Width of every layer, by its name.
+    plan
+        Digest of all that the values depend on. A file left with the same one is filled on, any other replaced.
+
+    Raises
+    ------
+    UserError
+        The disk cannot hold the store.
+    """
 
     def __init__(
         self,
@@ -26,17 +49,43 @@ class FeatureWriter:
         widths: dict[str, int],
         attributes: dict,
         dtype="float16",
+        plan: str = "",
     ):
+        self.path, self.marks = Path(path), Path(f"{path}.marks")
+        self.dtype, self.widths = np.dtype(dtype), widths
         self.offsets = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
-        jobs.need_space(Path(path).parent, int(self.offsets[-1]) * sum(widths.values()) * np.dtype(dtype).itemsize)
-        self.file = h5py.File(path, "w", libver="latest")
-        self.file["offsets"] = self.offsets
-        self.file["utterances"] = np.asarray(utterances, dtype=h5py.string_dtype())
-        self.file.attrs.update(dtype=dtype, **attributes)
-        self.layers = {
-            name: self.file.create_dataset(f"layers/{name}", (int(self.offsets[-1]), width), dtype)
-            for name, width in widths.items()
-        }
+        self.done = self._left(plan)
+        """Batches that are already in the store."""
+        if not self.done:
+            self._need_space()
+            with h5py.File(path, "w", libver="latest") as file:
+                file["offsets"] = self.offsets
+                file["utterances"] = np.asarray(utterances, dtype=h5py.string_dtype())
+                file.attrs.update(dtype=dtype, complete=False, **attributes)
+                for name, width in widths.items():
+                    _lay_out(file, f"layers/{name}", (int(self.offsets[-1]), width), self.dtype)
+        with h5py.File(path, "r") as file:
+            self.starts = {name: file[f"layers/{name}"].id.get_offset() or 0 for name in widths}
+        self.file = os.open(path, os.O_WRONLY)
+        self.plan, self.marked = plan, time.monotonic()
+
+    def _left(self, plan: str) -> int:
+        """Batches in what an earlier run of the same plan left behind."""
+        try:
+            left = json.loads(self.marks.read_text())
+            whole = os.path.getsize(self.path) == left["bytes"]
+        except (FileNotFoundError, json.JSONDecodeError):
+            return 0
+        return left["done"] if plan and whole and left["plan"] == plan else 0
+
+    def _need_space(self) -> None:
+        sizes = [int(self.offsets[-1]) * width * self.dtype.itemsize for width in self.widths.values()]
+        try:
+            jobs.need_space(self.path.parent, sum(sizes))
+        except UserError as refusal:
+            free = jobs.free_bytes(self.path.parent)
+            fitting = int((np.cumsum(sizes) <= free).sum())
+            raise UserError(f"{refusal}, or store fewer layers: {fitting} of {len(sizes)} would fit") from None
 
     def put(self, index: int, layer: str, values: np.ndarray) -> None:
         """Write one utterance's [frames, width] of one layer.
@@ -47,17 +96,47 @@ class FeatureWriter:
             The number of frames differs from the one announced, or a value is not finite.
         """
         start, end = self.offsets[index], self.offsets[index + 1]
-        if len(values) != end - start:
+        if values.shape != (end - start, self.widths[layer]):
             raise ValueError(
-                f"utterance {index}, layer {layer}: {len(values)} frames where {end - start} were announced"
+                f"utterance {index}, layer {layer}: {values.shape} where {end - start} frames were announced"
             )
         if not np.isfinite(values).all():
             raise ValueError(f"utterance {index}, layer {layer}: a value is not finite")
-        self.layers[layer][start:end] = values
+        rest = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B") if values.size else b""
+        place = self.starts[layer] + int(start) * self.widths[layer] * self.dtype.itemsize
+        while rest:
+            written = os.pwrite(self.file, rest, place)
+            rest, place = rest[written:], place + written
+
+    def mark(self, done: int) -> None:
+        """Note that the first ``done`` batches are in the store, unless that was done a moment ago."""
+        if time.monotonic() - self.marked < MARK_SECONDS:
+            return
+        os.fdatasync(self.file)
+        with jobs.writing(self.marks) as temporary:
+            note = {"plan": self.plan, "done": done, "bytes": os.path.getsize(self.path)}
+            temporary.write_text(json.dumps(note))
+        self.marked = time.monotonic()
 
     def close(self) -> None:
-        self.file.attrs["complete"] = True
-        self.file.close()
+        """Declare the store whole."""
+        os.fsync(self.file)
+        os.close(self.file)
+        with h5py.File(self.path, "r+", libver="latest") as file:
+            file.attrs.modify("complete", True)
+        self.marks.unlink(missing_ok=True)
+
+
+def _lay_out(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype) -> None:
+    """A contiguous dataset that has its place in the file at once and no values yet."""
+    how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    how.set_layout(h5py.h5d.CONTIGUOUS)
+    how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    links.set_create_intermediate_group(True)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), dcpl=how, lcpl=links)
 
 
 class FeatureStore:

@@ -15,6 +15,7 @@ import yaml
 from stages import features
 from stages.encoders import batching, specs
 from stages.errors import UserError
+from stages.stores import features as feature_store
 from stages.stores.audio import AudioWriter
 from stages.stores.features import FeatureStore, FeatureWriter
 from tests.unit.small_corpus import mounted
@@ -69,7 +70,10 @@ def command(place, *options):
 
 def made(place, encoder, out, **files):
     """The stage run within this process."""
-    values = dict(params=str(place / "params.yaml"), corpus="noise", encoder=encoder, out=place / out)
+    values = dict(
+        params=str(place / "params.yaml"), corpus="noise", encoder=encoder, out=place / out, scratch=place / "scratch"
+    )
+    values["scratch"] = place / "scratch"
     values |= {name: place / files[name] if name in files else None for name in ("audio", "transcripts", "pretrained")}
     features.main(type("Args", (), values))
 
@@ -105,6 +109,43 @@ def test_speech_store_equals_the_encoder(place):
     again = FeatureStore(place / "again.h5")
     for name in store.layers:
         assert np.array_equal(again.map(name), store.map(name))
+
+
+def test_extraction_goes_on_where_it_was_cut_off(place, monkeypatch, caplog):
+    files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
+    made(place, "small", "whole.h5", **files)
+    whole = (place / "whole.h5").read_bytes()
+    monkeypatch.setattr(feature_store, "MARK_SECONDS", 0)
+    monkeypatch.setattr(FeatureWriter, "close", lambda writer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # as good as killed: all batches are marked, nothing is declared whole
+        made(place, "small", "out.h5", **files)
+    (left,) = (place / "scratch/features").glob("*.h5")
+    with pytest.raises(UserError, match="not a whole feature store"):
+        FeatureStore(left)
+    note = json.loads(Path(f"{left}.marks").read_text())
+    assert note["done"] == len(batching.plan(np.array(LENGTHS), 32_000)) == 2
+    Path(f"{left}.marks").write_text(json.dumps(note | {"done": 1}))
+    monkeypatch.undo()
+    with caplog.at_level("INFO", "serpentine"):
+        made(place, "small", "out.h5", **files)
+    assert "going on after 1 batches of an earlier run" in caplog.text
+    assert (place / "out.h5").read_bytes() == whole
+    assert not list((place / "scratch/features").iterdir())
+
+
+def test_what_another_plan_left_is_not_taken(place, monkeypatch, caplog):
+    monkeypatch.setattr(feature_store, "MARK_SECONDS", 0)
+    monkeypatch.setattr(FeatureWriter, "close", lambda writer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made(place, "mfcc", "out.h5", audio="audio.h5")
+    monkeypatch.undo()
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["features"]["batch_seconds"] = 1.5
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    with caplog.at_level("INFO", "serpentine"):
+        made(place, "mfcc", "out.h5", audio="audio.h5")
+    assert "going on" not in caplog.text
+    assert len(FeatureStore(place / "out.h5")) == 5
 
 
 def test_text_store(place):
@@ -221,6 +262,6 @@ def test_a_killed_holder_frees_its_gpu(tmp_path):
 
 def test_a_store_that_the_disk_cannot_hold_is_refused_before_the_first_byte(tmp_path):
     with mounted(tmp_path / "out", "size=9m") as out:
-        with pytest.raises(UserError, match=r"no space left: 2\.0 MB are needed"):
-            FeatureWriter(out / "s.h5", ["a", "b"], np.array([600, 400]), {"0": 1000}, {"hop": 0.02})
+        with pytest.raises(UserError, match=r"no space left: 2\.4 MB are needed .* 1 of 3 would fit"):
+            FeatureWriter(out / "s.h5", ["a", "b"], np.array([600, 400]), dict.fromkeys("012", 400), {"hop": 0.02})
         assert not list(out.iterdir())
