@@ -59,9 +59,6 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
 
     ``teach`` and ``distill`` end in it too.
     """
-    import torch
-
-    torch.set_num_threads(threads)
     recipe, examples = system.module(row.recipe), inputs.examples
     digests = inputs.digests()
     shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "code": code.digest(recipe.__name__)}

@@ -1,10 +1,14 @@
 """Normalised frame sequences of a feature store, in minibatches."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.stores.features import FeatureStore
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Frames:
@@ -36,8 +40,10 @@ class Frames:
         self.kept: dict[int, torch.Tensor] = {}
         self.free = self.memory
 
-    def one(self, position: int) -> torch.Tensor:
+    def one(self, position: int) -> "torch.Tensor":
         """Frames float32 [layers, frames, width] of one utterance of the manifest."""
+        import torch
+
         if position in self.kept:
             return self.kept[position]
         row = self.rows[position]
@@ -48,13 +54,17 @@ class Frames:
             self.kept[position], self.free = frames, self.free - size
         return frames
 
-    def batch(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch]."""
+        import torch
+
         found = [self.one(int(p)) for p in positions]
         return torch.cat(found, 1), torch.tensor([f.shape[1] for f in found])
 
-    def padded(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames of a single layer [batch, longest, width], zero-padded, and lengths [batch]."""
+        import torch
+
         found = [self.one(int(p))[0] for p in positions]
         lengths = torch.tensor([len(f) for f in found])
         return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
