@@ -1,5 +1,6 @@
 """A small copy of the project in which whole runs are stories: all stages on 40 utterances, in a minute."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +23,11 @@ SYSTEMS = [
 ]
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "--nolock", "--rerun-incomplete")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHONPATH": str(folder)}
 
 
 class Project:
@@ -52,17 +58,19 @@ class Project:
             ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes((ROOT / name).read_bytes())
-        self.env = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(folder),
-        }
+        self.env = _environment(folder)
+
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """The project that lies in a folder."""
+        project = cls.__new__(cls)
+        project.folder, project.env = folder, _environment(folder)
+        return project
 
     def copy(self, folder: Path) -> "Project":
         """All of it, runs and records too, in another folder."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        other = type(self).__new__(type(self))
-        other.folder, other.env = folder, self.env | {"PYTHONPATH": str(folder)}
-        return other
+        return self.at(folder)
 
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
@@ -174,34 +182,61 @@ SMALL = {
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def shared(tmp_path_factory, worker_id):
+    """Make a project once for all processes of this test run: name and a function that fills a folder."""
+    once = tmp_path_factory.getbasetemp().parent if worker_id != "master" else tmp_path_factory.getbasetemp()
+
+    def project(name: str, make) -> Project:
+        with open(once / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = once / f"{name}.done"
+            if not done.exists():
+                assert not (once / name).exists(), f"making the project {name!r} has failed in another process"
+                make(once / name)
+                done.touch()
+        return Project.at(once / name)
+
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(shared) -> Project:
     """A project after one undisturbed run. Do not change it."""
-    project = Project(tmp_path_factory.mktemp("finished"))
-    project.set(SMALL)
-    project.snakemake()
-    return project
+
+    def make(folder: Path) -> None:
+        project = Project(folder)
+        project.set(SMALL)
+        project.snakemake()
+
+    return shared("finished", make)
 
 
 @pytest.fixture(scope="session")
-def versioned(finished, tmp_path_factory) -> Project:
+def versioned(finished, shared) -> Project:
     """The same under git and DVC, committed after a run. Do not change it."""
-    project = finished.copy(tmp_path_factory.mktemp("versioned") / "project")
-    project.git("init", "--quiet")
-    project.set({"report/decimals": 2})
-    project.snakemake()
-    project.commit("first")
-    return project
+
+    def make(folder: Path) -> None:
+        project = finished.copy(folder)
+        project.git("init", "--quiet")
+        project.set({"report/decimals": 2})
+        project.snakemake()
+        project.commit("first")
+
+    return shared("versioned", make)
 
 
 @pytest.fixture(scope="session")
-def light(tmp_path_factory) -> Project:
+def light(shared) -> Project:
     """Two systems alone, under git and DVC, committed after a run. Do not change it."""
-    project = Project(tmp_path_factory.mktemp("light"))
-    project.git("init", "--quiet")
-    project.set(SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}})
-    project.snakemake()
-    project.commit("first")
-    return project
+
+    def make(folder: Path) -> None:
+        project = Project(folder)
+        project.git("init", "--quiet")
+        project.set(SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}})
+        project.snakemake()
+        project.commit("first")
+
+    return shared("light", make)
 
 
 @pytest.fixture

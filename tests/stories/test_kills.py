@@ -1,5 +1,6 @@
 """A run that is killed goes on where it was, leaves no orphan, and ends bit-identical to an undisturbed one."""
 
+import shutil
 import time
 
 import pytest
@@ -14,16 +15,20 @@ pytestmark = pytest.mark.slow
     [("features", True), ("train", False), ("retrain", False)],
     ids=["features: everything killed", "training: the parent alone", "retraining: the parent alone"],
 )
-def test_goes_on_after_a_kill(fresh, finished, kill, stage, everything):
-    run = fresh.start(*SNAKEMAKE)
-    fresh.wait_for(f"data/logs/{stage}/*.log", run)
+def test_goes_on_after_a_kill(finished, tmp_path, kill, stage, everything):
+    project = finished.copy(tmp_path / "project")
+    for gone in ("data", "data/logs", "data/scratch"):
+        for folder in (project.folder / gone).glob(f"{stage}*"):
+            shutil.rmtree(folder)
+    run = project.start(*SNAKEMAKE)
+    project.wait_for(f"data/logs/{stage}/*.log", run)
     time.sleep(1.5)  # into the work itself
     kill(run, everything)
     end = time.monotonic() + 5
-    while fresh.processes() and time.monotonic() < end:
+    while project.processes() and time.monotonic() < end:
         time.sleep(0.05)
-    assert [fresh.command(pid) for pid in fresh.processes()] == []
-    fresh.snakemake()
-    expected, found = finished.artifacts(), fresh.artifacts()
+    assert [project.command(pid) for pid in project.processes()] == []
+    project.snakemake()
+    expected, found = finished.artifacts(), project.artifacts()
     assert expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []

@@ -31,9 +31,10 @@ def test_metrics_follow_from_the_prediction_files(finished):
         assert metrics[name]["macro_f1"]["pooled"] == pytest.approx(f1_score(true, pred, average="macro"), abs=1e-6)
 
 
-def test_second_run_finds_nothing_to_do(finished):
+def test_second_run_finds_nothing_to_do(finished, tmp_path):
+    project = finished.copy(tmp_path / "copy")
     started = time.monotonic()
-    done = finished.snakemake()
+    done = project.snakemake()
     assert "Nothing to be done" in done.stderr + done.stdout
     assert time.monotonic() - started < 15
 
