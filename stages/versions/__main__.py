@@ -51,7 +51,7 @@ def _plain(command: str) -> str | None:
 
         return offline.write()
     if command == "compile":
-        return "dvc.yaml: compiled anew; commit it\n" if runs.compile() else ""
+        return runs.compile()
     if command == "commit":
         return runs.commit_pending()
     if command == "structure":

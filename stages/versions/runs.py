@@ -50,12 +50,14 @@ def structure() -> None:
     _write(compiled.CODE, compiled.digests(planned))
 
 
-def compile() -> bool:
-    """Write dvc.yaml and data/code.json where they are not up to date; True where dvc.yaml was not."""
+def compile() -> str:
+    """Write dvc.yaml and data/code.json where they are not up to date; says so."""
     planned = snakefile.planned()
     _write(compiled.CODE, compiled.digests(planned))
     offline.write()
-    return _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, "")))
+    if _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, ""))):
+        return f"dvc.yaml: compiled anew, {len(planned)} jobs; commit it\n"
+    return "dvc.yaml: is what the Snakefile implies\n"
 
 
 def commit(workflow) -> None:

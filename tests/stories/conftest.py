@@ -57,7 +57,7 @@ class Project:
                 )
             ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes((ROOT / name).read_bytes())
+                shutil.copy(ROOT / name, folder / name)
         self.env = _environment(folder)
 
     @classmethod
@@ -96,7 +96,7 @@ class Project:
             for name in parents:
                 holder = holder[name]
             holder[last] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        path.write_text(yaml.safe_dump(params, sort_keys=False, default_flow_style=None, width=1000))
 
     def run(self, *command: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess:
         done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)

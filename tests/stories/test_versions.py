@@ -136,6 +136,19 @@ def test_nothing_large_is_stored_twice(light):
     assert sum(sizes.values()) <= 1.1 * artifacts
 
 
+def test_pruning_frees_what_no_stage_has(repository):
+    def cached() -> int:
+        return sum(p.stat().st_size for p in (repository.folder / ".dvc/cache").rglob("*") if p.is_file())
+
+    before = cached()
+    encoder = (repository.folder / "data/features/planted/hubert-small.h5").stat().st_size
+    repository.set({"studies/default/systems": ["majority"]})
+    repository.versions("compile")
+    repository.dvc("gc", "--workspace", "--force")
+    print(f"dvc gc: {before / 1e6:.1f} MB before, {cached() / 1e6:.1f} MB after a system was dropped")
+    assert before - cached() >= encoder
+
+
 def test_compare_says_identical_tie_or_worse(repository):
     repository.set({"systems/linear/strengths": [1e-6]})
     repository.snakemake()

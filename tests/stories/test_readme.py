@@ -1,0 +1,41 @@
+"""README's terminal session, run again: every command must still give what stands there, whatever the figures are."""
+
+import re
+
+import pytest
+
+from tests.stories.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Commands of README's ``console`` blocks and their output."""
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
+    return [(command.split("  #")[0].strip(), output) for command, _, output in (s.partition("\n") for s in steps)]
+
+
+def shape(text: str) -> str:
+    """What stays when figures, signs, verdicts and the widths of columns change."""
+    text = re.sub(r"\b[0-9a-f]{7}\b", "HASH", text)
+    text = re.sub(r"[-−+]?\d+([.:,]\d+)*", "0", text)
+    text = re.sub(r"\b(tie|worse|better)\b|[=▲▼]", "", text)
+    text = re.sub(r"\b0 [kMG]?B?\b|\b0[KMG]\b|\b[AP]M\b", "0", text)
+    return "\n".join(" ".join(re.sub(r"[-|]{2,}", "-", line).split()) for line in text.strip().splitlines())
+
+
+def test_readme_shows_what_the_commands_print(repository):
+    (repository.folder / ".venv").symlink_to(ROOT / ".venv")
+    (repository.folder / ".git/info/exclude").write_text(".venv\n")
+    repository.git("config", "user.name", "tests")
+    repository.git("config", "user.email", "tests@localhost")
+    steps = sessions()
+    assert len(steps) >= 10
+    for command, shown in steps:
+        printed = repository.run("bash", "-c", f"set -o pipefail; {command} 2>&1").stdout
+        lines = shape(printed).splitlines()
+        for line in filter(None, shape(shown).splitlines()):
+            wanted, open_end = line.removesuffix("…").strip(), line.endswith("…")
+            there = any(other.startswith(wanted) if open_end else other == wanted for other in lines)
+            assert there or not wanted, f"$ {command}\n{printed}\nlacks README's line: {line}"
