@@ -51,7 +51,8 @@ def _plain(command: str) -> str | None:
 
         return offline.write()
     if command == "compile":
-        return runs.compile()
+        jobs = runs.compile()
+        return f"dvc.yaml: compiled anew, {jobs} jobs; commit it\n" if jobs else "dvc.yaml: up to date\n"
     if command == "commit":
         return runs.commit_pending()
     if command == "structure":

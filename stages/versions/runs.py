@@ -50,14 +50,12 @@ def structure() -> None:
     _write(compiled.CODE, compiled.digests(planned))
 
 
-def compile() -> str:
-    """Write dvc.yaml and data/code.json where they are not up to date; says so."""
+def compile() -> int:
+    """Write dvc.yaml and data/code.json where they are not up to date; jobs in dvc.yaml, 0 where it was."""
     planned = snakefile.planned()
     _write(compiled.CODE, compiled.digests(planned))
     offline.write()
-    if _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, ""))):
-        return f"dvc.yaml: compiled anew, {len(planned)} jobs; commit it\n"
-    return "dvc.yaml: is what the Snakefile implies\n"
+    return len(planned) * _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, "")))
 
 
 def commit(workflow) -> None:
