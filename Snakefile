@@ -42,6 +42,13 @@ wildcard_constraints:
     part=r"\d+of\d+",
 
 
+# on a cluster: seconds of bookkeeping, done where Snakemake runs
+localrules:
+    protocol,
+    ceilings,
+    report,
+
+
 rule all:
     default_target: True
     input:
