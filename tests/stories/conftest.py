@@ -171,6 +171,7 @@ SMALL = {
     "retrain/gmp-small/epochs": 2,
     "evaluate/draws": 1000,
 }
+LIGHT = SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}}
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +199,7 @@ def light(tmp_path_factory) -> Project:
     """Two systems alone, under git and DVC, committed after a run. Do not change it."""
     project = Project(tmp_path_factory.mktemp("light"))
     project.git("init", "--quiet")
-    project.set(SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}})
+    project.set(LIGHT)
     project.snakemake()
     project.commit("first")
     return project
