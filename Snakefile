@@ -10,7 +10,7 @@ import time
 
 from snakemake.utils import min_version
 
-from stages import code, errors, params
+from stages import code, errors, params, slurm
 from stages.plan import Plan, options, prepare_environment
 from stages.versions import runs
 
@@ -25,6 +25,7 @@ try:
     plan = Plan(params.checked("params.yaml"))
     if workflow.is_main_process:
         runs.refuse_foreign()
+        slurm.distrust_survivors()
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
 
@@ -40,6 +41,13 @@ wildcard_constraints:
     system=NAME,
     name=NAME,
     part=r"\d+of\d+",
+
+
+# on a cluster: seconds of bookkeeping, done where Snakemake runs
+localrules:
+    protocol,
+    ceilings,
+    report,
 
 
 rule all:
@@ -71,7 +79,15 @@ for study in plan.params["studies"]:
             plan.target(study),
 
 
+onstart:
+    try:
+        slurm.begin(workflow)
+    except errors.UserError as mistake:
+        sys.exit(f"error: {mistake}")
+
+
 onsuccess:
+    slurm.end()
     runs.commit(workflow)
 
 

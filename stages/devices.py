@@ -21,7 +21,8 @@ _held: list = []
 def visible() -> list[str]:
     """The GPUs that this process may use, as UUIDs of ``nvidia-smi -L``; none where there is no such program.
 
-    ``CUDA_VISIBLE_DEVICES`` (indices, UUIDs or their beginnings; '' or -1 for none) narrows the choice.
+    ``CUDA_VISIBLE_DEVICES`` (indices, UUIDs or their beginnings; '' or -1 for none) narrows the choice. In a job of
+    SLURM, which sets it for the GPUs that it assigns, a job without it was given none, whatever the node has.
 
     Raises
     ------
@@ -37,10 +38,10 @@ def visible() -> list[str]:
     there = re.findall(r"^GPU \d+:.*\(UUID: ([^)]+)\)", answer.stdout, re.MULTILINE)
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
-        return there
+        return [] if "SLURM_JOB_ID" in os.environ else there
     chosen = []
     for name in filter(None, (part.strip() for part in wanted.split(","))):
-        if name == "-1":  # CUDA ignores what follows
+        if name in ("-1", "NoDevFiles"):  # CUDA ignores what follows; the word is SLURM's
             break
         if name.startswith("MIG-"):  # an instance of a GPU, listed below it
             chosen.append(name)

@@ -17,7 +17,7 @@ rule features:
         "data/benchmarks/features/{corpus}-{encoder}.tsv"
     threads: plan.params["features"]["threads"]
     resources:
-        gpu=1,
+        gpu=lambda w: int(plan.networked(w.encoder)),
     params:
         reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
         code=code.digest("stages.features"),

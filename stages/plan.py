@@ -34,6 +34,10 @@ class Plan:
         own, spec = self.params["studies"][study], self.params["encoders"].get(wanted, {})
         return own[kind] if wanted == "study" or (own["substitute"] and "source" in spec) else wanted
 
+    def networked(self, encoder: str) -> bool:
+        """Whether an encoder is a network, which a GPU computes faster, and not a descriptor."""
+        return self.params["encoders"][encoder]["kind"] not in ("egemaps", "spectrogram", "mfcc")
+
     def parts(self, study: str, name: str) -> list[str]:
         """The jobs that share the folds of a system."""
         count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1

@@ -20,7 +20,7 @@ rule teach:
         "data/benchmarks/teach/{study}-{system}-{part}.tsv"
     threads: plan.params["teach"]["threads"]
     resources:
-        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
+        gpu=0,
     params:
         reads=lambda w: plan.system_reads("teach", w.study, w.system),
         code=lambda w: plan.recipe_code("teach", w.study, w.system),

@@ -227,7 +227,7 @@ def _foreign(out: dict, entry: dict) -> bool:
     locked = entry.get("params", {})
     if locked.get(PARAMS, {}) == record.reads and set(locked.get(compiled.CODE, {}).values()) <= {record.code}:
         return False
-    ours = record.started <= os.path.getmtime(out["path"]) <= record.ended + 1
+    ours = abs(os.path.getmtime(out["path"]) - record.ended) <= 1
     return not ours and _md5(out["path"]) == out["md5"]
 
 

@@ -17,6 +17,7 @@ from stages.errors import UserError
 
 VERSION = "9.27"
 RECORDS = Path(".snakemake/metadata")
+INCOMPLETE = Path(".snakemake/incomplete")
 UNCHECKED = "SERPENTINE_UNCHECKED"
 """Set in the environment where the Snakefile is read for its graph alone, or to take in what DVC has proven."""
 _PIECE = 254
@@ -51,11 +52,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Record:
-    """Under what an output was made (see :class:`Job`), and when, in seconds since the epoch."""
+    """Under what an output was made (see :class:`Job`), and when it was written, in seconds since the epoch."""
 
     reads: dict[str, Any]
     code: str
-    started: float
     ended: float
 
 
@@ -112,18 +112,39 @@ def check_version() -> None:
 
 def record(path: str) -> Record | None:
     """What Snakemake has on record of how ``path`` was made; None where it has none."""
-    name = urlsafe_b64encode(path.encode()).decode()
-    pieces = [name[i : i + _PIECE] for i in range(0, len(name), _PIECE)]
-    file = RECORDS.joinpath(*("@" + piece for piece in pieces[:-1]), pieces[-1])
     try:
-        found = json.loads(file.read_text())
+        found = json.loads(_file(RECORDS, path).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     values = [ast.literal_eval(text) for text in found["params"] if text.startswith(("{", "'"))]
     reads = next((value for value in values if isinstance(value, dict)), {})
     code = next((v for v in values if isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v)), "")
-    times = (found["starttime"] or 0.0, found["endtime"] or 0.0)
-    return Record(_present(reads), _digest(code, found["code"]), *times)
+    return Record(_present(reads), _digest(code, found["code"]), found["endtime"] or 0.0)
+
+
+def recorded_since(path: str, moment: float) -> bool:
+    """Whether Snakemake has put ``path`` on record after ``moment``, by the clock of the file system."""
+    file = _file(RECORDS, path)
+    return file.exists() and file.stat().st_mtime >= moment
+
+
+def mark_incomplete(path: str) -> None:
+    """Have Snakemake make ``path`` again."""
+    file = _file(INCOMPLETE, path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"external_jobid": null}')
+
+
+def to_make(workflow) -> list[str]:
+    """The outputs of all jobs that a run is about to start."""
+    return [_plain(path) for job in workflow.dag.needrun_jobs() for path in job.output]
+
+
+def _file(folder: Path, path: str) -> Path:
+    """Where Snakemake keeps in ``folder`` what it knows of ``path``."""
+    name = urlsafe_b64encode(path.encode()).decode()
+    pieces = [name[i : i + _PIECE] for i in range(0, len(name), _PIECE)]
+    return folder.joinpath(*("@" + piece for piece in pieces[:-1]), pieces[-1])
 
 
 def _job(job) -> Job:

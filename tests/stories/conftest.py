@@ -179,6 +179,7 @@ SMALL = {
     "retrain/gmp-small/epochs": 2,
     "evaluate/draws": 1000,
 }
+LIGHT = SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}}
 
 
 @pytest.fixture(scope="session")
@@ -232,7 +233,7 @@ def light(shared) -> Project:
     def make(folder: Path) -> None:
         project = Project(folder)
         project.git("init", "--quiet")
-        project.set(SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}})
+        project.set(LIGHT)
         project.snakemake()
         project.commit("first")
 

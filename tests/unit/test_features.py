@@ -244,6 +244,9 @@ def test_visible_devices_narrow_the_choice(tmp_path):
     for wanted, name in (("1", "GPU-1111-aa"), ("GPU-000", "GPU-0000-aa"), ("", "None"), ("-1", "None")):
         process = claims(gpus(tmp_path, 2) | {"CUDA_VISIBLE_DEVICES": wanted}, 0)
         assert process.communicate(timeout=60)[0].split()[0] == name
+    for more in ({"SLURM_JOB_ID": "7"}, {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "NoDevFiles"}):
+        process = claims(gpus(tmp_path, 2) | more, 0)
+        assert process.communicate(timeout=60)[0].split()[0] == "None", "a job of SLURM that was given no GPU"
     process = claims(gpus(tmp_path, 2) | {"PATH": str(tmp_path / "empty")}, 0)
     assert process.communicate(timeout=60)[0].split()[0] == "None"
 
