@@ -8,7 +8,6 @@ what is new is decoded.
 import collections
 import contextlib
 import csv
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from stages import code, jobs, settings
 from stages.corpora import readers
-from stages.corpora.decode import RATE, Decoded, decode_all, fault
+from stages.corpora.decode import RATE, Decoded, decode_all, judged
 from stages.corpora.manifest import write_manifest
 from stages.corpora.ratings import write_ratings
 from stages.corpora.release import Departure
@@ -27,7 +26,7 @@ from stages.settings import Section, setting
 class Ingest(Section):
     """How corpora are decoded and which files are refused."""
 
-    workers: int = setting(2, "processes that decode or synthesise; no influence on the result", ge=1)
+    workers: int = setting(2, "threads that decode, or processes that synthesise; no influence on the result", ge=1)
     max_quarantined: int = setting(0, "how many unusable files are admitted, listed and left out", ge=0)
     silence_peak: float = setting(1e-4, "a clip whose peak stays below this part of full scale is silent", ge=0)
     min_seconds: float = setting(0.1, "a shorter clip is unusable, seconds", ge=0)
@@ -61,7 +60,8 @@ def main(args) -> None:
                 continue
             jobs.need_space(args.audio.parent, len(each.samples) * 2)
             writer.add(each.utterance, each.samples)
-            named[each.utterance].update(_measured(each.samples))
+            seconds = f"{len(each.samples) / RATE:.7f}"  # exact: 1/16000 s has seven decimals
+            named[each.utterance].update(duration=seconds, sha256=each.sha256)
             found.append(named[each.utterance])
             kept += stamps[i : i + 1]
             clipped.append(each.clipped)
@@ -121,8 +121,7 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
     """Every utterance in the order of ``rows``, from files, from what is known of them, or from the synthesis."""
     if not files:
         for utterance, samples in readers.synthesised(corpus, rows, section.workers):
-            reason = fault(samples, section.silence_peak, section.min_seconds)
-            yield Decoded(utterance, None if reason else samples, reason)
+            yield judged(utterance, samples, section.silence_peak, section.min_seconds)
         return
     names = [row["utterance"] for row in rows]
     known = [earlier.positions.get(each) for each in stamps]
@@ -134,13 +133,7 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
             yield next(decoding)
         else:
             samples, clipped = earlier.samples(position)
-            yield Decoded(name, samples, "", clipped)
-
-
-def _measured(samples) -> dict:
-    """What the audio itself says: its duration in seconds (exact: 1/16000 s has seven decimals) and its digest."""
-    digest = hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest()
-    return {"duration": f"{len(samples) / RATE:.7f}", "sha256": digest}
+            yield judged(name, samples, section.silence_peak, section.min_seconds, clipped)
 
 
 def _mark_duplicates(rows: list[dict]) -> None:

@@ -1,19 +1,18 @@
 """Audio files as 16 kHz mono int16, decoded side by side, each file judged fit or named with a reason."""
 
 import collections
+import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import jobs
-from stages.errors import UserError
-
 RATE = 16_000
 _BLOCK = 1 << 20  # frames read at once
-_CHUNK = 8  # files handed to a process at once
+_CHUNK = 8  # files handed to a thread at once
 _ENDLESS = 0x7FFF_0000  # a WAV header of a stream that was never closed announces this much or more
 _MP3_SLACK = 2 * 1152  # encoder delay and padding that a header without gapless information may count
 
@@ -31,6 +30,8 @@ class Decoded:
     reason: str = ""
     clipped: int = 0
     """How many samples lay outside full scale and were clipped."""
+    sha256: str = ""
+    """Of the samples, little-endian."""
 
 
 def decode(path: Path | str) -> tuple[Any, int]:
@@ -48,22 +49,23 @@ def decode(path: Path | str) -> tuple[Any, int]:
     import soundfile
     import soxr
 
-    path = Path(path)
-    _check_whole(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, announced, blocks = file.samplerate, file.frames, []
-            unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
-            finite = file.subtype.startswith("PCM")
-            kind = "int16" if unchanged else "float32"
-            while len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
-                blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
-    except soundfile.LibsndfileError as fault:
-        raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
+    with open(path, "rb") as opened:
+        _check_whole(opened, os.path.splitext(path)[1].lower())
+        try:
+            with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+                rate, announced, blocks = file.samplerate, file.frames, []
+                unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
+                finite = file.subtype.startswith("PCM")
+                kind, held = "int16" if unchanged else "float32", 0
+                while held < announced and len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
+                    blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
+                    held += len(block)
+        except soundfile.LibsndfileError as fault:
+            raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
     if not blocks:
         raise Unreadable("empty: no samples")
     wave = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-    slack = _MP3_SLACK if path.suffix.lower() == ".mp3" else 0
+    slack = _MP3_SLACK if str(path).lower().endswith(".mp3") else 0
     if announced < 1 << 60 and len(wave) + slack < announced:
         raise Unreadable(f"truncated: {len(wave)} of {announced} frames")
     if unchanged:
@@ -81,30 +83,30 @@ def decode(path: Path | str) -> tuple[Any, int]:
     return wave.astype("<i2"), clipped
 
 
-def _check_whole(path: Path) -> None:
+def _check_whole(file, suffix: str) -> None:
     """Find what libsndfile forgives: an empty file, a WAV cut off in its samples, an OGG without its last page."""
-    size = path.stat().st_size
+    size = os.fstat(file.fileno()).st_size
     if size == 0:
         raise Unreadable("empty file (0 bytes)")
-    if path.suffix.lower() == ".raw":
+    if suffix == ".raw":
         raise Unreadable("unreadable: headerless samples; convert to WAV or FLAC")
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            while len(chunk := file.read(8)) == 8:
-                name, length = struct.unpack("<4sI", chunk)
-                if name == b"data":
-                    held = size - file.tell()
-                    if length < _ENDLESS and held < length:
-                        raise Unreadable(f"truncated: {held} of {length} bytes of samples")
-                    return
-                file.seek(length + length % 2, os.SEEK_CUR)
-        elif head[:4] == b"OggS":
-            file.seek(max(0, size - (1 << 16)))
-            tail = file.read()
-            page = tail.rfind(b"OggS")
-            if page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4:
-                raise Unreadable("truncated: the last OGG page is missing")
+    head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        while len(chunk := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", chunk)
+            if name == b"data":
+                held = size - file.tell()
+                if length < _ENDLESS and held < length:
+                    raise Unreadable(f"truncated: {held} of {length} bytes of samples")
+                break
+            file.seek(length + length % 2, os.SEEK_CUR)
+    elif head[:4] == b"OggS":
+        file.seek(max(0, size - (1 << 16)))
+        tail = file.read()
+        page = tail.rfind(b"OggS")
+        if page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4:
+            raise Unreadable("truncated: the last OGG page is missing")
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
 
 
 def fault(samples, silence_peak: float, min_seconds: float) -> str:
@@ -115,6 +117,13 @@ def fault(samples, silence_peak: float, min_seconds: float) -> str:
     return f"silent: peak {peak:.6f}" if peak < silence_peak else ""
 
 
+def judged(utterance: str, samples, silence_peak: float, min_seconds: float, clipped: int = 0) -> Decoded:
+    """int16 [samples] at 16 kHz as an utterance, with their digest or the reason why they cannot be used."""
+    if reason := fault(samples, silence_peak, min_seconds):
+        return Decoded(utterance, None, reason)
+    return Decoded(utterance, samples, "", clipped, hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest())
+
+
 def _decode_chunk(chunk: Sequence[tuple[str, Path]], silence_peak: float, min_seconds: float) -> list[Decoded]:
     done = []
     for utterance, path in chunk:
@@ -122,36 +131,21 @@ def _decode_chunk(chunk: Sequence[tuple[str, Path]], silence_peak: float, min_se
             samples, clipped = decode(path)
         except Unreadable as why:
             done.append(Decoded(utterance, None, str(why)))
-            continue
-        reason = fault(samples, silence_peak, min_seconds)
-        done.append(Decoded(utterance, None if reason else samples, reason, clipped))
+        else:
+            done.append(judged(utterance, samples, silence_peak, min_seconds, clipped))
     return done
 
 
 def decode_all(
     files: Sequence[tuple[str, Path]], workers: int, silence_peak: float, min_seconds: float
 ) -> Iterator[Decoded]:
-    """Decode (utterance, path) pairs in ``workers`` processes; the results come in the order of ``files``.
+    """Decode (utterance, path) pairs in ``workers`` threads; the results come in the order of ``files``.
 
-    No more than three chunks of files per process are in memory, however long the consumer takes. The processes
-    die with this one.
-
-    Raises
-    ------
-    UserError
-        A process was killed, most often for want of memory.
+    Threads are enough: libsndfile, soxr and the digest work outside Python's lock. No more than three chunks of files
+    per thread are in memory, however long the consumer takes.
     """
     chunks = [files[i : i + _CHUNK] for i in range(0, len(files), _CHUNK)]
-    if workers == 1 or len(chunks) < 2:
-        for chunk in chunks:
-            yield from _decode_chunk(chunk, silence_peak, min_seconds)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=jobs.die_with_parent) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         waiting: collections.deque = collections.deque()
         try:
             for chunk in chunks:
@@ -160,10 +154,6 @@ def decode_all(
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
-        except BrokenProcessPool:
-            raise UserError(
-                "ingest: a decoding process was killed, most likely for want of memory; lower ingest.workers"
-            ) from None
         finally:
             for future in waiting:
                 future.cancel()
