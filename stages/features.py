@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from stages import devices, jobs, settings
 from stages.corpora.transcripts import read_transcripts
-from stages.encoders.specs import Encoder, is_text
+from stages.encoders import specs
+from stages.encoders.specs import is_text
 from stages.errors import UserError
 from stages.settings import Section, setting
 
@@ -29,52 +29,10 @@ class Features(Section):
     threads: int = setting(1, "threads; another number rounds differently", ge=1)
 
 
-def read_encoder(params: str, name: str):
-    """The validated entry ``encoders.NAME`` of the parameter file."""
-    key = f"encoders.{name}"
-    return settings.adapt(TypeAdapter(Encoder), settings.read(params, key), key, params)
-
-
-def extract(extractor, sizes: np.ndarray, read, limit: float, put) -> None:
-    """Run every item once, in the batches of :func:`stages.encoders.batching.plan`.
-
-    Parameters
-    ----------
-    sizes
-        Samples or tokens of every item [items].
-    read
-        The item (waveform or text) at a position.
-    limit
-        Largest padded size of a batch, in the unit of ``sizes``.
-    put
-        Called with position, layer and values float32 [frames, width].
-    """
-    from stages.encoders import batching
-
-    costs = np.array([extractor.size(size) for size in sizes])
-    for batch in jobs.progress(batching.plan(costs, limit), "features"):
-        for i, layers in zip(batch, extractor.run([read(i) for i in batch]), strict=True):
-            for layer, values in layers.items():
-                put(i, layer, values)
-
-
-def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
-    """``values`` in the type of the store; a value that is not finite, or is not any more, is an error."""
-    if not np.isfinite(values).all():
-        raise UserError(f"{who}: a value is not finite; look at that utterance's audio (features.precision: fp32?)")
-    with np.errstate(over="ignore"):
-        cast = values.astype(dtype)
-    if not np.isfinite(cast).all():
-        raise UserError(
-            f"params.yaml: features.dtype: {dtype} cannot hold {np.abs(values).max():g} ({who}); set it to float32"
-        )
-    return cast
-
-
 def main(args) -> None:
     """Write the store of one encoder over one corpus."""
     section = settings.load(Features, "features", args.params)
-    spec = read_encoder(args.params, args.encoder)
+    spec = specs.load(args.params, args.encoder)
     source = args.transcripts if is_text(spec) else args.audio
     if source is None:
         wanted = "--transcripts" if is_text(spec) else "--audio"
@@ -88,9 +46,9 @@ def main(args) -> None:
 
         torch.set_num_threads(section.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+    from stages.encoders.extraction import write_store
     from stages.encoders.extractors import open_extractor
     from stages.stores.audio import RATE, AudioStore
-    from stages.stores.features import FeatureWriter
 
     attributes = {"manifest": "", "transcripts": ""}
     if is_text(spec):
@@ -117,17 +75,10 @@ def main(args) -> None:
         "precision": section.precision if networked else "fp32",
         "heard": json.dumps({k: v for k, v in heard.items() if not isinstance(v, list)}, sort_keys=True),
     }
-    frames = np.array([extractor.frames(size) for size in sizes], np.int64)
     with jobs.writing(args.out) as temporary:
-        writer = FeatureWriter(temporary, utterances, frames, extractor.widths, attributes, section.dtype)
-
-        def put(i, layer, values):
-            who = f"{args.corpus}: utterance {utterances[i]}, layer {layer}"
-            writer.put(i, layer, narrowed(values, section.dtype, who))
-
-        extract(extractor, sizes, read, limit, put)
-        writer.close()
-    jobs.log.info("%d utterances, %d frames, layers %s", len(frames), frames.sum(), ", ".join(extractor.widths))
+        who = f"{args.corpus}: "
+        frames = write_store(temporary, extractor, utterances, sizes, read, limit, section.dtype, attributes, who)
+    jobs.log.info("%d utterances, %d frames, layers %s", len(utterances), frames, ", ".join(extractor.widths))
 
 
 def arguments(parser) -> None:
