@@ -55,5 +55,9 @@ echo "setting up .venv from $pins" >&2
 make_venv
 install
 .venv/bin/python -m stages.versions page
+# uv leaves compiling to Python, which does it at the first import, if it may write; where PYTHONDONTWRITEBYTECODE is
+# set, every job would compile torch and transformers anew (6 s each).
+heavy='pandas, sklearn.linear_model, torch, transformers.models.bert.modeling_bert, transformers.models.hubert.modeling_hubert'
+env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c "import $heavy"
 cp $pins $stamp
 echo "environment ready after $((SECONDS - started)) s" >&2
