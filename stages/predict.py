@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import sys
+from itertools import chain
 from pathlib import Path
 
 from stages import jobs, settings
@@ -52,10 +53,14 @@ def main(args) -> None:
     asked = clips.requests(args.files, args.text, args.one_speaker, args.table)
     trained = of_study(args) if study else bundle.read(args.bundle)
     refuse_unanswerable(trained, asked, args.window)
-    predictor = opened(trained)
-    if not study:
-        bundle.check(args.bundle, predictor)
-    rows, refused = predicted(predictor, asked, args.window)
+    refused: list[clips.Refused] = []
+    usable = heard(trained, asked, args.window, refused)
+    first, rows = next(usable, None), []
+    if first:  # else there is nothing to open the models for
+        predictor = opened(trained)
+        if not study:
+            bundle.check(args.bundle, predictor)
+        rows = predicted(predictor, chain([first], usable), args.window)
     as_json = args.json or (args.out and args.out.suffix == ".json")
     text = json_text(trained, rows, refused) if as_json else csv_text(trained, rows)
     if not args.out:
@@ -115,32 +120,31 @@ def refuse_unanswerable(trained, asked: list, window: float) -> None:
         raise UserError(f"{trained.name}: reads words too, and a text belongs to a whole file: leave --window out")
 
 
-def predicted(predictor, asked: list, window: float) -> tuple[list[dict], list]:
-    """A row for every clip, and what was refused; audio that the models were trained on is warned of."""
-    from stages.prediction.clips import Limits, Refused, clips
-    from stages.prediction.trained import digest
+def heard(trained, asked: list, window: float, refused: list):
+    """The clips that can be predicted, one by one; what cannot is put into ``refused``."""
+    from stages.prediction.clips import Clip, Limits, clips
 
-    trained, refused = predictor.trained, []
-    values = settings.read(trained.params, "ingest")
-    longest = predictor.features.batch_seconds
+    values, longest = settings.read(trained.params, "ingest"), settings.read(trained.params, "features.batch_seconds")
     if not 0 <= window <= longest:
         raise UserError(f"--window: {window:g}: at most features.batch_seconds, which is {longest:g}")
-    limits = Limits(values["silence_peak"], values["min_seconds"], longest, window)
+    for one in clips(asked, Limits(values["silence_peak"], values["min_seconds"], longest, window)):
+        if isinstance(one, Clip):
+            yield one
+        else:
+            refused.append(one)
 
-    def usable():
-        for one in clips(asked, limits):
-            if isinstance(one, Refused):
-                refused.append(one)
-            else:
-                yield one
 
-    rows = []
-    for chunk in predictor.chunks(usable()):
+def predicted(predictor, usable, window: float) -> list[dict]:
+    """A row for every clip; audio that the models were trained on is warned of."""
+    from stages.prediction.trained import digest
+
+    trained, rows = predictor.trained, []
+    for chunk in predictor.chunks(usable):
         for clip, found in zip(chunk, predictor.predict(chunk), strict=True):
             if digest(clip.samples) in trained.heard:
                 jobs.log.warning("%s: these models were trained on it, so this is no test of them", clip.request.file)
             rows.append(_row(clip, dict(zip(trained.labels, found.tolist(), strict=True)), trained, window))
-    return rows, refused
+    return rows
 
 
 def _row(clip, found: dict[str, float], trained, window: float) -> dict:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from stages import units
-from stages.corpora.decode import RATE
 from stages.corpora.text import untagged
 from stages.encoders import specs
 from stages.errors import UserError
@@ -91,14 +90,14 @@ class Predictor:
             writer.add(name, clip.samples)
         writer.close("")
         store, texts = AudioStore(paths["audio"]), [untagged(clip.request.text) for clip in clips]
-        seconds, tokens, dtype = self.features.batch_seconds, self.features.batch_tokens, self.features.dtype
         for kind, extractor in self.extractors.items():
             paths[kind] = folder / f"{kind}.h5"
             if kind == "text":
-                items = np.array(extractor.lengths(texts), int), texts.__getitem__, tokens
+                items = np.array(extractor.lengths(texts), int), texts.__getitem__
             else:
-                items = store.lengths, store.read, seconds * RATE
-            write_store(paths[kind], extractor, names, *items, dtype, {"hop": extractor.hop})
+                items = store.lengths, store.read
+            # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
+            write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
         store.file.close()
         encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]

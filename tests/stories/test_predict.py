@@ -100,7 +100,10 @@ def test_what_the_study_predicted_comes_again_from_the_files(inside, spoken, nam
     expected = rows.set_index("utterance")[[f"{kind}_{label}" for label in trained.labels]]
     found = pd.DataFrame(outputs, list(asked)).loc[expected.index]
     assert len(found) > 8
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    scale = (
+        1 if trained.row.task == "emotion" else 6
+    )  # ratings go from 1 to 7; a store's float16 shows in the last digit
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("name", ["linear", "srinivasan2022-teacher", "pan2024-gmp-ams"])
@@ -109,7 +112,7 @@ def test_batched_and_single_agree_and_models_are_averaged(inside, spoken, name):
     asked = heard(list(spoken.values())[:9])
     together = predictor.predict(asked)
     single = np.concatenate([predictor.predict([clip]) for clip in asked])
-    np.testing.assert_allclose(together, single, atol=1e-4)
+    np.testing.assert_allclose(together, single, rtol=0, atol=1e-5)
     outputs = predictor.outputs(asked).astype(float)
     assert len(outputs) == 4  # folds, one seed
     if predictor.row.task == "emotion":
