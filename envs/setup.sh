@@ -55,5 +55,10 @@ echo "setting up .venv from $pins" >&2
 make_venv
 install
 .venv/bin/python -m stages.versions page
+# uv leaves compiling to Python, which does it at the first import, if it may write; where PYTHONDONTWRITEBYTECODE is
+# set, every job would compile torch and transformers anew (5 s each).
+heavy=transformers.models.hubert.modeling_hubert,transformers.models.bert.modeling_bert,sklearn.linear_model,scipy.stats
+heavy+=,pandas,h5py,faiss,soundfile,soxr,matplotlib.pyplot,snakemake.cli,dvc.repo,dvc.cli
+env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c "import $heavy"
 cp $pins $stamp
 echo "environment ready after $((SECONDS - started)) s" >&2

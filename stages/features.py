@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from stages import code, devices, jobs, settings
 from stages.corpora.transcripts import read_transcripts
-from stages.encoders.specs import Encoder, is_text
+from stages.encoders import specs
+from stages.encoders.specs import is_text
 from stages.errors import UserError
 from stages.settings import Section, setting
 from stages.stores import scratch
@@ -35,56 +35,10 @@ class Features(Section):
     threads: int = setting(1, "threads; another number rounds differently", ge=1)
 
 
-def read_encoder(params: str, name: str):
-    """The validated entry ``encoders.NAME`` of the parameter file."""
-    key = f"encoders.{name}"
-    return settings.adapt(TypeAdapter(Encoder), settings.read(params, key), key, params)
-
-
-def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0):
-    """Run every item once, in the batches of :func:`stages.encoders.batching.plan`; yields their count after each.
-
-    Parameters
-    ----------
-    sizes
-        Samples or tokens of every item [items].
-    read
-        The item (waveform or text) at a position.
-    limit
-        Largest padded size of a batch, in the unit of ``sizes``.
-    put
-        Called with position, layer and values float32 [frames, width].
-    done
-        Batches to leave out, for an earlier run did them.
-    """
-    from stages.encoders import batching
-
-    costs = np.array([extractor.size(size) for size in sizes])
-    batches = batching.plan(costs, limit)
-    for count, batch in enumerate(jobs.progress(batches[done:], "features"), done + 1):
-        for i, layers in zip(batch, extractor.run([read(i) for i in batch]), strict=True):
-            for layer, values in layers.items():
-                put(i, layer, values)
-        yield count
-
-
-def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
-    """``values`` in the type of the store; a value that is not finite, or is not any more, is an error."""
-    if not np.isfinite(values).all():
-        raise UserError(f"{who}: a value is not finite; look at that utterance's audio (features.precision: fp32?)")
-    with np.errstate(over="ignore"):
-        cast = values.astype(dtype)
-    if not np.isfinite(cast).all():
-        raise UserError(
-            f"params.yaml: features.dtype: {dtype} cannot hold {np.abs(values).max():g} ({who}); set it to float32"
-        )
-    return cast
-
-
 def main(args) -> None:
     """Write the store of one encoder over one corpus."""
     section = settings.load(Features, "features", args.params)
-    spec = read_encoder(args.params, args.encoder)
+    spec = specs.load(args.params, args.encoder)
     source = args.transcripts if is_text(spec) else args.audio
     if source is None:
         wanted = "--transcripts" if is_text(spec) else "--audio"
@@ -98,9 +52,9 @@ def main(args) -> None:
 
         torch.set_num_threads(section.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+    from stages.encoders.extraction import write_store
     from stages.encoders.extractors import open_extractor
     from stages.stores.audio import RATE, AudioStore
-    from stages.stores.features import FeatureWriter
 
     attributes = {"manifest": "", "transcripts": ""}
     if is_text(spec):
@@ -127,35 +81,22 @@ def main(args) -> None:
         "precision": section.precision if networked else "fp32",
         "heard": json.dumps({k: v for k, v in heard.items() if not isinstance(v, list)}, sort_keys=True),
     }
-    frames = np.array([extractor.frames(size) for size in sizes], np.int64)
     plan = {
         "attributes": attributes,
         "encoder": spec.model_dump(),
         "section": section.model_dump(),
         "device": str(device),
         "code": code.digest("stages.features"),
-        "libraries": {
-            name: importlib.metadata.version(name) for name in ("torch", "transformers", "numpy", "opensmile")
-        },
-        "of": [[name, int(n)] for name, n in zip(utterances, frames, strict=True)],
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "of": [[name, int(size)] for name, size in zip(utterances, sizes, strict=True)],
     }
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
-    partial = args.scratch / "features" / "-".join(args.out.parts[-3:])
+    partial, who = args.scratch / "features" / "-".join(args.out.parts[-3:]), f"{args.corpus}: "
     partial.parent.mkdir(parents=True, exist_ok=True)
     with jobs.writing(args.out) as temporary, jobs.locked(partial):
-        writer = FeatureWriter(partial, utterances, frames, extractor.widths, attributes, section.dtype, digest)
-        if writer.done:
-            jobs.log.info("going on after %d batches of an earlier run", writer.done)
-
-        def put(i, layer, values):
-            who = f"{args.corpus}: utterance {utterances[i]}, layer {layer}"
-            writer.put(i, layer, narrowed(values, section.dtype, who))
-
-        for done in extract(extractor, sizes, read, limit, put, writer.done):
-            writer.mark(done)
-        writer.close()
+        frames = write_store(partial, extractor, utterances, sizes, read, limit, section.dtype, attributes, who, digest)
         shutil.move(partial, temporary)
-    jobs.log.info("%d utterances, %d frames, layers %s", len(frames), frames.sum(), ", ".join(extractor.widths))
+    jobs.log.info("%d utterances, %d frames, layers %s", len(utterances), frames, ", ".join(extractor.widths))
 
 
 def arguments(parser) -> None:

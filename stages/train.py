@@ -76,8 +76,19 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
         f"{row.stage}-{args.system}", [(f, s) for f in folds for s in seeds], depends, work, args.scratch
     )
     write_predictions(args.predictions, examples, results)
-    units.write(args.models, results, "model/")
+    units.write(args.models, results, "model/", about(row, inputs))
     return results
+
+
+def about(row, inputs) -> dict:
+    """What makes the models usable by themselves: the row they were trained by, what they put out, their encoders."""
+    examples, encoders = inputs.examples, {}
+    for kind in ("speech", "text"):
+        if inputs.encoders[kind]:
+            weights = getattr(inputs, kind).attributes["weights"] if inputs.paths[kind] else ""
+            encoders[kind] = {"name": inputs.encoders[kind], "weights": weights}
+    labels = examples.classes if row.task == "emotion" else examples.dimensions
+    return {"row": row.model_dump(), "labels": labels, "encoders": encoders}
 
 
 def write_predictions(path: Path, examples, results: dict) -> None:

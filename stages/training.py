@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from stages import jobs
+from stages.encoders import bundle
 from stages.stores.scratch import Unit
 
 CHECKPOINT_SECONDS = 60
@@ -167,6 +168,26 @@ def warm_up(optimiser: torch.optim.Optimizer, steps: int, share: float, decay: b
 def as_arrays(state: dict[str, torch.Tensor], prefix: str = "") -> dict[str, np.ndarray]:
     """A state dictionary as numpy arrays, every name preceded by ``prefix``."""
     return {prefix + name: value.detach().cpu().numpy().copy() for name, value in state.items()}
+
+
+def network(model: torch.nn.Module) -> dict[str, np.ndarray]:
+    """The weights of a trained model under the names that a recipe keeps them by, ``model/network/...``."""
+    return as_arrays(model.state_dict(), "model/network/")
+
+
+def filled(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> torch.nn.Module:
+    """``model`` with the weights that :func:`network` kept, in eval mode.
+
+    ``arrays`` are a unit's as :func:`stages.units.read` gives them, without ``model/``.
+
+    Raises
+    ------
+    UserError
+        A weight is missing, unexpected or of another shape.
+    """
+    weights = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
+    bundle.fill(model, {n: torch.from_numpy(a) for n, a in weights.items()}, "trained model")
+    return model.eval()
 
 
 def _mark(unit, model, optimiser, plateau, generator, history, best, epoch, step) -> None:

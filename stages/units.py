@@ -1,5 +1,6 @@
 """Running a job's units (fold x seed) through the scratch store, and describing what they depend on."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -62,8 +63,13 @@ def run(
     return results
 
 
-def write(path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str) -> None:
-    """All units in one safetensors file: arrays named ``keep``... as ``fold/seed/...``, notes as JSON."""
+def write(
+    path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str, about: dict | None = None
+) -> None:
+    """All units in one safetensors file: arrays named ``keep``... as ``fold/seed/...``, notes as JSON.
+
+    ``about``: what holds for all units, JSON-able.
+    """
     from safetensors.numpy import save_file
 
     arrays = {
@@ -75,9 +81,9 @@ def write(path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]],
     notes = {f"{f}/{s}": notes for (f, s), (_, notes) in results.items()}
     with jobs.writing(path) as temporary:
         save_file(
-            {n: np.ascontiguousarray(a) for n, a in arrays.items()},
+            {n: np.asarray(a, order="C") for n, a in arrays.items()},
             temporary,
-            metadata={"notes": json.dumps(notes)},
+            metadata={"units": json.dumps({"about": about or {}, "notes": notes})},  # several keys: in random order
         )
 
 
@@ -89,19 +95,13 @@ def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
     UserError
         The file is damaged or has no such unit.
     """
-    from safetensors import SafetensorError, safe_open
-
     prefix = f"{fold}/{seed}/"
-    try:
-        with safe_open(path, "numpy") as file:
-            names = file.keys()
-            found = {n.removeprefix(prefix): file.get_tensor(n) for n in names if n.startswith(prefix)}
-            notes = json.loads(file.metadata()["notes"])[f"{fold}/{seed}"]
-    except (OSError, SafetensorError) as fault:
-        raise UserError(f"{path}: not a whole safetensors file ({fault}); delete it and run again") from None
-    except KeyError:
-        raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again") from None
-    return found, notes
+    with _opened(path) as (file, head):
+        if f"{fold}/{seed}" not in head["notes"]:
+            raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again")
+        names = file.keys()  # the handle itself cannot be iterated
+        found = {n.removeprefix(prefix): file.get_tensor(n) for n in names if n.startswith(prefix)}
+        return found, head["notes"][f"{fold}/{seed}"]
 
 
 def notes(path: str | Path) -> dict[tuple[int, int], dict]:
@@ -112,11 +112,25 @@ def notes(path: str | Path) -> dict[tuple[int, int], dict]:
     UserError
         The file is damaged.
     """
+    with _opened(path) as (_, head):
+        return {tuple(int(part) for part in unit.split("/")): one for unit, one in head["notes"].items()}
+
+
+def about(path: str | Path) -> dict:
+    """What :func:`write` was told that holds for all units; a :class:`UserError` where the file is damaged."""
+    with _opened(path) as (_, head):
+        return head["about"]
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path):
+    """The open file and its head."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "numpy") as file:
-            found = json.loads(file.metadata()["notes"])
-    except (OSError, SafetensorError) as fault:
+            yield file, json.loads(file.metadata()["units"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the study that makes it") from None
+    except (OSError, SafetensorError, KeyError, TypeError) as fault:
         raise UserError(f"{path}: not a whole safetensors file ({fault}); delete it and run again") from None
-    return {tuple(int(part) for part in unit.split("/")): one for unit, one in found.items()}

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
+from stages import settings
 from stages.errors import UserError
 from stages.settings import Section, setting
 
@@ -105,6 +106,12 @@ Encoder = Annotated[
     Field(discriminator="kind"),
 ]
 """One entry of ``encoders:``."""
+
+
+def load(params: str, name: str):
+    """The validated entry ``encoders.NAME`` of the parameter file."""
+    key = f"encoders.{name}"
+    return settings.adapt(TypeAdapter(Encoder), settings.read(params, key), key, params)
 
 
 def is_text(spec) -> bool:

@@ -31,6 +31,7 @@ class Cmgi(System):
     patience: int = setting(5, "epochs without a better validation UAR before a stage stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
+    hears_its_text: ClassVar = True
 
 
 def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
@@ -39,7 +40,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
 
     from stages.models import cmgi
     from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import as_arrays, fit, seeded, shuffled, warm_up
+    from stages.training import fit, network, seeded, shuffled, warm_up
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -82,25 +83,42 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         hidden, lengths = second.hidden(positions)
         return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
 
-    def heard(positions):
-        """Logits and hypothesis of each utterance, from its audio alone."""
-        hidden, lengths = second.hidden(positions)
-        texts = cmgi.greedy(model.ctc(hidden[-1]), lengths)
-        logits, _ = model(hidden[-1], lengths, *text.tokenise(texts))
-        return list(zip(logits.numpy(), texts, strict=True))
-
     def scored_alone(positions):
         return in_batches(positions, first.lengths, 16, lambda b: [(x, "") for x in speech_only(b)[0].numpy()])
-
-    def scored_both(positions):
-        return in_batches(positions, second.lengths, 16, heard)
 
     first = SpeechInput(inputs, encoder, row.stage1_freeze_cnn)
     before = stage(0, first, speech_only, scored_alone)
     # The cached CNN output is the untouched CNN's: it serves stage 2 only where stage 1 left the CNN alone.
     second = first
+    scored_both = _predictor(second, model)
     encoder.freeze_cnn()
     after = stage(1, second, with_truth, scored_both)
     found = scored_both(fold.scored)
     notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in found]}
-    return np.stack([logits for logits, _ in found]), as_arrays(model.state_dict(), "model/"), notes
+    return np.stack([logits for logits, _ in found]), network(model), notes
+
+
+def restored(row: Cmgi, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.models import cmgi
+    from stages.recipes.speech_input import SpeechInput
+    from stages.training import filled
+
+    encoder, text = inputs.speech_encoder(), inputs.text_encoder()
+    model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
+    heard = _predictor(SpeechInput(inputs, encoder, row.stage1_freeze_cnn), model)
+    return lambda positions: np.stack([logits for logits, _ in heard(positions)])
+
+
+def _predictor(speech, model):
+    """Positions -> logits and hypothesis of each utterance, from its audio alone."""
+    from stages.models.cmgi import greedy
+    from stages.recipes.speech_input import in_batches
+
+    def heard(positions):
+        hidden, lengths = speech.hidden(positions)
+        texts = greedy(model.ctc(hidden[-1]), lengths)
+        logits, _ = model(hidden[-1], lengths, *model.text.tokenise(texts))
+        return list(zip(logits.numpy(), texts, strict=True))
+
+    return lambda positions: in_batches(positions, speech.lengths, 16, heard)

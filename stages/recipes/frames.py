@@ -17,7 +17,7 @@ class Frames:
     Parameters
     ----------
     rows
-        Position in the store of every utterance of the manifest.
+        Position in the store of every utterance.
     memory
         Bytes of normalised float32 frames to keep; beyond that they are read again each time. Results are the same.
     """
@@ -32,16 +32,16 @@ class Frames:
         self.normaliser: Normaliser | None = None
         self.fitted_on: list[str] = []
 
-    def normalise(self, kind: str, speakers: np.ndarray, train: np.ndarray) -> None:
-        """Set the normalisation (see :class:`Normaliser`); ``train`` are manifest positions."""
+    def normalise(self, kind: str, speakers: np.ndarray, train: np.ndarray, stored=None) -> None:
+        """Set the normalisation (see :class:`Normaliser`); ``train`` are positions of utterances."""
         by_row = np.empty(len(self.store), speakers.dtype)
         by_row[self.rows] = speakers
-        self.normaliser = Normaliser(kind, self.moments, by_row, self.rows[train])
+        self.normaliser = Normaliser(kind, self.moments, by_row, self.rows[train], stored)
         self.kept: dict[int, torch.Tensor] = {}
         self.free = self.memory
 
     def one(self, position: int) -> "torch.Tensor":
-        """Frames float32 [layers, frames, width] of one utterance of the manifest."""
+        """Frames float32 [layers, frames, width] of one utterance."""
         import torch
 
         if position in self.kept:
@@ -70,7 +70,7 @@ class Frames:
         return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
 
     def means(self) -> np.ndarray:
-        """Normalised mean frame of every utterance of the manifest [utterances, layers, width], uncut."""
+        """Normalised mean frame of every utterance [utterances, layers, width], uncut."""
         pooled = np.stack([m.means() for m in self.moments], 1)
         group = self.normaliser.group
         return ((pooled - self.normaliser.mean[group]) / self.normaliser.scale[group])[self.rows]

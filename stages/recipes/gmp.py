@@ -34,10 +34,8 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
-    from stages.models.gmp import Classifier
-    from stages.models.losses import am_softmax
-    from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import as_arrays, bucketed, fit, seeded, warm_up
+    from stages.recipes.speech_input import SpeechInput
+    from stages.training import bucketed, fit, network, seeded, warm_up
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -46,27 +44,17 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
         arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     speech = SpeechInput(inputs, encoder, row.freeze_cnn)
-    model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden)})
-    if row.loss == "am-softmax":
-        model["head"] = am_softmax(examples.outputs, row.hidden, row.margin, row.scale)
-    else:
-        model["head"] = torch.nn.Linear(row.hidden, examples.outputs)
+    model = _model(row, encoder, examples.outputs)
+    outputs = _predictor(row, speech, model)
     targets = torch.from_numpy(examples.targets)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=row.learning_rate)
     steps = row.epochs * -(-len(fold.train) // row.batch)
 
-    def embed(positions):
-        hidden, lengths = speech.hidden(positions)
-        return model["body"](hidden[-1], lengths)
-
     def loss_of(positions):
+        vectors = _embeddings(speech, model, positions)
         if row.loss == "am-softmax":
-            return model["head"](embed(positions), targets[positions])
-        return torch.nn.functional.cross_entropy(model["head"](embed(positions)), targets[positions])
-
-    def outputs(positions):
-        logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
-        return np.stack(in_batches(positions, speech.lengths, row.batch, lambda b: logits(embed(b)).numpy()))
+            return model["head"](vectors, targets[positions])
+        return torch.nn.functional.cross_entropy(model["head"](vectors), targets[positions])
 
     history = fit(
         model,
@@ -80,4 +68,44 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), {"history": history.__dict__}
+    return outputs(fold.scored), network(model), {"history": history.__dict__}
+
+
+def restored(row: Gmp, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.recipes.speech_input import SpeechInput
+    from stages.training import filled
+
+    encoder = inputs.speech_encoder()
+    model = filled(_model(row, encoder, inputs.outputs), arrays)
+    return _predictor(row, SpeechInput(inputs, encoder, row.freeze_cnn), model)
+
+
+def _model(row: Gmp, encoder, classes: int):
+    import torch
+
+    from stages.models.gmp import Classifier
+    from stages.models.losses import am_softmax
+
+    model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden)})
+    if row.loss == "am-softmax":
+        model["head"] = am_softmax(classes, row.hidden, row.margin, row.scale)
+    else:
+        model["head"] = torch.nn.Linear(row.hidden, classes)
+    return model
+
+
+def _embeddings(speech, model, positions):
+    hidden, lengths = speech.hidden(positions)
+    return model["body"](hidden[-1], lengths)
+
+
+def _predictor(row: Gmp, speech, model):
+    from stages.recipes.speech_input import in_batches
+
+    logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
+
+    def work(batch):
+        return logits(_embeddings(speech, model, batch)).numpy()
+
+    return lambda positions: np.stack(in_batches(positions, speech.lengths, row.batch, work))

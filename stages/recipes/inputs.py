@@ -5,15 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 
-from stages import settings
 from stages.corpora.transcripts import read_transcripts
 from stages.guards.splits import fit_scope
 from stages.recipes.examples import Examples
 from stages.recipes.frames import Frames
-from stages.stores.audio import AudioStore
-from stages.stores.features import FeatureStore
+from stages.recipes.sources import Sources
 from stages.units import fingerprint, read
 
 FILES = ("manifest", "protocol", "speech", "text", "audio", "transcripts", "speech-weights", "text-weights", "start")
@@ -25,8 +22,8 @@ def add_arguments(parser) -> None:
         parser.add_argument(f"--{name}", type=Path, help=f"input: {name}", required=name in ("manifest", "protocol"))
 
 
-class Inputs:
-    """The files named on the command line, opened when first used.
+class Inputs(Sources):
+    """The files of a corpus named on the command line, opened when first used.
 
     Attributes
     ----------
@@ -35,9 +32,10 @@ class Inputs:
     """
 
     def __init__(self, args, task: str, speech_spec: str = "", text_spec: str = "", memory_gb: float = 4.0):
-        self.paths = {name: getattr(args, name.replace("-", "_")) for name in FILES}
-        self.examples = Examples(self.paths["manifest"], self.paths["protocol"], task)
-        self.params, self._specs = args.params, {"speech": speech_spec, "text": text_spec}
+        paths = {name: getattr(args, name.replace("-", "_")) for name in FILES}
+        self.examples = Examples(paths["manifest"], paths["protocol"], task)
+        names = self.examples.manifest["utterance"].tolist()
+        super().__init__(args.params, paths, {"speech": speech_spec, "text": text_spec}, names)
         self.memory = memory_gb * 1e9
         self._frames: dict = {}
 
@@ -46,17 +44,15 @@ class Inputs:
         skip = {"manifest", "protocol", *without}
         return {n: fingerprint(p) for n, p in self.paths.items() if p and n not in skip}
 
-    @cached_property
-    def speech(self) -> FeatureStore:
-        return FeatureStore(self.paths["speech"])
+    @property
+    def texts(self) -> list[str]:
+        """What the models read of every utterance's transcript."""
+        return self.transcripts["text"].tolist()
 
-    @cached_property
-    def text(self) -> FeatureStore:
-        return FeatureStore(self.paths["text"])
-
-    @cached_property
-    def audio(self) -> AudioStore:
-        return AudioStore(self.paths["audio"])
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model puts out per utterance."""
+        return self.examples.outputs
 
     @cached_property
     def speakers(self) -> np.ndarray:
@@ -81,18 +77,12 @@ class Inputs:
             fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(self.paths["start"]))
         return arrays
 
-    def rows(self, store: FeatureStore | AudioStore) -> np.ndarray:
-        """For every utterance of the manifest, its position in ``store``."""
-        return np.array([store.position[name] for name in self.examples.manifest["utterance"]])
-
     def frames(self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech") -> Frames:
         """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
 
         ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``.
         """
-        store = self.speech if kind == "speech" else self.text
-        numbered = [name for name in store.layers if name.isdigit()]
-        layers = {"all": numbered, "last": numbered[-1:]}.get(layers[0], layers)
+        store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
@@ -105,22 +95,3 @@ class Inputs:
             fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
             self._frames[key] = (frames, (fold.number, normalise))
         return frames
-
-    def encoder_spec(self, kind: str):
-        """The validated entry of ``encoders:`` for ``speech`` or ``text``."""
-        from stages.encoders import Encoder
-
-        key = f"encoders.{self._specs[kind]}"
-        return settings.adapt(TypeAdapter(Encoder), settings.read(self.params, key), key, self.params)
-
-    def speech_encoder(self):
-        """A fresh copy of the speech encoder with its pretrained weights."""
-        from stages.encoders import load_speech
-
-        return load_speech(self.encoder_spec("speech"), self.paths["speech-weights"])
-
-    def text_encoder(self):
-        """A fresh copy of the text encoder with its pretrained weights."""
-        from stages.encoders import load_text
-
-        return load_text(self.encoder_spec("text"), self.paths["text-weights"])

@@ -27,47 +27,56 @@ class Linear(System):
 
 def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""
-    from stages.recipes.frames import Frames
-
-    examples, store = inputs.examples, inputs.speech
-    layers = [name for name in store.layers if name.isdigit()]
-    frames = Frames(store, inputs.rows(store), layers, 0, 0)
-    frames.normalise(row.normalise, inputs.speakers, fold.train)
-    pooled = frames.means()
-    candidates = {name: pooled[:, i] for i, name in enumerate(layers)}
-    if len(layers) > 1:
-        candidates["all"] = pooled.reshape(len(pooled), -1)
+    examples, frames = inputs.examples, inputs.frames(["all"], 0, row.normalise, fold)
+    pooled, every = frames.means(), list(range(len(frames.layers)))
+    candidates = {name: [i] for i, name in enumerate(frames.layers)} | ({"all": every} if len(every) > 1 else {})
     best = None
-    for name, x in candidates.items():
+    for name, layers in candidates.items():
+        x = pooled[:, layers].reshape(len(pooled), -1)
         mean, scale = x[fold.train].mean(0), x[fold.train].std(0) + 1e-6
-        x = (x - mean) / scale
         for strength in row.strengths:
-            model = _fitted(row.task, x[fold.train], examples.targets[fold.train], strength)
-            score = examples.score(fold.val, _outputs(model, x[fold.val], examples.outputs))
+            model = {"layers": np.array(layers), "mean": mean, "scale": scale}
+            model |= _fitted(row.task, (x[fold.train] - mean) / scale, examples.targets[fold.train], strength)
+            score = examples.score(fold.val, _outputs(model, pooled[fold.val], examples.outputs))
             if best is None or score > best[0] + 1e-12:
-                best = (score, name, strength, model, x, mean, scale)
-    score, name, strength, model, x, mean, scale = best
-    outputs = _outputs(model, x[fold.scored], examples.outputs)
-    arrays = {"model/weights": np.atleast_2d(model.coef_), "model/bias": np.atleast_1d(model.intercept_)}
-    arrays |= {"model/mean": mean, "model/scale": scale}
+                best = (score, name, strength, model)
+    score, name, strength, model = best
+    outputs = _outputs(model, pooled[fold.scored], examples.outputs)
+    arrays = {f"model/{key}": values for key, values in model.items()}
     notes = {"layer": name, "strength": strength, "validation": score, "tried": len(candidates) * len(row.strengths)}
-    return outputs.astype(np.float32), arrays, notes
+    return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
 
 
-def _fitted(task: str, x: np.ndarray, y: np.ndarray, strength: float):
+def restored(row: Linear, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    pooled = inputs.frames(["all"], 0, row.normalise, arrays).means()
+    return lambda positions: _outputs(arrays, pooled[positions], inputs.outputs).astype(np.float32)
+
+
+def _fitted(task: str, x: np.ndarray, y: np.ndarray, strength: float) -> dict[str, np.ndarray]:
+    """``weights`` [scores, columns], ``bias`` and, of a classification, ``classes`` that the scores belong to."""
     if task == "emotion":
         from sklearn.linear_model import LogisticRegression
 
-        return LogisticRegression(C=strength, max_iter=500, class_weight="balanced").fit(x, y)
+        model = LogisticRegression(C=strength, max_iter=500, class_weight="balanced").fit(x, y)
+        return {"weights": model.coef_, "bias": model.intercept_, "classes": model.classes_}
     from sklearn.linear_model import Ridge
 
-    return Ridge(alpha=1 / strength).fit(x, y)
+    model = Ridge(alpha=1 / strength).fit(x, y)
+    return {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
 
 
-def _outputs(model, x: np.ndarray, count: int) -> np.ndarray:
-    """Class scores [rows, count] (a class that training lacks scores lowest) or predicted values."""
-    if not hasattr(model, "classes_"):
-        return model.predict(x)
+def _outputs(model: dict[str, np.ndarray], pooled: np.ndarray, count: int) -> np.ndarray:
+    """Class scores [rows, count] (a class that training lacks scores lowest) or predicted values.
+
+    ``pooled`` is [rows, layers, width]. The scores are log-probabilities.
+    """
+    x = pooled[:, model["layers"]].reshape(len(pooled), -1)
+    scores = (x - model["mean"]) / model["scale"] @ model["weights"].T + model["bias"]
+    if "classes" not in model:
+        return scores
+    if scores.shape[1] == 1:  # two classes share one score
+        scores = np.hstack([-scores, scores]) / 2
     outputs = np.full((len(x), count), -1e3)
-    outputs[:, model.classes_] = model.predict_log_proba(x)
+    outputs[:, model["classes"]] = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
     return outputs

@@ -43,10 +43,11 @@ class Moments:
 
 
 class Normaliser:
-    """Mean and scale per utterance group, for several layers.
+    """Mean and scale [groups, layers, width] per group of utterances, for several layers.
 
     ``speaker``: statistics of all of that speaker's utterances, test ones too (Pepino 2021: transductive, and said so
-    in the report). ``global``: statistics of the training utterances alone (inductive). ``none``: left as it is.
+    in the report). ``global``: statistics of the training utterances alone (inductive), or ``stored`` ones, which an
+    earlier normaliser's :meth:`arrays` kept. ``none``: left as it is.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class Normaliser:
         empty for ``speaker``, whose statistics stay with the speaker.
     """
 
-    def __init__(self, kind: str, moments: list[Moments], speakers: np.ndarray, train: np.ndarray):
+    def __init__(self, kind: str, moments: list[Moments], speakers: np.ndarray, train: np.ndarray, stored=None):
         self.kind, self.seen = kind, [int(i) for i in train] if kind == "global" else []
         width = len(moments[0].shift)
         self.group = np.zeros(len(speakers), int)
@@ -66,6 +67,8 @@ class Normaliser:
             members = [train]
         if kind == "none":
             self.mean, self.scale = np.zeros((1, len(moments), width)), np.ones((1, len(moments), width))
+        elif kind == "global" and stored:
+            self.mean, self.scale = stored
         else:
             found = [[m.statistics(rows) for m in moments] for rows in members]
             self.mean = np.array([[mean for mean, _ in layers] for layers in found])
@@ -76,3 +79,7 @@ class Normaliser:
         group = self.group[utterance]
         mean, scale = (values[group][:, None].astype(np.float32) for values in (self.mean, self.scale))
         return (frames - mean) / scale
+
+    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        """What new utterances need: mean and scale of ``global``; nothing of a kind that takes none from training."""
+        return {f"{prefix}mean": self.mean, f"{prefix}scale": self.scale} if self.kind == "global" else {}

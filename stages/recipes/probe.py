@@ -38,30 +38,23 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 
-    from stages.models.dense import Dense
-    from stages.training import as_arrays, fit, seeded, shuffled
+    from stages.training import fit, network, seeded, shuffled
 
     examples, frames = inputs.examples, inputs.frames(row.layers, row.max_seconds, row.normalise, fold)
     generator = seeded(seed)
-    model = Dense(len(frames.layers), frames.width, row.hidden, examples.outputs, row.dropout, row.weights == "softmax")
+    model = _model(row, frames, examples.outputs)
+    outputs = _predictor(row, frames, model)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate, eps=1e-7)
     targets = torch.from_numpy(examples.targets)
 
     def loss_of(positions):
         return torch.nn.functional.cross_entropy(model(*frames.batch(positions)), targets[positions])
 
-    def outputs(positions):
-        with torch.no_grad():
-            return np.concatenate([model(*frames.batch(b)).numpy() for b in batches_of(positions)])
-
     def validation():
         found = outputs(fold.val)
         if row.stop_on == "uar":
             return examples.score(fold.val, found)
         return -float(torch.nn.functional.cross_entropy(torch.from_numpy(found), targets[fold.val]))
-
-    def batches_of(positions):
-        return [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
 
     history = fit(
         model,
@@ -77,4 +70,29 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     average = model.average.weights().detach().tolist()
     notes = {"history": history.__dict__, "layers": frames.layers, "layer weights": average}
     notes["normaliser"] = {"kind": row.normalise, "fitted on": frames.fitted_on}
-    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), notes
+    return outputs(fold.scored), network(model) | frames.normaliser.arrays("model/normaliser/speech/"), notes
+
+
+def restored(row: Probe, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.training import filled
+
+    frames = inputs.frames(row.layers, row.max_seconds, row.normalise, arrays)
+    return _predictor(row, frames, filled(_model(row, frames, inputs.outputs), arrays))
+
+
+def _model(row: Probe, frames, classes: int):
+    from stages.models.dense import Dense
+
+    return Dense(len(frames.layers), frames.width, row.hidden, classes, row.dropout, row.weights == "softmax")
+
+
+def _predictor(row: Probe, frames, model):
+    import torch
+
+    def outputs(positions):
+        batches = [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
+        with torch.no_grad():
+            return np.concatenate([model(*frames.batch(b)).numpy() for b in batches])
+
+    return outputs

@@ -32,30 +32,16 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.models.regressor import Regressor as Model
-    from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import as_arrays, bucketed, fit, seeded
+    from stages.training import bucketed, fit, network, seeded
 
     examples = inputs.examples
     generator = seeded(seed)
-    encoder = inputs.speech_encoder()
-    text = inputs.text_encoder() if row.use_text else None
-    model = Model(encoder, text, examples.outputs, row.pooling, row.dropout)
-    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
-    words = inputs.transcripts["text"].tolist() if row.use_text else None
+    model, speech, forward = _model(row, inputs, examples.outputs)
     low, span = examples.scaling(fold.train)
+    outputs = _predictor(row, speech, forward, low, span)
     targets = torch.from_numpy((examples.targets - low) / span)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=row.learning_rate)
-
-    def forward(positions):
-        hidden, lengths = speech.hidden(positions)
-        tokens = text.tokenise([words[p] for p in positions]) if row.use_text else ()
-        return model(hidden[-1], lengths, *tokens)
-
-    def outputs(positions):
-        found = in_batches(positions, speech.lengths, row.batch, lambda batch: forward(batch).numpy())
-        return np.stack(found) * span + low
 
     history = fit(
         model,
@@ -70,4 +56,43 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     )
     notes = {"history": history.__dict__, "parameters": sum(p.numel() for p in trained)}
     notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "fitted on": len(fold.train)}
-    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), notes
+    arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
+    return outputs(fold.scored), arrays, notes
+
+
+def restored(row: Regressor, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.training import filled
+
+    model, speech, forward = _model(row, inputs, inputs.outputs)
+    filled(model, arrays)
+    return _predictor(row, speech, forward, arrays["scaling/low"], arrays["scaling/span"])
+
+
+def _model(row: Regressor, inputs, dimensions: int):
+    """The model, its input, and what it says of positions [len(positions), dimensions]."""
+    from stages.models.regressor import Regressor as Model
+    from stages.recipes.speech_input import SpeechInput
+
+    encoder = inputs.speech_encoder()
+    text = inputs.text_encoder() if row.use_text else None
+    model = Model(encoder, text, dimensions, row.pooling, row.dropout)
+    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    words = inputs.texts if row.use_text else None
+
+    def forward(positions):
+        hidden, lengths = speech.hidden(positions)
+        tokens = text.tokenise([words[p] for p in positions]) if row.use_text else ()
+        return model(hidden[-1], lengths, *tokens)
+
+    return model, speech, forward
+
+
+def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
+    from stages.recipes.speech_input import in_batches
+
+    def outputs(positions):
+        found = in_batches(positions, speech.lengths, row.batch, lambda batch: forward(batch).numpy())
+        return np.stack(found) * span + low
+
+    return outputs

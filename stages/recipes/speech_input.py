@@ -3,22 +3,22 @@
 import numpy as np
 import torch
 
-from stages.recipes.inputs import Inputs
+from stages.recipes.sources import Sources
 
 
 class SpeechInput:
-    """Gives the hidden states of ``encoder`` for utterances of the manifest.
+    """Gives the hidden states of ``encoder`` for utterances.
 
     With ``freeze_cnn`` the CNN's parameters take no gradient and its output comes from the feature store's ``conv``
     layer, which extraction made once.
     """
 
-    def __init__(self, inputs: Inputs, encoder, freeze_cnn: bool):
+    def __init__(self, inputs: Sources, encoder, freeze_cnn: bool):
         self.encoder, self.frozen = encoder, freeze_cnn
         self.store = inputs.speech if freeze_cnn else inputs.audio
         self.rows = inputs.rows(self.store)
         self.lengths = np.diff(self.store.offsets)[self.rows]
-        """Length of every utterance of the manifest, in frames or samples."""
+        """Length of every utterance, in frames or samples."""
         if freeze_cnn:
             encoder.freeze_cnn()
 

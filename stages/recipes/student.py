@@ -70,9 +70,8 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.models.teacher import Student as Model
-    from stages.recipes.speech_input import SpeechInput, freeze_below, in_batches
-    from stages.training import as_arrays, fit, seeded, shuffled
+    from stages.recipes.speech_input import SpeechInput, freeze_below
+    from stages.training import fit, network, seeded, shuffled
 
     examples = inputs.examples
     views = inputs.start(fold, seed)
@@ -86,7 +85,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     encoder = inputs.speech_encoder()
     speech = SpeechInput(inputs, encoder, freeze_cnn=True)
     freeze_below(encoder, row.tuned_blocks)
-    model = Model(encoder, row.hidden, row.gru_layers, row.embedding, examples.outputs)
+    model = _model(row, encoder, examples.outputs)
     tuned = [p for p in encoder.parameters() if p.requires_grad]
     fresh = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     groups = [{"params": fresh, "lr": row.learning_rate}]
@@ -94,14 +93,11 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
         groups.append({"params": tuned, "lr": row.learning_rate * row.encoder_rate})
     optimiser = torch.optim.Adam(groups)
     low, span = examples.scaling(fold.train)
+    outputs = _predictor(row, speech, model, low, span)
     targets = torch.from_numpy((examples.targets - low) / span)
 
-    def forward(positions):
-        hidden, lengths = speech.hidden(positions)
-        return model(hidden[-1], lengths)
-
     def loss_of(positions):
-        embedding, predicted = forward(positions)
+        embedding, predicted = _views(speech, model, positions)
         loss = ccc_loss(predicted, targets[positions])
         open_here = may_learn[positions]
         if not row.weight or not open_here.any():
@@ -109,10 +105,6 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
         gap = (embedding - taught[positions])[open_here]
         distance = gap.norm(dim=1) if row.distance == "norm" else gap.square().mean(1)
         return loss + row.weight * distance.mean()
-
-    def outputs(positions):
-        found = in_batches(positions, speech.lengths, row.batch, lambda b: forward(b)[1].numpy())
-        return np.stack(found) * span + low
 
     history = fit(
         model,
@@ -125,4 +117,37 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    return outputs(fold.scored), as_arrays(model.state_dict(), "model/"), {"history": history.__dict__, "gate": gate}
+    arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
+    return outputs(fold.scored), arrays, {"history": history.__dict__, "gate": gate}
+
+
+def restored(row: Student, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.recipes.speech_input import SpeechInput
+    from stages.training import filled
+
+    encoder = inputs.speech_encoder()
+    model = filled(_model(row, encoder, inputs.outputs), arrays)
+    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    return _predictor(row, speech, model, arrays["scaling/low"], arrays["scaling/span"])
+
+
+def _model(row: Student, encoder, dimensions: int):
+    from stages.models.teacher import Student as Model
+
+    return Model(encoder, row.hidden, row.gru_layers, row.embedding, dimensions)
+
+
+def _views(speech, model, positions):
+    hidden, lengths = speech.hidden(positions)
+    return model(hidden[-1], lengths)
+
+
+def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
+    from stages.recipes.speech_input import in_batches
+
+    def outputs(positions):
+        work = lambda batch: _views(speech, model, batch)[1].numpy()  # noqa: E731
+        return np.stack(in_batches(positions, speech.lengths, row.batch, work)) * span + low
+
+    return outputs

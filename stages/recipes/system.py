@@ -18,6 +18,8 @@ class System(Section):
     heavy: ClassVar[bool] = False
     """Heavy recipes share their folds out among ``parts`` jobs; light ones train all in one."""
 
+    hears_its_text: ClassVar[bool] = False
+    """Transcripts are read in training alone; of new audio the system makes its own."""
     deterministic: ClassVar[bool] = False
     """No chance in it, so one seed stands for all."""
 
@@ -32,6 +34,11 @@ class System(Section):
         """Those of ``inputs`` that this row reads: one that sees no text needs none."""
         text = ("text", "transcripts", "text-weights") if not getattr(self, "use_text", True) else ()
         return tuple(name for name in self.inputs if name not in text)
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether an utterance must come with its transcript to be predicted."""
+        return bool({"text", "transcripts"} & set(self.files())) and not self.hears_its_text
 
 
 EMOTION = Literal["emotion"]

@@ -37,31 +37,23 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.models.teacher import Teacher as Model
-    from stages.training import as_arrays, fit, seeded, shuffled
+    from stages.training import fit, network, seeded, shuffled
 
     examples = inputs.examples
     speech = inputs.frames(["last"], 0, row.normalise, fold)
     text = inputs.frames(["last"], 0, row.normalise, fold, "text")
     generator = seeded(seed)
-    model = Model(speech.width, text.width, row.hidden, row.gru_layers, row.embedding, examples.outputs)
+    model = _model(row, speech, text, examples.outputs)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
     low, span = examples.scaling(fold.train)
+    views = _predictor(speech, text, model, low, span)
     targets = torch.from_numpy((examples.targets - low) / span)
-
-    def forward(positions):
-        return model(speech.padded(positions), text.padded(positions))
-
-    def views(positions):
-        with torch.no_grad():
-            found = [forward(positions[i : i + 64]) for i in range(0, len(positions), 64)]
-        return np.concatenate([e.numpy() for e, _ in found]), np.concatenate([y.numpy() for _, y in found]) * span + low
 
     history = fit(
         model,
         optimiser,
         lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
-        lambda positions: ccc_loss(forward(positions)[1], targets[positions]),
+        lambda positions: ccc_loss(model(speech.padded(positions), text.padded(positions))[1], targets[positions]),
         lambda: examples.score(fold.val, views(fold.val)[1]),
         epochs=row.epochs,
         plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
@@ -72,7 +64,9 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     embedding = np.zeros((len(examples.manifest), row.embedding), np.float32)
     predicted = np.zeros((len(examples.manifest), examples.outputs), np.float32)
     embedding[known], predicted[known] = views(known)
-    arrays = as_arrays(model.state_dict(), "model/") | {"teacher/embedding": embedding, "teacher/predicted": predicted}
+    arrays = network(model) | {"teacher/embedding": embedding, "teacher/predicted": predicted}
+    arrays |= {"model/scaling/low": low, "model/scaling/span": span}
+    arrays |= speech.normaliser.arrays("model/normaliser/speech/") | text.normaliser.arrays("model/normaliser/text/")
     notes = {
         "history": history.__dict__,
         "ccc on training rows": examples.score(fold.train, predicted[fold.train]),
@@ -80,3 +74,33 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
         "heard": examples.manifest["utterance"].to_numpy()[fold.train].tolist(),
     }
     return views(fold.scored)[1], arrays, notes
+
+
+def restored(row: Teacher, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.training import filled
+
+    speech = inputs.frames(["last"], 0, row.normalise, arrays)
+    text = inputs.frames(["last"], 0, row.normalise, arrays, "text")
+    model = filled(_model(row, speech, text, inputs.outputs), arrays)
+    views = _predictor(speech, text, model, arrays["scaling/low"], arrays["scaling/span"])
+    return lambda positions: views(positions)[1]
+
+
+def _model(row: Teacher, speech, text, dimensions: int):
+    from stages.models.teacher import Teacher as Model
+
+    return Model(speech.width, text.width, row.hidden, row.gru_layers, row.embedding, dimensions)
+
+
+def _predictor(speech, text, model, low: np.ndarray, span: np.ndarray):
+    """Positions -> embeddings [len(positions), embedding] and predictions in the corpus' units."""
+    import torch
+
+    def views(positions):
+        batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
+        with torch.no_grad():
+            found = [model(speech.padded(b), text.padded(b)) for b in batches]
+        return np.concatenate([e.numpy() for e, _ in found]), np.concatenate([y.numpy() for _, y in found]) * span + low
+
+    return views

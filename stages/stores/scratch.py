@@ -51,7 +51,7 @@ def _save(path: Path, arrays: dict[str, np.ndarray], notes: dict) -> None:
     from safetensors.numpy import save_file
 
     with jobs.writing(path) as temporary:
-        whole = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+        whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
         save_file(whole, temporary, metadata={"notes": json.dumps(notes)})
 
 

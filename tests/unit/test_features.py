@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from stages import features
-from stages.encoders import batching, specs
+from stages.encoders import batching, extraction, specs
 from stages.errors import UserError
 from stages.stores import features as feature_store
 from stages.stores.audio import AudioWriter
@@ -187,10 +187,10 @@ def test_truncated_store_is_refused(place):
 
 def test_overflow_is_an_error():
     with pytest.raises(UserError, match=r"float16 cannot hold 70000 \(u7\)"):
-        features.narrowed(np.array([[1.0, -70_000.0]], np.float32), "float16", "u7")
+        extraction.narrowed(np.array([[1.0, -70_000.0]], np.float32), "float16", "u7")
     with pytest.raises(UserError, match="u7: a value is not finite"):
-        features.narrowed(np.array([[np.nan]], np.float32), "float32", "u7")
-    assert features.narrowed(np.ones((1, 1), np.float32), "float16", "u7").dtype == np.float16
+        extraction.narrowed(np.array([[np.nan]], np.float32), "float32", "u7")
+    assert extraction.narrowed(np.ones((1, 1), np.float32), "float16", "u7").dtype == np.float16
 
 
 def test_plan_is_a_partition_within_the_limit():

@@ -1,0 +1,143 @@
+"""A trained system as one folder that needs neither params.yaml nor data/: weights, parameters, labels, a proof.
+
+bundle.json              what it is: study, system, caveats, the golden input's text and what must come out of it
+params.yaml              the sections features and ingest, and the entries of the encoders
+models.safetensors       the models of all folds and seeds, in their head the trained row and the labels
+speech.safetensors, text.safetensors   built-in encoders; any other is named in params.yaml by source and revision
+heard.txt                digests of the audio that the models have heard
+golden.flac              a sentence synthesised with eSpeak NG, by a voice that no corpus has
+SHA256SUMS               of all of them; ``sha256sum -c`` reads it
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from stages import jobs, settings, units
+from stages.corpora.decode import RATE, decode
+from stages.errors import UserError
+from stages.prediction.clips import Clip, Request
+from stages.prediction.predictor import Predictor
+from stages.prediction.trained import Trained
+
+FORMAT = 1
+ALWAYS = ("bundle.json", "params.yaml", "models.safetensors", "heard.txt", "golden.flac")
+TOLERANCE = 1e-3
+"""Of probabilities, and of dimensions in their units; another processor or torch differs by some 1e-5."""
+
+
+def write(folder: Path, trained: Trained, predictor: Predictor) -> None:
+    """Write ``trained`` as a bundle: under a temporary name beside ``folder``, then renamed.
+
+    Raises
+    ------
+    UserError
+        Something of that name is there already.
+    """
+    if folder.exists():
+        raise UserError(f"{folder}: is there already; choose another name or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        _fill(temporary, trained, predictor)
+        names = sorted(path.name for path in temporary.iterdir())
+        sums = "".join(f"{jobs.sha256(temporary / name)}  {name}\n" for name in names)
+        (temporary / "SHA256SUMS").write_text(sums)
+        temporary.chmod(0o755)
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
+    import soundfile
+
+    from stages.corpora import planted
+
+    encoders = [one["name"] for one in trained.about["encoders"].values()]
+    kept = {key: settings.read(trained.params, key) for key in ("features", "ingest")}
+    kept["encoders"] = {name: settings.read(trained.params, f"encoders.{name}") for name in encoders}
+    (folder / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+    for kind, path in trained.weights.items():
+        shutil.copyfile(path, folder / f"{kind}.safetensors")
+    models = {unit: (units.read(path, *unit)[0], {}) for unit, path in trained.models.items()}
+    units.write(folder / "models.safetensors", models, "", trained.about)
+    (folder / "heard.txt").write_text("".join(f"{one}\n" for one in sorted(trained.heard)))
+    ((_, samples),) = planted.unlabelled(seed=0, utterances=1, workers=1)
+    text = planted.unlabelled_sentences(0, 1)[0] if trained.row.needs_text else ""
+    soundfile.write(folder / "golden.flac", samples, RATE, subtype="PCM_16")
+    expected = predictor.predict([_golden(folder, text)])[0]
+    about = {
+        "format": FORMAT,
+        "study": trained.study,
+        "system": trained.name,
+        "caveats": trained.caveats,
+        "golden": {"text": text, "expected": dict(zip(trained.labels, expected.tolist(), strict=True))},
+    }
+    (folder / "bundle.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _golden(folder: Path, text: str) -> Clip:
+    samples, _ = decode(folder / "golden.flac")
+    return Clip(Request("golden.flac", "golden", text), samples, 0.0, len(samples) / RATE)
+
+
+def read(folder: Path) -> Trained:
+    """The system in a bundle, every file proven by its digest.
+
+    Raises
+    ------
+    UserError
+        Not a bundle, of another version of the program, or a file is missing or has been changed.
+    """
+    about = _proven(folder)
+    if about.get("format") != FORMAT:
+        raise UserError(f"{folder}: of format {about.get('format')}, this program reads {FORMAT}; update it")
+    models = folder / "models.safetensors"
+    files = {kind: folder / f"{kind}.safetensors" for kind in ("speech", "text")}
+    return Trained(
+        study=about["study"],
+        name=about["system"],
+        params=str(folder / "params.yaml"),
+        about=units.about(models),
+        models=dict.fromkeys(sorted(units.notes(models)), models),
+        weights={kind: path for kind, path in files.items() if path.exists()},
+        caveats=about["caveats"],
+        heard=frozenset((folder / "heard.txt").read_text().split()),
+    )
+
+
+def _proven(folder: Path) -> dict:
+    """bundle.json, after every file's digest was compared."""
+    sums = folder / "SHA256SUMS"
+    if not sums.is_file():
+        raise UserError(f"{folder}: not a bundle, it has no SHA256SUMS; make one with --study, --system and --bundle")
+    lines = [line.partition("  ") for line in sums.read_text(encoding="utf-8", errors="replace").splitlines()]
+    digests = {name: digest for digest, _, name in lines}
+    for name in sorted({*ALWAYS, *digests}):
+        path = folder / Path(name).name
+        if not path.is_file():
+            raise UserError(f"{path}: missing from the bundle; copy the whole folder anew")
+        if jobs.sha256(path) != digests.get(name):
+            raise UserError(f"{path}: not as it was written (SHA-256); copy the bundle anew")
+    return json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+
+
+def check(folder: Path, predictor: Predictor) -> None:
+    """Predict the golden input; a :class:`UserError` where what comes out is not what came out when it was written."""
+    golden = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["golden"]
+    expected = golden["expected"]
+    found = predictor.predict([_golden(folder, golden["text"])])[0]
+    if list(expected) != predictor.trained.labels:
+        raise UserError(f"{folder}: its golden output has other labels than its models; make the bundle anew")
+    worst = float(np.abs(found - np.array(list(expected.values()))).max())
+    if not worst <= TOLERANCE:
+        raise UserError(
+            f"{folder}: the golden input gives other output than when the bundle was made (by {worst:.2g}, at most"
+            f" {TOLERANCE:g}); use the pinned environment, or make the bundle anew"
+        )

@@ -1,0 +1,121 @@
+"""From the files that a user names to clips that can be predicted, or the reason why one cannot."""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.corpora.decode import RATE, Unreadable, decode, fault
+from stages.errors import UserError
+
+LONGEST_CUT = 3600.0
+"""Seconds of a file that is cut into windows: it is decoded whole, at 0.2 MB (44.1 kHz, stereo: 0.5 MB) a second."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A file to predict, who speaks in it ('': not said) and what ('' where the system reads no text)."""
+
+    file: str
+    speaker: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """int16 [samples] at 16 kHz of a file, or of the piece of it from ``start`` to ``end`` (seconds)."""
+
+    request: Request
+    samples: Any
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file, or a piece of one, that cannot be predicted."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused: ``silence_peak`` and ``min_seconds`` of ``ingest:``, and files beyond ``longest`` seconds.
+
+    With ``window`` (seconds, 0: none) a file is cut into equal pieces no longer than that, and may last an hour.
+    """
+
+    silence_peak: float
+    min_seconds: float
+    longest: float
+    window: float = 0.0
+
+
+def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path | None) -> list[Request]:
+    """What the command line asks for: files with a text each, or the lines of a table.
+
+    Raises
+    ------
+    UserError
+        Nothing is asked for, texts do not match files, or the table has no column ``file``.
+    """
+    if table is None:
+        if not files:
+            raise UserError("no audio file; name one or more, or give --table with a column 'file'")
+        if texts and len(texts) != len(files):
+            raise UserError(f"--text: {len(texts)} texts for {len(files)} files; give one each, in the files' order")
+        speaker = "one" if one_speaker else ""
+        return [Request(file, speaker, text) for file, text in zip(files, texts or [""] * len(files), strict=True)]
+    if files or texts:
+        raise UserError("--table: files and texts stand in the table; give it alone")
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, ValueError, csv.Error) as why:
+        raise UserError(f"{table}: not a table ({why}); give a CSV with the columns file, speaker and text") from None
+    if not rows or not all(row.get("file") for row in rows):
+        raise UserError(f"{table}: every line needs a file in the column 'file'; speaker and text are optional")
+    return [Request(r["file"], "one" if one_speaker else r.get("speaker") or "", r.get("text") or "") for r in rows]
+
+
+def clips(asked: list[Request], limits: Limits) -> Iterator[Clip | Refused]:
+    """The clips of every file, in their order; one file at a time is in memory."""
+    for request in asked:
+        try:
+            _check_length(request.file, limits)
+            samples, _ = decode(request.file)
+        except Unreadable as why:
+            yield Refused(request.file, str(why))
+            continue
+        except OSError as why:
+            yield Refused(request.file, (why.strerror or str(why)).lower())
+            continue
+        count = math.ceil(len(samples) / (limits.window * RATE)) if limits.window else 1
+        for i in range(count):
+            first, last = len(samples) * i // count, len(samples) * (i + 1) // count
+            piece, start, end = samples[first:last], first / RATE, last / RATE
+            reason = fault(piece, limits.silence_peak, limits.min_seconds)
+            if reason:
+                yield Refused(f"{request.file} ({start:.2f} to {end:.2f} s)" if count > 1 else request.file, reason)
+            else:
+                yield Clip(request, piece, start, end)
+
+
+def _check_length(file: str, limits: Limits) -> None:
+    """Refuse a file whose header says that it is too long, before it is decoded; what has no header decodes or not."""
+    import soundfile
+
+    try:
+        seconds = soundfile.info(file).duration
+    except soundfile.LibsndfileError:
+        return
+    if limits.window and seconds > LONGEST_CUT:
+        raise Unreadable(f"too long: {seconds:.0f} s, and {LONGEST_CUT:.0f} s can be cut into windows; split the file")
+    if not limits.window and seconds > limits.longest:
+        raise Unreadable(
+            f"too long for one utterance: {seconds:.0f} s, and features.batch_seconds is {limits.longest:g}; "
+            "--window 5 gives a row for every 5 s"
+        )

@@ -1,0 +1,104 @@
+"""A trained system at work: clips take the way of a corpus (store, features, recipe), then models are averaged."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stages import units
+from stages.corpora.text import untagged
+from stages.encoders import specs
+from stages.errors import UserError
+from stages.prediction.clips import Clip
+from stages.prediction.trained import Trained
+from stages.recipes import system
+
+CHUNK_SECONDS = 600.0
+"""Audio whose features lie on the disk at a time: 0.6 GB of HuBERT-base, all layers."""
+
+
+class Predictor:
+    """Encoders opened, each once; ``features`` is that section of the parameters.
+
+    Raises
+    ------
+    UserError
+        An encoder cannot be had, or is not the one that the models were trained on.
+    """
+
+    def __init__(self, trained: Trained, features):
+        import torch
+
+        from stages.encoders.extractors import open_extractor
+
+        torch.set_num_threads(features.threads)
+        self.trained, self.features, self.row = trained, features, trained.row
+        self.extractors = {}
+        for kind in {"speech", "text"} & set(self.row.files()):
+            about = trained.about["encoders"][kind]
+            spec = specs.load(trained.params, about["name"])
+            found = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
+            if found.weights != about["weights"]:
+                raise UserError(
+                    f"encoder {about['name']}: other weights than {trained.name} was trained on"
+                    f" (SHA-256 {found.weights[:12]}, not {about['weights'][:12]}); run the study again, or get those"
+                )
+            self.extractors[kind] = found
+
+    def chunks(self, clips: Iterable[Clip]) -> Iterator[list[Clip]]:
+        """Clips in lists of :data:`CHUNK_SECONDS`; all in one where speakers are normalised by all their files."""
+        whole, held, seconds = getattr(self.row, "normalise", "") == "speaker", [], 0.0
+        for clip in clips:
+            held.append(clip)
+            seconds += clip.end - clip.start
+            if seconds > CHUNK_SECONDS and not whole:
+                yield held
+                held, seconds = [], 0.0
+        if held:
+            yield held
+
+    def predict(self, clips: list[Clip]) -> np.ndarray:
+        """Class probabilities [clips, classes], or values of the dimensions in the corpus' units: the models' mean."""
+        found = self.outputs(clips).astype(np.float64)
+        if self.row.task == "emotion":
+            found = np.exp(found - np.logaddexp.reduce(found, axis=2, keepdims=True))
+        return found.mean(0)
+
+    def outputs(self, clips: list[Clip]) -> np.ndarray:
+        """What every model puts out, as in the study's prediction files [models, clips, outputs]."""
+        recipe, positions = system.module(self.row.recipe), np.arange(len(clips))
+        with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
+            unseen = self._stored(Path(folder), clips)
+            found = []
+            for unit, path in self.trained.models.items():
+                arrays, _ = units.read(path, *unit)
+                found.append(recipe.restored(self.row, unseen, arrays)(positions))
+        return np.stack(found)
+
+    def _stored(self, folder: Path, clips: list[Clip]):
+        """The stores of a corpus, made of ``clips``."""
+        from stages.encoders.extraction import write_store
+        from stages.recipes.unseen import Unseen
+        from stages.stores.audio import AudioStore, AudioWriter
+
+        names = [str(i) for i in range(len(clips))]
+        paths = {"audio": folder / "audio.h5"}
+        paths |= {f"{kind}-weights": self.trained.weights.get(kind) for kind in ("speech", "text")}
+        writer = AudioWriter(paths["audio"])
+        for name, clip in zip(names, clips, strict=True):
+            writer.add(name, clip.samples)
+        writer.close("")
+        store, texts = AudioStore(paths["audio"]), [untagged(clip.request.text) for clip in clips]
+        for kind, extractor in self.extractors.items():
+            paths[kind] = folder / f"{kind}.h5"
+            if kind == "text":
+                items = np.array(extractor.lengths(texts), int), texts.__getitem__
+            else:
+                items = store.lengths, store.read
+            # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
+            write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
+        store.file.close()
+        encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
+        speakers = [clip.request.speaker for clip in clips]
+        return Unseen(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))

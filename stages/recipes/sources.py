@@ -1,0 +1,60 @@
+"""The stores and encoders that a recipe reads, whoever made them: a corpus' stages, or ``predict`` of new audio."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stages.encoders import specs
+from stages.stores.audio import AudioStore
+from stages.stores.features import FeatureStore
+
+
+class Sources:
+    """Files, opened when first used.
+
+    Attributes
+    ----------
+    utterances : list of str
+        Names of the utterances; a *position* is one into this list.
+    paths : dict
+        ``speech``, ``text``, ``audio`` (stores), ``speech-weights``, ``text-weights`` (built-in encoders).
+    encoders : dict
+        Names in ``encoders:`` of the parameter file ``params``, for ``speech`` and ``text``.
+    """
+
+    def __init__(self, params: str, paths: dict[str, Path | None], encoders: dict[str, str], utterances: list[str]):
+        self.params, self.paths, self.encoders, self.utterances = params, paths, encoders, utterances
+
+    @cached_property
+    def speech(self) -> FeatureStore:
+        return FeatureStore(self.paths["speech"])
+
+    @cached_property
+    def text(self) -> FeatureStore:
+        return FeatureStore(self.paths["text"])
+
+    @cached_property
+    def audio(self) -> AudioStore:
+        return AudioStore(self.paths["audio"])
+
+    def rows(self, store: FeatureStore | AudioStore) -> np.ndarray:
+        """For every utterance, its position in ``store``."""
+        return np.array([store.position[name] for name in self.utterances])
+
+    def layers(self, kind: str, wanted: list[str]) -> list[str]:
+        """``wanted`` layers of the ``speech`` or ``text`` store; ``["all"]``: every numbered one; ``["last"]``."""
+        numbered = [name for name in getattr(self, kind).layers if name.isdigit()]
+        return {"all": numbered, "last": numbered[-1:]}.get(wanted[0], wanted)
+
+    def speech_encoder(self):
+        """A fresh copy of the speech encoder with its pretrained weights."""
+        from stages.encoders import load_speech
+
+        return load_speech(specs.load(self.params, self.encoders["speech"]), self.paths["speech-weights"])
+
+    def text_encoder(self):
+        """A fresh copy of the text encoder with its pretrained weights."""
+        from stages.encoders import load_text
+
+        return load_text(specs.load(self.params, self.encoders["text"]), self.paths["text-weights"])
