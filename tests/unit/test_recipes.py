@@ -12,6 +12,7 @@ from stages.encoders.speech import SpeechEncoder
 from stages.encoders.text import SPECIAL, TextEncoder
 from stages.recipes import system
 from stages.recipes.examples import Examples, Fold
+from stages.recipes.speech_input import freeze_below
 
 torch.set_num_threads(1)
 WORDS = ["go", "no", "hat", "sun", "red", "pig", "mud", "elk"]
@@ -89,3 +90,14 @@ def test_eight_utterances_are_learnt(recipe):
     assert inputs.examples.score(fold.scored, outputs) > 0.95
     if recipe == "cmgi":
         assert notes["hypotheses"] == WORDS
+
+
+def test_frozen_blocks_drop_nothing_out():
+    encoder = speech_encoder(dropout=0.5)
+    freeze_below(encoder, 1)
+    encoder.train()
+    conv, lengths = Store().padded([0, 1])
+    (start, below, top), again = encoder.context(conv, lengths), encoder.context(conv, lengths)
+    torch.testing.assert_close(below, again[1], atol=0, rtol=0)
+    torch.testing.assert_close(start, again[0], atol=0, rtol=0)
+    assert not torch.equal(top, again[2])
