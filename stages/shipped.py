@@ -127,7 +127,7 @@ DEFAULT = [
 SMALL = {
     "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
     "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
-    "deoliveira2023-distil-text": {"learning_rate": 1e-4, "epochs": 12},
+    "deoliveira2023-distil-text": {"learning_rate": 3e-4, "epochs": 12, "patience": 12},
     "srinivasan2022-teacher": {
         "hidden": 32,
         "gru_layers": 1,
@@ -143,6 +143,7 @@ SMALL = {
         "embedding": 32,
         "epochs": 10,
         "learning_rate": 4e-3,
+        "batch": 8,
         "tuned_blocks": 1,
     },
     "gao2024-cmgi": {
@@ -154,7 +155,14 @@ SMALL = {
         "stage1_freeze_cnn": True,
         "epochs": [4, 8],
     },
-    "pan2024-gmp-ams": {"start": "gmp-small", "hidden": 64, "learning_rate": 1e-3, "batch": 16, "epochs": 8},
+    "pan2024-gmp-ams": {
+        "start": "gmp-small",
+        "hidden": 64,
+        "learning_rate": 1e-3,
+        "batch": 8,
+        "epochs": 16,
+        "patience": 16,
+    },
 }
 STUDIES = {
     "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1]),

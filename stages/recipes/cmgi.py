@@ -1,6 +1,7 @@
 """Gao 2024: HuBERT fine-tuned for emotion and CTC, then together with BERT through the gated interaction.
 
-Training reads the ground-truth text, testing the model's own CTC output (greedy), as in the paper.
+Training reads the ground-truth text, testing the model's own CTC output (greedy), as in the paper. Stage 1 trains all
+its epochs: a stop on emotion's UAR would come before CTC has left the blank, and stage 2 would be tested without words.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -27,8 +28,10 @@ class Cmgi(System):
     batch: int = setting(2, "utterances per forward pass", ge=1)
     accumulate: int = setting(8, "forward passes per step", ge=1)
     stage1_freeze_cnn: bool = setting(False, "freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
-    epochs: list[int] = setting([30, 30], "limit on the epochs of stages 1 and 2", min_length=2, max_length=2)
-    patience: int = setting(5, "epochs without a better validation UAR before a stage stops", ge=1)
+    epochs: list[int] = setting(
+        [30, 30], "epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2
+    )
+    patience: int = setting(5, "epochs without a better validation UAR before stage 2 stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
     hears_its_text: ClassVar = True
@@ -39,7 +42,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models import cmgi
-    from stages.recipes.speech_input import SpeechInput, in_batches
+    from stages.recipes.speech_input import SpeechInput
     from stages.training import fit, network, seeded, shuffled, warm_up
 
     examples = inputs.examples
@@ -58,7 +61,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         log_probs = spelling.log_softmax(-1).transpose(0, 1)
         return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes) + (1 - row.alpha) * emotion
 
-    def stage(number, speech, forward, predict):
+    def stage(number, forward, validate):
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=row.learning_rate)
         steps = row.epochs[number] * -(-len(fold.train) // (row.batch * row.accumulate))
@@ -67,9 +70,9 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
             optimiser,
             lambda: shuffled(fold.train, row.batch, generator),
             lambda positions: loss(positions, *forward(positions)),
-            lambda: examples.score(fold.val, np.stack([logits for logits, _ in predict(fold.val)])),
+            validate,
             epochs=row.epochs[number],
-            patience=row.patience,
+            patience=row.patience if validate else None,
             accumulate=row.accumulate,
             schedule=warm_up(optimiser, steps, 0.1, decay=True),
             generator=generator,
@@ -83,16 +86,15 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         hidden, lengths = second.hidden(positions)
         return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
 
-    def scored_alone(positions):
-        return in_batches(positions, first.lengths, 16, lambda b: [(x, "") for x in speech_only(b)[0].numpy()])
-
     first = SpeechInput(inputs, encoder, row.stage1_freeze_cnn)
-    before = stage(0, first, speech_only, scored_alone)
+    before = stage(0, speech_only, None)
     # The cached CNN output is the untouched CNN's: it serves stage 2 only where stage 1 left the CNN alone.
     second = first
     scored_both = _predictor(second, model)
     encoder.freeze_cnn()
-    after = stage(1, second, with_truth, scored_both)
+    after = stage(
+        1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)]))
+    )
     found = scored_both(fold.scored)
     notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in found]}
     return np.stack([logits for logits, _ in found]), network(model), notes

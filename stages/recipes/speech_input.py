@@ -39,12 +39,17 @@ class SpeechInput:
 
 
 def freeze_below(encoder, blocks: int) -> None:
-    """Leave only the top ``blocks`` transformer blocks of an encoder trainable (Srinivasan 2022: the top six)."""
+    """Leave only the top ``blocks`` transformer blocks trainable (Srinivasan 2022: the top six), no dropout below."""
     encoder.requires_grad_(False)
     encoder.freeze_cnn()
     layers = encoder.model.encoder.layers
-    for layer in layers[max(0, len(layers) - blocks) :]:
-        layer.requires_grad_(True)
+    tuned = layers[max(0, len(layers) - blocks) :]
+    tuned.requires_grad_(True)
+    for module in set(encoder.model.modules()) - set(tuned.modules()):
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):  # an attention's
+            module.dropout = 0.0
 
 
 def in_batches(positions: np.ndarray, lengths: np.ndarray, size: int, work) -> list:
