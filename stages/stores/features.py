@@ -62,6 +62,7 @@ class FeatureWriter:
                 file["offsets"] = self.offsets
                 file["utterances"] = np.asarray(utterances, dtype=h5py.string_dtype())
                 file.attrs.update(dtype=dtype, complete=False, **attributes)
+                file.create_group("layers")
                 for name, width in widths.items():
                     _lay_out(file, f"layers/{name}", (int(self.offsets[-1]), width), self.dtype)
         with h5py.File(path, "r") as file:
@@ -133,10 +134,9 @@ def _lay_out(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype
     how.set_layout(h5py.h5d.CONTIGUOUS)
     how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
-    links.set_create_intermediate_group(True)
+    how.set_obj_track_times(False)  # the same values give the same bytes
     kind = h5py.h5t.py_create(dtype, logical=True)
-    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), dcpl=how, lcpl=links)
+    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), dcpl=how)
 
 
 class FeatureStore:

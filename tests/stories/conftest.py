@@ -88,14 +88,20 @@ class Project:
 
     def set(self, values: dict) -> None:
         """Set values of params.yaml, each by its keys with slashes between them."""
-        path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text())
         for key, value in values.items():
-            *parents, last = key.split("/")
-            holder = params
-            for name in parents:
-                holder = holder[name]
-            holder[last] = value
+            self._edit(key, lambda holder, last, value=value: holder.update({last: value}))
+
+    def drop(self, key: str) -> None:
+        """Leave a key out of params.yaml."""
+        self._edit(key, lambda holder, last: holder.pop(last))
+
+    def _edit(self, key: str, act) -> None:
+        path = self.folder / "params.yaml"
+        params = holder = yaml.safe_load(path.read_text())
+        *parents, last = key.split("/")
+        for name in parents:
+            holder = holder[name]
+        act(holder, last)
         path.write_text(yaml.safe_dump(params, sort_keys=False, default_flow_style=None, width=1000))
 
     def run(self, *command: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess:
