@@ -36,15 +36,15 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     from stages.models.gmp import Adapter
     from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import as_arrays, bucketed, fit, seeded, warm_up
+    from stages.training import as_arrays, bucketed, fit, on_cpu, seeded, warm_up
 
     examples = inputs.examples
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
     speech = SpeechInput(inputs, encoder, section.freeze_cnn)
-    model = Adapter(encoder, section.lstm, section.hidden, examples.outputs)
+    model = Adapter(encoder, section.lstm, section.hidden, examples.outputs).to(inputs.device)
     gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
-    emotion, gender = torch.from_numpy(examples.targets), torch.from_numpy(gender)
+    emotion, gender = (torch.from_numpy(found).to(inputs.device) for found in (examples.targets, gender))
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
     steps = section.epochs * -(-len(fold.train) // section.batch)
 
@@ -60,7 +60,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         return loss
 
     def score():
-        found = in_batches(fold.val, speech.lengths, section.batch, lambda b: forward(b)[0].numpy())
+        found = in_batches(fold.val, speech.lengths, section.batch, lambda b: on_cpu(forward(b)[0]))
         return examples.score(fold.val, np.stack(found))
 
     history = fit(

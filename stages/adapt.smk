@@ -17,7 +17,7 @@ rule adapt:
     priority: 10  # the longest chain of the default study: begin it first
     threads: lambda w: plan.params["adapt"][w.name]["threads"]
     resources:
-        gpu=0,
+        gpu=1,
     params:
         reads=lambda w: plan.chain_reads("adapt", w.study, w.name),
         code=code.digest("stages.adapt"),

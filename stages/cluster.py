@@ -34,7 +34,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     import torch
 
     from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import seeded
+    from stages.training import on_cpu, seeded
 
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)
@@ -48,7 +48,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
 
     def states(batch):
         hidden, lengths = speech.hidden(batch)
-        return [frames[:n].numpy() for frames, n in zip(hidden[section.layer], lengths.tolist(), strict=True)]
+        return [on_cpu(frames[:n]) for frames, n in zip(hidden[section.layer], lengths.tolist(), strict=True)]
 
     rows = np.concatenate([fold.train, fold.val])
     found = in_batches(rows, speech.lengths, 16, states)

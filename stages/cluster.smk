@@ -17,7 +17,7 @@ rule cluster:
     priority: 10  # the longest chain of the default study: begin it first
     threads: lambda w: plan.params["cluster"][w.name]["threads"]
     resources:
-        gpu=0,
+        gpu=1,
     params:
         reads=lambda w: plan.chain_reads("cluster", w.study, w.name),
         code=code.digest("stages.cluster"),

@@ -23,7 +23,7 @@ def main(args) -> None:
     jobs.use_threads(section.threads)
     row = system.load(args.params, args.study, args.system)
     seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder)
+    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, device=train.device_of(row))
     train.train_and_write(args, row, inputs, seeds, section.threads)
 
 

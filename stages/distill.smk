@@ -18,7 +18,7 @@ rule distill:
         "data/benchmarks/distill/{study}-{system}-{part}.tsv"
     threads: plan.params["distill"]["threads"]
     resources:
-        gpu=0,
+        gpu=1,
     params:
         reads=lambda w: plan.system_reads("distill", w.study, w.system),
         code=lambda w: plan.recipe_code("distill", w.study, w.system),

@@ -52,7 +52,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
     speech = SpeechInput(inputs, encoder, section.freeze_cnn)
-    model = PseudoLabeller(encoder, section.hidden, scales)
+    model = PseudoLabeller(encoder, section.hidden, scales).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
     steps = section.epochs * -(-len(fold.train) // section.batch)
 
@@ -60,13 +60,14 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
         """Per scale, logits [masked frames, scale] and labels [masked frames]."""
         conv, lengths = speech.cnn(positions)
         mask = span_mask(lengths, conv.shape[1], section.mask_prob, section.mask_length, chance)
-        states = encoder.context(conv, lengths, mask_time_indices=mask)[-1][mask]
+        hidden = mask.to(inputs.device)
+        states = encoder.context(conv, lengths, mask_time_indices=hidden)[-1][hidden]
         for scale, logits in zip(scales, model(states), strict=True):
             whole = torch.zeros(mask.shape, dtype=torch.long)
             for i, position in enumerate(positions):
                 start, end = where[int(position)]
                 whole[i, : end - start] = torch.from_numpy(labels[str(scale)][start:end].astype(np.int64))
-            yield logits, whole[mask]
+            yield logits, whole[mask].to(inputs.device)
 
     def loss_of(positions):
         losses = [torch.nn.functional.cross_entropy(*pair) for pair in masked(positions, generator)]

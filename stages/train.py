@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import code, jobs, settings, units
+from stages import code, devices, jobs, settings, units
 from stages.recipes import system
 from stages.settings import Section, setting
 from stages.stores import scratch
@@ -45,8 +45,13 @@ def main(args) -> None:
     jobs.use_threads(section.threads)
     row = system.load(args.params, args.study, args.system)
     seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
-    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, section.memory_gb)
+    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, section.memory_gb, device_of(row))
     train_and_write(args, row, inputs, seeds, section.threads)
+
+
+def device_of(row):
+    """Where a system is trained: recipes that fine-tune an encoder take a GPU where there is one."""
+    return devices.pick() if row.heavy else "cpu"
 
 
 def seeds_of(row, seeds: list[int]) -> list[int]:
@@ -61,7 +66,8 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
     """
     recipe, examples = system.module(row.recipe), inputs.examples
     digests = inputs.digests()
-    shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "code": code.digest(recipe.__name__)}
+    shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "device": str(inputs.device)}
+    shared["code"] = code.digest(recipe.__name__)
 
     def depends(fold, seed):
         return shared | {"examples": examples.digest(fold)}

@@ -18,7 +18,7 @@ rule train:
         "data/benchmarks/train/{study}-{system}-{part}.tsv"
     threads: plan.params["train"]["threads"]
     resources:
-        gpu=0,
+        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
     params:
         reads=lambda w: plan.system_reads("train", w.study, w.system),
         code=lambda w: plan.recipe_code("train", w.study, w.system),

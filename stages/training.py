@@ -167,7 +167,12 @@ def warm_up(optimiser: torch.optim.Optimizer, steps: int, share: float, decay: b
 
 def as_arrays(state: dict[str, torch.Tensor], prefix: str = "") -> dict[str, np.ndarray]:
     """A state dictionary as numpy arrays, every name preceded by ``prefix``."""
-    return {prefix + name: value.detach().cpu().numpy().copy() for name, value in state.items()}
+    return {prefix + name: on_cpu(value).copy() for name, value in state.items()}
+
+
+def on_cpu(values: torch.Tensor) -> np.ndarray:
+    """A tensor's values, wherever it was computed."""
+    return values.detach().cpu().numpy()
 
 
 def network(model: torch.nn.Module) -> dict[str, np.ndarray]:
@@ -196,6 +201,8 @@ def _mark(unit, model, optimiser, plateau, generator, history, best, epoch, step
     for index, values in optimiser_state["state"].items():
         arrays |= as_arrays({k: torch.as_tensor(v) for k, v in values.items()}, f"optimiser/{index}/")
     arrays["random/global"] = torch.get_rng_state().numpy()
+    if torch.cuda.is_initialized():
+        arrays["random/gpu"] = torch.cuda.get_rng_state().numpy()
     arrays["random/shuffle"] = generator.get_state().numpy()
     notes = {
         "history": history.__dict__,
@@ -231,6 +238,8 @@ def _restore(saved, model, optimiser, plateau, generator, history, best) -> tupl
     if plateau:
         plateau.load_state_dict(notes["plateau"])
     torch.set_rng_state(torch.from_numpy(arrays["random/global"]))
+    if "random/gpu" in arrays:
+        torch.cuda.set_rng_state(torch.from_numpy(arrays["random/gpu"]))
     generator.set_state(torch.from_numpy(arrays["random/shuffle"]))
     for name, value in notes["history"].items():
         setattr(history, name, value)

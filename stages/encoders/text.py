@@ -63,10 +63,11 @@ class TextEncoder(nn.Module):
         bundle.save(path, self.model.state_dict(), header)
 
     def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and mask int64 [batch, tokens], right-padded; an empty text gives [CLS] [SEP]."""
+        """Token ids and mask int64 [batch, tokens], right-padded, where the model is; an empty text is [CLS] [SEP]."""
         texts = [text.lower() if self.lower else text for text in texts]
         found = self.tokeniser(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
-        return found["input_ids"], found["attention_mask"]
+        device = next(self.model.parameters()).device
+        return found["input_ids"].to(device), found["attention_mask"].to(device)
 
     def lengths(self, texts: list[str]) -> list[int]:
         """Tokens of every text after cutting; the number of texts cut goes to the log."""

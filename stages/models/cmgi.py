@@ -79,7 +79,7 @@ class CmGI(nn.Module):
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor, ids, mask) -> tuple[torch.Tensor, torch.Tensor]:
         """Emotion logits [batch, classes] of both modalities and CTC logits [batch, frames, labels]: stage 2."""
         words = self.text(ids, mask)[-1]
-        masks = [frame_mask(lengths, hidden.shape[1]), mask.bool()]
+        masks = [frame_mask(lengths, hidden), mask.bool()]
         mixed = self.interaction([self.project[0](hidden), self.project[1](words)], masks)
         pooled = [masked_mean(m, n) for m, n in zip(mixed, (lengths, mask.sum(1)), strict=True)]
         return self.out(self.dropout(torch.cat(pooled, 1))), self.ctc(hidden)

@@ -3,20 +3,20 @@
 import torch
 
 
-def frame_mask(lengths: torch.Tensor, total: int) -> torch.Tensor:
-    """True for the valid frames: [batch, total]."""
-    return torch.arange(total, device=lengths.device)[None] < lengths[:, None]
+def frame_mask(lengths: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """True for the valid ones of ``frames`` [batch, longest, ...]: [batch, longest], where the frames are."""
+    return torch.arange(frames.shape[1], device=frames.device)[None] < lengths.to(frames.device)[:, None]
 
 
 def masked_mean(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Mean over the valid frames: [batch, frames, width] -> [batch, width]; zero for an empty sequence."""
-    mask = frame_mask(lengths, frames.shape[1])[..., None]
-    return (frames * mask).sum(1) / lengths.clamp(min=1)[:, None]
+    mask = frame_mask(lengths, frames)[..., None]
+    return (frames * mask).sum(1) / lengths.clamp(min=1)[:, None].to(frames.device)
 
 
 def masked_max(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Maximum over the valid frames: [batch, frames, width] -> [batch, width]."""
-    mask = frame_mask(lengths, frames.shape[1])[..., None]
+    mask = frame_mask(lengths, frames)[..., None]
     return frames.masked_fill(~mask, float("-inf")).amax(1)
 
 

@@ -25,15 +25,17 @@ def run(args, stage: str, model: type[settings.Section], make, keep: str) -> Non
     """
     import torch
 
+    from stages import devices
     from stages.recipes.inputs import Inputs
 
     section = settings.load(model, f"{stage}.{args.name}", args.params)
     jobs.use_threads(section.threads)
     torch.set_num_threads(section.threads)
     seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, "emotion", args.speech_encoder)
+    inputs = Inputs(args, "emotion", args.speech_encoder, device=devices.pick())
     examples = inputs.examples
-    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "code": code.digest(f"stages.{stage}")}
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "device": str(inputs.device)}
+    shared["code"] = code.digest(f"stages.{stage}")
 
     def work(number, seed, unit):
         return make(section, inputs, examples.fold(number), seed, unit)

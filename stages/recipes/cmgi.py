@@ -48,18 +48,18 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     examples = inputs.examples
     generator = seeded(seed)
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
-    model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout)
+    model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout).to(inputs.device)
     spoken = inputs.transcripts["reference"].tolist()
     labels = [torch.tensor(cmgi.spelled(t), dtype=torch.long) for t in spoken]
-    targets = torch.from_numpy(examples.targets)
+    targets = torch.from_numpy(examples.targets).to(inputs.device)
     ctc = torch.nn.CTCLoss(zero_infinity=True)
 
     def loss(positions, logits, spelling, lengths):
         emotion = torch.nn.functional.cross_entropy(logits, targets[positions])
         truth = [labels[p] for p in positions]
         sizes = torch.tensor([len(t) for t in truth])
-        log_probs = spelling.log_softmax(-1).transpose(0, 1)
-        return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes) + (1 - row.alpha) * emotion
+        log_probs = spelling.log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
+        return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes).to(emotion) + (1 - row.alpha) * emotion
 
     def stage(number, forward, validate):
         parameters = [p for p in model.parameters() if p.requires_grad]
@@ -116,11 +116,12 @@ def _predictor(speech, model):
     """Positions -> logits and hypothesis of each utterance, from its audio alone."""
     from stages.models.cmgi import greedy
     from stages.recipes.speech_input import in_batches
+    from stages.training import on_cpu
 
     def heard(positions):
         hidden, lengths = speech.hidden(positions)
         texts = greedy(model.ctc(hidden[-1]), lengths)
         logits, _ = model(hidden[-1], lengths, *model.text.tokenise(texts))
-        return list(zip(logits.numpy(), texts, strict=True))
+        return list(zip(on_cpu(logits), texts, strict=True))
 
     return lambda positions: in_batches(positions, speech.lengths, 16, heard)

@@ -44,9 +44,9 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
         arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     speech = SpeechInput(inputs, encoder, row.freeze_cnn)
-    model = _model(row, encoder, examples.outputs)
+    model = _model(row, encoder, examples.outputs).to(inputs.device)
     outputs = _predictor(row, speech, model)
-    targets = torch.from_numpy(examples.targets)
+    targets = torch.from_numpy(examples.targets).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=row.learning_rate)
     steps = row.epochs * -(-len(fold.train) // row.batch)
 
@@ -102,10 +102,11 @@ def _embeddings(speech, model, positions):
 
 def _predictor(row: Gmp, speech, model):
     from stages.recipes.speech_input import in_batches
+    from stages.training import on_cpu
 
     logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
 
     def work(batch):
-        return logits(_embeddings(speech, model, batch)).numpy()
+        return on_cpu(logits(_embeddings(speech, model, batch)))
 
     return lambda positions: np.stack(in_batches(positions, speech.lengths, row.batch, work))

@@ -31,12 +31,12 @@ class Inputs(Sources):
         For the task of the system.
     """
 
-    def __init__(self, args, task: str, speech_spec: str = "", text_spec: str = "", memory_gb: float = 4.0):
+    def __init__(self, args, task: str, speech_spec="", text_spec="", memory_gb: float = 4.0, device="cpu"):
         paths = {name: getattr(args, name.replace("-", "_")) for name in FILES}
         self.examples = Examples(paths["manifest"], paths["protocol"], task)
         names = self.examples.manifest["utterance"].tolist()
         super().__init__(args.params, paths, {"speech": speech_spec, "text": text_spec}, names)
-        self.memory = memory_gb * 1e9
+        self.memory, self.device = memory_gb * 1e9, device
         self._frames: dict = {}
 
     def digests(self, *without: str) -> dict[str, str]:

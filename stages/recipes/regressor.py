@@ -39,7 +39,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     model, speech, forward = _model(row, inputs, examples.outputs)
     low, span = examples.scaling(fold.train)
     outputs = _predictor(row, speech, forward, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span)
+    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=row.learning_rate)
 
@@ -76,7 +76,7 @@ def _model(row: Regressor, inputs, dimensions: int):
 
     encoder = inputs.speech_encoder()
     text = inputs.text_encoder() if row.use_text else None
-    model = Model(encoder, text, dimensions, row.pooling, row.dropout)
+    model = Model(encoder, text, dimensions, row.pooling, row.dropout).to(inputs.device)
     speech = SpeechInput(inputs, encoder, freeze_cnn=True)
     words = inputs.texts if row.use_text else None
 
@@ -90,9 +90,10 @@ def _model(row: Regressor, inputs, dimensions: int):
 
 def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
     from stages.recipes.speech_input import in_batches
+    from stages.training import on_cpu
 
     def outputs(positions):
-        found = in_batches(positions, speech.lengths, row.batch, lambda batch: forward(batch).numpy())
+        found = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
         return np.stack(found) * span + low
 
     return outputs

@@ -21,7 +21,11 @@ class Sources:
         ``speech``, ``text``, ``audio`` (stores), ``speech-weights``, ``text-weights`` (built-in encoders).
     encoders : dict
         Names in ``encoders:`` of the parameter file ``params``, for ``speech`` and ``text``.
+    device : torch.device or str
+        Where encoders and models compute; lengths of sequences stay on the CPU.
     """
+
+    device = "cpu"
 
     def __init__(self, params: str, paths: dict[str, Path | None], encoders: dict[str, str], utterances: list[str]):
         self.params, self.paths, self.encoders, self.utterances = params, paths, encoders, utterances
@@ -51,10 +55,12 @@ class Sources:
         """A fresh copy of the speech encoder with its pretrained weights."""
         from stages.encoders import load_speech
 
-        return load_speech(specs.load(self.params, self.encoders["speech"]), self.paths["speech-weights"])
+        spec = specs.load(self.params, self.encoders["speech"])
+        return load_speech(spec, self.paths["speech-weights"]).to(self.device)
 
     def text_encoder(self):
         """A fresh copy of the text encoder with its pretrained weights."""
         from stages.encoders import load_text
 
-        return load_text(specs.load(self.params, self.encoders["text"]), self.paths["text-weights"])
+        spec = specs.load(self.params, self.encoders["text"])
+        return load_text(spec, self.paths["text-weights"]).to(self.device)

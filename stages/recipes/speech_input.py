@@ -14,7 +14,7 @@ class SpeechInput:
     """
 
     def __init__(self, inputs: Sources, encoder, freeze_cnn: bool):
-        self.encoder, self.frozen = encoder, freeze_cnn
+        self.encoder, self.frozen, self.device = encoder, freeze_cnn, inputs.device
         self.store = inputs.speech if freeze_cnn else inputs.audio
         self.rows = inputs.rows(self.store)
         self.lengths = np.diff(self.store.offsets)[self.rows]
@@ -23,14 +23,16 @@ class SpeechInput:
             encoder.freeze_cnn()
 
     def cnn(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """CNN output [batch, frames, width], zero-padded, and its lengths [batch]."""
+        """CNN output [batch, frames, width], zero-padded, and its lengths [batch] (on the CPU)."""
         if self.frozen:
             found = [torch.from_numpy(self.store.read("conv", self.rows[p]).astype(np.float32)) for p in positions]
             lengths = torch.tensor([len(f) for f in found])
-            return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
+            return torch.nn.utils.rnn.pad_sequence(found, batch_first=True).to(self.device), lengths
         waves = [torch.from_numpy(self.store.read(int(self.rows[p]))) for p in positions]
         lengths = torch.tensor([len(w) for w in waves])
-        return self.encoder.frontend(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), lengths)
+        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(self.device)
+        conv, frames = self.encoder.frontend(padded, lengths)
+        return conv, frames.cpu()
 
     def hidden(self, positions: np.ndarray, **options) -> tuple[list[torch.Tensor], torch.Tensor]:
         """All hidden states [batch, frames, width] and lengths [batch]."""

@@ -79,13 +79,14 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     gate["fitted on"] = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
     may_learn = np.zeros(len(examples.manifest), bool)
     may_learn[fold.train] = kept
-    may_learn, taught = torch.from_numpy(may_learn), torch.from_numpy(views["embedding"])
+    may_learn = torch.from_numpy(may_learn).to(inputs.device)
+    taught = torch.from_numpy(views["embedding"]).to(inputs.device)
 
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
     speech = SpeechInput(inputs, encoder, freeze_cnn=True)
     freeze_below(encoder, row.tuned_blocks)
-    model = _model(row, encoder, examples.outputs)
+    model = _model(row, encoder, examples.outputs).to(inputs.device)
     tuned = [p for p in encoder.parameters() if p.requires_grad]
     fresh = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     groups = [{"params": fresh, "lr": row.learning_rate}]
@@ -94,7 +95,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     optimiser = torch.optim.Adam(groups)
     low, span = examples.scaling(fold.train)
     outputs = _predictor(row, speech, model, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span)
+    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
         embedding, predicted = _views(speech, model, positions)
@@ -145,9 +146,10 @@ def _views(speech, model, positions):
 
 def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
     from stages.recipes.speech_input import in_batches
+    from stages.training import on_cpu
 
     def outputs(positions):
-        work = lambda batch: _views(speech, model, batch)[1].numpy()  # noqa: E731
+        work = lambda batch: on_cpu(_views(speech, model, batch)[1])  # noqa: E731
         return np.stack(in_batches(positions, speech.lengths, row.batch, work)) * span + low
 
     return outputs

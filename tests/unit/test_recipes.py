@@ -56,6 +56,7 @@ def eight(task: str):
     examples.targets = np.arange(8) % 4 if task == "emotion" else rng.uniform(1, 7, (8, 3)).astype(np.float32)
     store, everyone = Store(), np.arange(8)
     inputs = SimpleNamespace(examples=examples, speech=store, rows=lambda store: everyone, frames=lambda *_: store)
+    inputs.device = "cpu"
     inputs.speech_encoder, inputs.text_encoder = speech_encoder, text_encoder
     inputs.transcripts = pd.DataFrame({"text": WORDS, "reference": WORDS})
     inputs.texts = WORDS
