@@ -49,6 +49,11 @@ def main(args) -> None:
                 f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
                 f" raise systems.{args.system}.epochs"
             )
+        if training and training["elsewhere"]:
+            notes.append(
+                f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not"
+                " known here"
+            )
         if mark := watermark(protocol):
             metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {

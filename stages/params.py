@@ -29,6 +29,7 @@ from stages.plan import Plan
 from stages.pretrain import Pretrain
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
+from stages.recipes.external import External
 from stages.recipes.gmp import Gmp
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
@@ -42,7 +43,9 @@ from stages.teach import Teach
 from stages.train import Train
 from stages.transcribe import Source
 
-Row = Annotated[Control | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")]
+Row = Annotated[
+    Control | External | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")
+]
 
 
 REGISTRIES = (
@@ -145,6 +148,8 @@ def _check_study(path: str, params: dict, study: str) -> None:
                 f"{path}: {where}.systems: {name} predicts {row.task}, and corpus '{own['corpus']}' has no such labels;"
                 " take it out of the list"
             )
+        if row.recipe == "external" and study in params["active"] and not Path(row.file).is_file():
+            raise UserError(f"{path}: systems.{name}.file: {row.file}: no such file; put the predictions there")
         _check_encoders(path, params, study, name, row, plan)
 
 

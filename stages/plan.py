@@ -89,6 +89,8 @@ class Plan:
         """Inputs of the job that trains a system."""
         row = self.row(study, name)
         found = self.files(study, row.files(), row.speech, row.text)
+        if row.recipe == "external":
+            found["elsewhere"] = row.file
         if "start" in row.files():
             if row.recipe == "student":
                 found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"

@@ -101,10 +101,14 @@ def write_predictions(path: Path, examples, results: dict) -> None:
     """The prediction file of all units, in the contract's columns."""
     import pandas as pd
 
-    tables = [
-        examples.predictions(examples.fold(fold), seed, arrays["outputs"], notes.get("hypotheses"))
-        for (fold, seed), (arrays, notes) in results.items()
-    ]
+    tables = []
+    for (fold, seed), (arrays, notes) in results.items():
+        table = examples.predictions(examples.fold(fold), seed, arrays["outputs"], notes.get("hypotheses"))
+        if notes.get("tested alone"):
+            table = table[table["role"] == "test"]
+        if notes.get("labels alone"):
+            table = table.drop(columns=[name for name in table if name.startswith("logit_")])
+        tables.append(table)
     with jobs.writing(path) as temporary:
         pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
 

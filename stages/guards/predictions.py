@@ -89,7 +89,7 @@ def _emotion_rows(rows, protocol, where: str) -> None:
 
     classes = sorted(set(protocol["emotion"]) - {""})
     logits = sorted(name for name in rows if str(name).startswith("logit_"))
-    if logits != sorted(f"logit_{name}" for name in classes):
+    if logits and logits != sorted(f"logit_{name}" for name in classes):
         raise UserError(
             f"{where}: its logits are of {', '.join(n[6:] for n in logits)}, the protocol's classes are "
             f"{', '.join(classes)}; train again under this protocol"
@@ -98,6 +98,8 @@ def _emotion_rows(rows, protocol, where: str) -> None:
     _refuse_rows(rows[true != rows["emotion"]], where, "true_emotion is not the protocol's")
     due = true != ""
     _refuse_rows(rows[due & ~predicted.isin(classes)], where, "pred_emotion is none of the classes")
+    if not logits:  # labels alone, made elsewhere
+        return
     values = rows[logits].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     _refuse_rows(rows[due & ~np.isfinite(values).all(1)], where, "a logit is not a finite number")
 

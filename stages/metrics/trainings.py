@@ -12,7 +12,8 @@ def trainings(paths: list[Path]) -> dict:
 
     ``units``: how many; ``capped``: how many were still improving when the limit on epochs ended them; ``curves``:
     per epoch the mean training loss and validation score over the units that reached it, and their number; ``layers``:
-    names, mean weight and its standard deviation over units. What a recipe does not have is None.
+    names, mean weight and its standard deviation over units; ``elsewhere``: the file that the predictions came in,
+    where no training of ours made them. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
     histories = [one["history"] for one in notes if "history" in one]
@@ -22,6 +23,7 @@ def trainings(paths: list[Path]) -> dict:
         "capped": sum(bool(history["capped"]) for history in histories),
         "curves": _curves(histories) if histories else None,
         "layers": _layers(notes[0]["layers"], np.array(weights)) if weights else None,
+        "elsewhere": notes[0].get("made elsewhere"),
     }
 
 

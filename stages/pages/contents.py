@@ -32,9 +32,11 @@ class Entry:
         return self.evaluation["metrics"] if self.evaluation else {}
 
     @property
-    def control(self) -> bool:
-        """Whether it belongs to no paper."""
-        return not self.row.paper
+    def tag(self) -> str:
+        """What a system is that rebuilds no paper's row; empty where it does."""
+        if self.row.recipe == "external":
+            return "made elsewhere"
+        return "" if self.row.paper else "control"
 
 
 @dataclass

@@ -27,8 +27,8 @@ def results(report) -> str:
                 text = shown(metric, figure["pooled"], report.decimals)
                 text += f" {interval(metric, low, high, report.decimals)}" + (f" {mark}" if mark else "")
                 cells.append(text)
-            control = " *(control)*" if entry.control else ""
-            lines.append(f"| {report.named(entry.name)}{control} | {entry.row.modality} | " + " | ".join(cells) + " |")
+            tag = f" *({entry.tag})*" if entry.tag else ""
+            lines.append(f"| {report.named(entry.name)}{tag} | {entry.row.modality} | " + " | ".join(cells) + " |")
         for modality, name in (("audio", "audio"), ("text", "text"), ("audio+text", "audio + text")):
             known = [ceiling(report.ceilings, modality, m) for m in metrics]
             if any(v is not None for v in known):

@@ -37,7 +37,7 @@ def _scored(report: Contents, metrics: list[str]) -> list[Entry]:
 
 
 def _name(report: Contents, entry: Entry) -> Cell:
-    tags = ' <span class="tag">control</span>' if entry.control else ""
+    tags = f' <span class="tag">{entry.tag}</span>' if entry.tag else ""
     tags += ' <span class="tag leak">leaky</span>' if report.watermark else ""
     return Cell(text(entry.name) + tags)
 
@@ -55,7 +55,7 @@ def _results(report: Contents) -> str:
             for metric in metrics:
                 row += _figures(report, entry, metric)
             rows.append(row)
-            kinds.append("control" if entry.control else "")
+            kinds.append("control" if entry.tag == "control" else "")
         body = parts.table(header, rows, kinds)
         out += f"<details><summary>All figures: {text(title.lower())}</summary>{body}</details>"
     missing = [
@@ -79,7 +79,7 @@ def _strips(report: Contents, metric: str) -> str:
         rows.append(
             {
                 "name": f"{report.named(entry.name)}\u00a0{mark}" if mark else report.named(entry.name),
-                "control": entry.control,
+                "control": entry.tag == "control",
                 "value": figure["pooled"],
                 "low": figure["ci_low"],
                 "high": figure["ci_high"],

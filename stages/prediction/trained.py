@@ -75,6 +75,8 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
         raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, own['systems'])}")
     if plan.row(study, name).modality == "none":
         raise UserError(f"{name}: a control that hears nothing of a file; choose a system that listens")
+    if plan.row(study, name).recipe == "external":
+        raise UserError(f"{name}: its predictions were made elsewhere, so there is no model here to ask")
     files = [Path(path) for path in plan.models(study, name)]
     about = [_about(path, study) for path in files]
     if any(one != about[0] for one in about):

@@ -13,7 +13,10 @@ from stages.recipes.frames import Frames
 from stages.recipes.sources import Sources
 from stages.units import fingerprint, read
 
-FILES = ("manifest", "protocol", "speech", "text", "audio", "transcripts", "speech-weights", "text-weights", "start")
+FILES = (
+    *("manifest", "protocol", "speech", "text", "audio", "transcripts"),
+    *("speech-weights", "text-weights", "start", "elsewhere"),
+)
 """Names of the inputs, as the rules name them and as options of the command line."""
 
 

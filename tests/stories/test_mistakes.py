@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from stages.recipes.external import External
+
 
 def last_line(done: subprocess.CompletedProcess) -> str:
     return [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-1]
@@ -21,6 +23,10 @@ def last_line(done: subprocess.CompletedProcess) -> str:
         ({"studies/default/speech": "mfcc"}, ["studies.default.speech", "cannot be fine-tuned"]),
         ({"encoders/hubert-small/kind": "builtin"}, ["encoders.hubert-small.kind", "did you mean 'builtin-"]),
         ({"studies/default/changes": {"linear": {"rate": 1}}}, ["changes.linear.rate", "not a key"]),
+        (
+            {"systems/mine": External.shipped(file="mine.csv"), "studies/default/systems": ["majority", "mine"]},
+            ["systems.mine.file", "mine.csv: no such file"],
+        ),
         ({"active": ["defualt"]}, ["active", "did you mean 'default'"]),
     ],
 )

@@ -34,6 +34,7 @@ def test_readme_shows_what_the_commands_print(repository):
     assert len(steps) >= 10
     for command, shown in steps:
         printed = repository.run("bash", "-c", f"set -o pipefail; {command} 2>&1").stdout
+        print(f"$ {command}\n{printed}")  # pytest -s gives README's text anew
         lines = shape(printed).splitlines()
         for line in filter(None, shape(shown).splitlines()):
             wanted, open_end = line.removesuffix("…").strip(), line.endswith("…")
