@@ -27,12 +27,8 @@ class Plan:
         return system.row(self.params["systems"][name], changes, name, study, self.path)
 
     def encoder(self, study: str, wanted: str, kind: str) -> str:
-        """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text``.
-
-        Where a study substitutes, it does so for published weights; descriptors such as eGeMAPS stay what they are.
-        """
-        own, spec = self.params["studies"][study], self.params["encoders"].get(wanted, {})
-        return own[kind] if wanted == "study" or (own["substitute"] and "source" in spec) else wanted
+        """The encoder that stands for ``wanted`` in a study; see :func:`stages.recipes.system.encoder`."""
+        return system.encoder(self.params["studies"][study], wanted, kind, self.params["encoders"].get(wanted, {}))
 
     def networked(self, encoder: str) -> bool:
         """Whether an encoder is a network, which a GPU computes faster, and not a descriptor."""
@@ -103,15 +99,14 @@ class Plan:
         speech = self.encoder(study, self.params[stage][name]["speech"], "speech")
         return self.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
 
-    def encoder_options(self, study: str, speech: str, text: str = "") -> str:
+    def encoder_options(self, study: str, speech: str = "", text: str = "") -> str:
         """The command-line options that name a job's encoders; '' for one that it does not use."""
         wanted = {"speech": speech, "text": text}
         return " ".join(f"--{k}-encoder {self.encoder(study, name, k)}" for k, name in wanted.items() if name)
 
     def system_encoders(self, study: str, name: str) -> str:
         row = self.row(study, name)
-        used = {kind: {kind, f"{kind}-weights"} & set(row.files()) for kind in ("speech", "text")}
-        return self.encoder_options(study, row.speech if used["speech"] else "", row.text if used["text"] else "")
+        return self.encoder_options(study, **row.encoders())
 
     def predictions(self, study: str, name: str) -> list[str]:
         stage = self.row(study, name).stage
@@ -137,10 +132,11 @@ class Plan:
     def report_reads(self, study: str) -> dict:
         """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""
         own = self.params["studies"][study]
-        rows = [f"systems.{name}" for name in own["systems"]]
-        return self.reads(
-            "report", f"studies.{study}", f"corpora.{own['corpus']}", f"protocols.{own['protocol']}", *rows
-        )
+        keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
+        for name in own["systems"]:
+            named = set(self.row(study, name).encoders().values()) - {"study"}
+            keys += [f"systems.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
+        return self.reads("report", f"studies.{study}", *dict.fromkeys(keys))
 
     def target(self, study: str):
         """The report of an active study; for any other an input function that says what to do."""

@@ -159,12 +159,10 @@ def _entry(args, study: dict, name: str, evaluation: dict | None):
 
     row = system.load(args.params, args.study, name)
     plain = settings.read(args.params, f"systems.{name}")
-    used = {}
-    if {"speech", "speech-weights"} & set(row.files()):
-        used["speech"] = row.speech
-    if {"text", "text-weights"} & set(row.files()):
-        used["text"] = row.text
-    own = {kind: study[kind] if wanted == "study" or study["substitute"] else wanted for kind, wanted in used.items()}
+    own = {}
+    for kind, wanted in row.encoders().items():
+        spec = {} if wanted == "study" else settings.read(args.params, f"encoders.{wanted}")
+        own[kind] = system.encoder(study, wanted, kind, spec)
     changes = study["changes"].get(name, {})
     deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"

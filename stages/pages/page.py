@@ -161,19 +161,22 @@ def _confusions(report: Contents) -> str:
 def _papers(report: Contents) -> str:
     if not report.papers:
         return ""
-    rows = []
+    rows, before = [], None
     for row in report.papers:
         metric = row["metric"]
+        named = (f"{row['paper']}, table {row['table']}: {row['row']}", row["corpus"], row["deviations"])
+        name, corpus, deviations = named if named != before else ("", "", "")  # said once for all metrics of a row
+        before = named
         rows.append(
             [
-                f"{row['paper']}, table {row['table']}: {row['row']}",
-                row["corpus"],
+                Cell(text(name), "wrapped"),
+                corpus,
                 TITLES[metric],
                 number(shown(metric, row["published"], report.decimals)),
                 number(shown(metric, row["ours"], report.decimals)),
                 number(interval(metric, row["ci_low"], row["ci_high"], report.decimals)),
                 row["verdict"],
-                Cell(text(row["deviations"]), "wide"),
+                Cell(text(deviations), "wide"),
             ]
         )
     header = ["Paper's row", "its corpus", "metric", "published", "ours", "interval", "verdict", "what differs"]

@@ -35,6 +35,11 @@ class System(Section):
         text = ("text", "transcripts", "text-weights") if not getattr(self, "use_text", True) else ()
         return tuple(name for name in self.inputs if name not in text)
 
+    def encoders(self) -> dict[str, str]:
+        """{speech or text: the encoder that the row names} of those that it uses."""
+        used = {kind for kind in ("speech", "text") if {kind, f"{kind}-weights"} & set(self.files())}
+        return {kind: getattr(self, kind) for kind in sorted(used)}
+
     @property
     def needs_text(self) -> bool:
         """Whether an utterance must come with its transcript to be predicted."""
@@ -70,6 +75,15 @@ def row(values: dict, changes: dict, name: str, study: str, path: str = "params.
             raise UserError(f"{path}: {where}: not a key of systems.{name}{settings.nearest(key, values)}")
     where = f"systems.{name}" + (f" with studies.{study}.changes.{name}" if changes else "")
     return settings.validate(settings_class(values["recipe"]), {**values, **changes}, where, path)
+
+
+def encoder(study: dict, wanted: str, kind: str, spec: dict) -> str:
+    """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text`` (``kind``).
+
+    Where a study substitutes, it does so for published weights (``spec`` has a source); descriptors such as eGeMAPS
+    stay what they are.
+    """
+    return study[kind] if wanted == "study" or (study["substitute"] and "source" in spec) else wanted
 
 
 def load(path: str, study: str, system: str) -> System:

@@ -96,6 +96,7 @@ class SmallStudy:
         self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": Evaluate.shipped(draws=1000)}
         self.values["corpora"] = {own["corpus"]: shipped["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: shipped["protocols"][own["protocol"]]}
+        self.values["encoders"] = shipped["encoders"]
         self.values["report"] = {"decimals": 1, "reproduced_within": 0.01}
         self.write_params()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.recipes import system
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -128,6 +129,20 @@ def test_comparison_has_the_contracts_columns_and_no_verdict_on_substitutes(stud
     assert own["published"] == 0.672
     assert "corpus planted for iemocap" in own["deviations"] and "learning_rate 0.003 for 0.001" in own["deviations"]
     assert frame.loc[frame["paper"] == "pan2024", "ours"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "spec", "used"),
+    [
+        ("wav2vec2-base", {"source": "facebook/wav2vec2-base"}, "hubert-small"),
+        ("egemaps", {"kind": "egemaps"}, "egemaps"),
+        ("study", {}, "hubert-small"),
+    ],
+)
+def test_a_substituting_study_replaces_published_weights_alone(wanted, spec, used):
+    assert system.encoder({"speech": "hubert-small", "substitute": True}, wanted, "speech", spec) == used
+    if wanted != "study":
+        assert system.encoder({"speech": "hubert-small", "substitute": False}, wanted, "speech", spec) == wanted
 
 
 class _Page(html.parser.HTMLParser):
