@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.recipes import system
+from stages.recipes.system import encoder
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -140,9 +140,9 @@ def test_comparison_has_the_contracts_columns_and_no_verdict_on_substitutes(stud
     ],
 )
 def test_a_substituting_study_replaces_published_weights_alone(wanted, spec, used):
-    assert system.encoder({"speech": "hubert-small", "substitute": True}, wanted, "speech", spec) == used
+    assert encoder({"speech": "hubert-small", "substitute": True}, wanted, "speech", spec) == used
     if wanted != "study":
-        assert system.encoder({"speech": "hubert-small", "substitute": False}, wanted, "speech", spec) == wanted
+        assert encoder({"speech": "hubert-small", "substitute": False}, wanted, "speech", spec) == wanted
 
 
 class _Page(html.parser.HTMLParser):
