@@ -77,7 +77,10 @@ SYSTEMS = {
     "majority": Control.shipped(modality="none"),
     "duration": Control.shipped(modality="none", sees="duration"),
     "duration-dimensions": Control.shipped(modality="none", sees="duration", task="dimensions"),
+    "speaker": Control.shipped(modality="none", sees="speaker"),
     "linear": Linear.shipped(),
+    "linear-shuffled": Linear.shipped(labels="shuffled"),
+    "linear-text": Linear.shipped(modality="text", sees="text"),
     "linear-speaker": Linear.shipped(normalise="speaker"),
     "linear-dimensions": Linear.shipped(task="dimensions"),
     "pepino2021-dense-speaker": Probe.shipped(

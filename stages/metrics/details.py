@@ -1,8 +1,12 @@
-"""What lies behind a system's figures: per fold, per class, per sex, confusions, calibration."""
+"""What lies behind a system's figures: per fold, class, sex, speaker and length; confusions, calibration."""
 
 import numpy as np
 
 from stages.metrics import calibration, scores, summary
+
+
+LENGTH_METRICS = ("wa", "ccc_arousal", "ccc_valence", "ccc_dominance", "wer")
+"""What is told per tenth of the durations: a tenth may lack a class, so not UAR."""
 
 
 def details(predictions, manifest, options: summary.Evaluate) -> dict:
@@ -10,7 +14,7 @@ def details(predictions, manifest, options: summary.Evaluate) -> dict:
 
     ``folds``: per fold its utterances and metrics; ``classes``: per class recall and support; ``confusion``: counts
     summed over seeds, rows the truth; ``gender`` and ``speakers``: metrics per sex, and the range over speakers of
-    at least ``few`` utterances; ``dimensions``: parts of each CCC; ``calibration``: see :mod:`calibration`.
+    at least ``few`` utterances; ``lengths``: metrics per tenth of the utterances by duration; ``dimensions``: parts of each CCC; ``calibration``: see :mod:`calibration`.
     """
     tables = {m: summary.scored(predictions, manifest, m) for m in scores.METRICS}
     tables = {m: table for m, table in tables.items() if table is not None}
@@ -19,6 +23,7 @@ def details(predictions, manifest, options: summary.Evaluate) -> dict:
         found |= _classes(tables["uar"])
     found["gender"] = _genders(tables, manifest)
     found["speakers"] = {m: _speakers(table, m, options.few) for m, table in tables.items() if m != "macro_f1"}
+    found["lengths"] = {m: _lengths(t, m, manifest, options.few) for m, t in tables.items() if m in LENGTH_METRICS}
     found["dimensions"] = {
         metric.removeprefix("ccc_"): _mean([calibration.agreement(one.true, one.pred) for one in _seeds(table)])
         for metric, table in tables.items()
@@ -85,3 +90,18 @@ def _speakers(table: summary.Scored, metric: str, few: int) -> dict | None:
         return None
     ordered = sorted(values, key=lambda name: (values[name], name), reverse=scores.lower_is_better(metric))
     return {"worst": values[ordered[0]], "worst_speaker": ordered[0], "best": values[ordered[-1]], "n": len(values)}
+
+
+def _lengths(table: summary.Scored, metric: str, manifest, few: int) -> list[dict] | None:
+    """Per tenth of the test utterances, shortest first: longest seconds, count, value; None where they are too few."""
+    seconds = manifest.set_index("utterance")["duration"].astype(float)
+    names = np.unique(table.utterance)
+    if len(names) < 10 * few:
+        return None
+    order = names[np.argsort(seconds[names].to_numpy(), kind="stable")]
+    found = []
+    for tenth in np.array_split(order, 10):
+        part = table.take(np.isin(table.utterance, tenth))
+        value = float(np.mean([summary.value(one, metric) for one in _seeds(part)]))
+        found.append({"seconds": float(seconds[tenth].max()), "n_utterances": len(tenth), metric: value})
+    return found

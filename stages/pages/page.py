@@ -188,8 +188,8 @@ def _papers(report: Contents) -> str:
 
 
 def _behind(report: Contents) -> str:
-    """Per fold, per sex, per speaker, and calibration."""
-    folds, sexes, speakers, dimensions, curves = [], [], [], [], ""
+    """Per fold, per sex, per speaker, per length, and calibration."""
+    folds, sexes, speakers, lengths, dimensions, curves = [], [], [], [], [], ""
     for entry in report.entries:
         found = entry.evaluation
         if not found:
@@ -204,6 +204,11 @@ def _behind(report: Contents) -> str:
             if spread:
                 worst, best = (shown(metric, spread[end], report.decimals) for end in ("worst", "best"))
                 speakers.append([name, TITLES[metric], f"{worst} ({spread['worst_speaker']})", best, spread["n"]])
+        for metric, tenths in found["lengths"].items():
+            if tenths:
+                values = "  ".join(shown(metric, one[metric], report.decimals) for one in tenths)
+                seconds = "  ".join(f"{one['seconds']:.1f}" for one in tenths)
+                lengths.append([name, TITLES[metric], values, tenths[0]["n_utterances"], seconds])
         for dimension, own in found["dimensions"].items():
             values = [own["rho"], own["c_b"], own["bias"], own["slope"]]
             dimensions.append([name, dimension, *(number("–" if v is None else f"{v:.3f}") for v in values)])
@@ -214,6 +219,7 @@ def _behind(report: Contents) -> str:
         ("Per fold", ["System", "metric", "folds in order"], folds),
         ("Per sex", ["System", "metric", "female", "male"], sexes),
         ("Per speaker", ["System", "metric", "worst", "best", "speakers"], speakers),
+        ("Per length", ["System", "metric", "tenths, shortest first", "of", "up to, s"], lengths),
         ("Parts of the CCC (rho times C_b)", ["System", "dimension", "rho", "C_b", "bias", "slope"], dimensions),
     )
     for title, header, rows in tables:

@@ -1,4 +1,4 @@
-"""Controls that hear nothing: the majority class (or mean rating), and a model of the duration alone."""
+"""Controls that hear nothing: the majority class (or mean rating), the duration alone, the speaker alone."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -16,8 +16,9 @@ class Control(System):
 
     recipe: Literal["control"] = setting("control", "the recipe: stages/recipes/control.py")
     task: TASK = setting("emotion", "what is predicted")
-    sees: Literal["nothing", "duration"] = setting(
-        "nothing", "nothing: majority class or mean; duration: seconds alone"
+    sees: Literal["nothing", "duration", "speaker"] = setting(
+        "nothing",
+        "nothing: majority class or mean; duration: seconds alone; speaker: who, and sex",
     )
     deterministic: ClassVar = True
 
@@ -26,7 +27,6 @@ def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], no arrays to keep, notes."""
     examples = inputs.examples
     y = examples.targets[fold.train]
-    seconds = np.log(examples.manifest["duration"].astype(float).to_numpy())[:, None]
     if row.sees == "nothing":
         if row.task == "emotion":
             counts = np.bincount(y, minlength=examples.outputs)
@@ -35,7 +35,7 @@ def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
             constant = y.mean(0)
         outputs = np.tile(constant, (len(fold.scored), 1))
     else:
-        features = np.hstack([seconds, seconds**2])
+        features = _features(row.sees, examples.manifest)
         mean, scale = features[fold.train].mean(0), features[fold.train].std(0) + 1e-9
         features = (features - mean) / scale
         if row.task == "emotion":
@@ -50,3 +50,12 @@ def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
 
             outputs = LinearRegression().fit(features[fold.train], y).predict(features[fold.scored])
     return outputs.astype(np.float32), {}, {"fitted on": len(fold.train)}
+
+
+def _features(sees: str, manifest) -> np.ndarray:
+    """What a model of the duration, or of the speaker, goes by: [utterances, columns]."""
+    if sees == "duration":
+        seconds = np.log(manifest["duration"].astype(float).to_numpy())[:, None]
+        return np.hstack([seconds, seconds**2])
+    known = manifest[["speaker", "gender"]].to_numpy(str)
+    return np.hstack([(column[:, None] == np.unique(column)).astype(float) for column in known.T])

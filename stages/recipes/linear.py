@@ -19,16 +19,24 @@ class Linear(System):
 
     recipe: Literal["linear"] = setting("linear", "the recipe: stages/recipes/linear.py")
     task: TASK = setting("emotion", "what is predicted")
+    sees: Literal["speech", "text"] = setting("speech", "which features; text: of the study's transcripts")
+    labels: Literal["true", "shuffled"] = setting("true", "shuffled: of the training rows, which must end at chance")
     normalise: Literal["global", "speaker"] = setting("global", "feature normalisation; speaker is transductive")
     strengths: list[float] = setting([0.001, 0.01, 0.1, 1.0], "inverse regularisation strengths C to choose from")
     inputs: ClassVar = ("speech",)
     deterministic: ClassVar = True
 
+    def files(self) -> tuple[str, ...]:
+        return (self.sees,)
+
 
 def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""
-    examples, frames = inputs.examples, inputs.frames(["all"], 0, row.normalise, fold)
+    examples, frames = inputs.examples, inputs.frames(["all"], 0, row.normalise, fold, row.sees)
     pooled, every = frames.means(), list(range(len(frames.layers)))
+    labels = examples.targets[fold.train]
+    if row.labels == "shuffled":
+        labels = np.random.default_rng([seed, fold.number]).permutation(labels)
     candidates = {name: [i] for i, name in enumerate(frames.layers)} | ({"all": every} if len(every) > 1 else {})
     best = None
     for name, layers in candidates.items():
@@ -36,7 +44,7 @@ def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
         mean, scale = x[fold.train].mean(0), x[fold.train].std(0) + 1e-6
         for strength in row.strengths:
             model = {"layers": np.array(layers), "mean": mean, "scale": scale}
-            model |= _fitted(row.task, (x[fold.train] - mean) / scale, examples.targets[fold.train], strength)
+            model |= _fitted(row.task, (x[fold.train] - mean) / scale, labels, strength)
             score = examples.score(fold.val, _outputs(model, pooled[fold.val], examples.outputs))
             if best is None or score > best[0] + 1e-12:
                 best = (score, name, strength, model)
@@ -44,12 +52,12 @@ def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
     outputs = _outputs(model, pooled[fold.scored], examples.outputs)
     arrays = {f"model/{key}": values for key, values in model.items()}
     notes = {"layer": name, "strength": strength, "validation": score, "tried": len(candidates) * len(row.strengths)}
-    return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
+    return outputs.astype(np.float32), arrays | frames.normaliser.arrays(f"model/normaliser/{row.sees}/"), notes
 
 
 def restored(row: Linear, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    pooled = inputs.frames(["all"], 0, row.normalise, arrays).means()
+    pooled = inputs.frames(["all"], 0, row.normalise, arrays, row.sees).means()
     return lambda positions: _outputs(arrays, pooled[positions], inputs.outputs).astype(np.float32)
 
 

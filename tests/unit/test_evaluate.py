@@ -35,6 +35,12 @@ def test_parts_are_merged_and_scored(study):
     assert [row["fold"] for row in found["folds"]] == [1, 2, 3, 4, 5]
     assert sum(map(sum, found["confusion"]["counts"])) == len(test)
     assert found["calibration"]["plain"]["ece"] >= 0
+    tenths = found["lengths"]["wa"]
+    names = study.rows[study.rows["utterance"].isin(test["utterance"])].sort_values(["duration", "utterance"])
+    shortest = test[test["utterance"].isin(names["utterance"][: tenths[0]["n_utterances"]])]
+    hits = (shortest["true_emotion"] == shortest["pred_emotion"]).groupby(shortest["seed"]).mean()
+    assert tenths[0]["wa"] == pytest.approx(hits.mean(), abs=1e-9)
+    assert sum(one["n_utterances"] for one in tenths) == len(names)
 
 
 def test_the_same_bytes_again(study):
