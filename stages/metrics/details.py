@@ -4,7 +4,6 @@ import numpy as np
 
 from stages.metrics import calibration, scores, summary
 
-
 LENGTH_METRICS = ("wa", "ccc_arousal", "ccc_valence", "ccc_dominance", "wer")
 """What is told per tenth of the durations: a tenth may lack a class, so not UAR."""
 
@@ -14,7 +13,8 @@ def details(predictions, manifest, options: summary.Evaluate) -> dict:
 
     ``folds``: per fold its utterances and metrics; ``classes``: per class recall and support; ``confusion``: counts
     summed over seeds, rows the truth; ``gender`` and ``speakers``: metrics per sex, and the range over speakers of
-    at least ``few`` utterances; ``lengths``: metrics per tenth of the utterances by duration; ``dimensions``: parts of each CCC; ``calibration``: see :mod:`calibration`.
+    at least ``few`` utterances; ``lengths``: metrics per tenth of the utterances by duration; ``dimensions``: parts of
+    each CCC; ``calibration``: see :mod:`calibration`.
     """
     tables = {m: summary.scored(predictions, manifest, m) for m in scores.METRICS}
     tables = {m: table for m, table in tables.items() if table is not None}
