@@ -58,7 +58,6 @@ def main(args) -> None:
             if each.samples is None:
                 refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
-            jobs.need_space(args.audio.parent, len(each.samples) * 2)
             writer.add(each.utterance, each.samples)
             seconds = f"{len(each.samples) / RATE:.7f}"  # exact: 1/16000 s has seven decimals
             named[each.utterance].update(duration=seconds, sha256=each.sha256)
@@ -105,13 +104,13 @@ def _earlier(corpus: str, files: list[Path], section: Ingest):
     """What the last ingest of the corpus decoded under the same code and libraries, and the stamps of its files."""
     if not files:
         return None, []
-    from importlib.metadata import version
-
+    import numpy
     import soundfile
+    import soxr
 
     from stages.stores import decoded
 
-    libraries = [soundfile.__libsndfile_version__, version("soundfile"), version("soxr"), version("numpy")]
+    libraries = [soundfile.__libsndfile_version__, soundfile.__version__, soxr.__version__, numpy.__version__]
     judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
     decoder = judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries}
     return decoded.Decoded(corpus, decoder), [decoded.stamp(path) for path in files]

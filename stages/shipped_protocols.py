@@ -3,13 +3,18 @@
 Counts of releases are the readers' own; those of RAVDESS, CREMA-D and EMO-DB follow from their design.
 """
 
-from stages.corpora import iemocap, msp_podcast
+import itertools
+
+from stages.corpora import emodb, iemocap, msp_podcast
 from stages.corpora.protocols import Fixed, GroupFolds, LeaveOneGroupOut, RandomFolds
 
 EMOBOX = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
 FOUR = ["angry", "happy", "neutral", "sad"]
 EXCITED = {"excited": "happy"}
 ACTORS = [f"{n:02d}" for n in range(1, 25)]
+CREMAD_SETS = [
+    [str(n) for n in range(start, stop)] for start, stop in itertools.pairwise((1001, 1019, 1037, 1055, 1073, 1092))
+]
 SPEECH = {"channel": ["speech"]}
 
 RAVDESS_SPEECH = {"utterances": 1440, "speakers": 24, "emotion=neutral": 96} | {
@@ -41,10 +46,10 @@ def _msp(about: str, release: str = "", test: str = "Test1") -> dict:
     """MSP-Podcast's own partitions, one of them tested; with their sizes where a release is meant."""
     expect = {}
     if release:
-        sizes = msp_podcast.SPLITS[release]
-        expect = {"role=train": sizes["Train"], "role=val": sizes["Development"], "role=test": sizes[test]}
+        sizes = msp_podcast.SPLITS.get(release)
+        expect = sizes and {"role=train": sizes["Train"], "role=val": sizes["Development"], "role=test": sizes[test]}
     name = f"MSP-Podcast {release}".strip()
-    return _entry(Fixed, about=f"{name}, {about}", **MSP, test=[test], expect=expect)
+    return _entry(Fixed, about=f"{name}, {about}", **MSP, test=[test], expect=expect or {})
 
 
 PROTOCOLS = {
@@ -154,20 +159,30 @@ PROTOCOLS = {
     "msp-1-10-test1": _msp("official partitions, seen: Test1 (de Oliveira 2023)", "1.10"),
     "msp-1-10-test2": _msp("official partitions, unseen: Test2 (de Oliveira 2023)", "1.10", "Test2"),
     "msp-1-11-test1": _msp("official partitions, Test1", "1.11"),
+    "msp-1-11-test2": _msp("official partitions, Test2", "1.11", "Test2"),
+    "msp-1-12-test1": _msp(
+        "official partitions, Test1; its sizes are not public, the turns in all are the reader's", "1.12"
+    ),
+    "msp-1-12-test2": _msp(
+        "official partitions, Test2; its sizes are not public, the turns in all are the reader's", "1.12", "Test2"
+    ),
     "cremad-speakers": _entry(
         GroupFolds,
-        about="CREMA-D, five sets of speakers with the sexes in balance, six classes; its silent clip is out",
+        about="CREMA-D, five sets of speakers as in EMO-SUPERB (2402.13018), the next set validates, six classes; "
+        "its silent clip is out",
+        version=2,
         expect={"utterances": 7441, "speakers": 91, "emotion=neutral": 1087, "emotion=sad": 1270}
         | {f"emotion={name}": 1271 for name in ("angry", "disgust", "fearful", "happy")},
         by="speaker",
-        folds=5,
-        validation=9,
+        folds=CREMAD_SETS,
+        validation=0,
     ),
     "emodb-speakers": _entry(
         LeaveOneGroupOut,
         about="EMO-DB, each of ten speakers tested once, the next two validate; seven classes",
         expect={"utterances": 535, "speakers": 10, "emotion=angry": 127, "emotion=bored": 81, "emotion=disgust": 46}
-        | {"emotion=fearful": 69, "emotion=happy": 71, "emotion=neutral": 79, "emotion=sad": 62},
+        | {"emotion=fearful": 69, "emotion=happy": 71, "emotion=neutral": 79, "emotion=sad": 62}
+        | {f"fold={i},role=test": count for i, count in enumerate(emodb.OF_SPEAKER.values(), 1)},
         by="speaker",
         validation=2,
     ),

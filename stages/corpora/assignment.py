@@ -172,9 +172,10 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
             if left:
                 raise UserError(f"{key}.folds: {protocol.by} {', '.join(left)} is in no fold; add it to one")
         tested = max(len(fold) for fold in lists)
-    if len(groups) - tested - protocol.validation < 1:
+    validating = protocol.validation or tested
+    if len(groups) - tested - validating < 1:
         raise UserError(
-            f"{key}.validation: {tested} of {len(groups)} {protocol.by}s are tested and {protocol.validation} "
+            f"{key}.validation: {tested} of {len(groups)} {protocol.by}s are tested and {validating} "
             "validate, which leaves none for training; lower it"
         )
     if isinstance(protocol, GroupFolds):

@@ -41,13 +41,14 @@ def group_folds(tested: Sequence[Sequence[str]], sexes: Mapping[str, str], valid
     """One fold per list of test groups.
 
     Validation takes ``validation`` groups out of training: from the next fold's test groups (then the one after,
-    cyclically), alternating the sexes as far as they last, in the order in which the groups are listed.
+    cyclically), alternating the sexes as far as they last, in the order in which the groups are listed; all of the next
+    fold's where it is 0.
     """
     folds = []
     for i, own in enumerate(tested):
         following = [alternate(tested[(i + s) % len(tested)], sexes) for s in range(1, len(tested))]
         candidates = [group for fold in following for group in fold]
-        folds.append(_roles(list(sexes), own, candidates[:validation]))
+        folds.append(_roles(list(sexes), own, candidates[: validation or len(following[0])]))
     return folds
 
 

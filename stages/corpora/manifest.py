@@ -41,7 +41,9 @@ def write_manifest(path: Path | str, rows: Iterable[dict]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([cell(row.get(name)) for name in header] for row in rows)
+        for row in rows:
+            values = (row.get(name) for name in header)
+            writer.writerow([value if type(value) is str else cell(value) for value in values])
 
 
 def read_manifest(path: Path | str):

@@ -108,7 +108,7 @@ class GroupFolds(_Protocol):
         5,
         "how many folds, filled in the order of names with the sexes in balance, or the test groups of each fold",
     )
-    validation: int = setting(2, "how many of the next fold's groups validate, the sexes in turn", ge=1)
+    validation: int = setting(2, "how many of the next fold's groups validate, the sexes in turn; 0: all of them", ge=0)
 
     @field_validator("folds", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import math
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -53,23 +54,23 @@ def utterances(settings: Table, key: str) -> Found:
     rows: dict[str, dict] = {}
     lines: dict[str, int] = {}
     paths: dict[str, Path] = {}
-    seen: dict[Path, int] = {}
+    seen: dict[str, int] = {}
     for line, fields in _records(path):
         row = _row(fields, path, line)
         if not row["file"]:
             raise UserError(f"{path}: line {line}: file: empty; name the audio file")
-        sound = folder / row["file"]
-        utterance = row["utterance"] = row.get("utterance") or Path(row["file"]).stem
-        if not sound.is_file():
+        sound = os.path.join(folder, row["file"])
+        utterance = row["utterance"] = row.get("utterance") or os.path.splitext(os.path.basename(sound))[0]
+        if not os.path.isfile(sound):
             raise UserError(f"{path}: line {line}: file: no such file {sound}; correct the name or {key}.audio")
         if utterance in rows:
             raise UserError(
                 f"{path}: line {line}: utterance: '{utterance}' is on line {lines[utterance]} too; "
                 "give each line its own name in a column 'utterance'"
             )
-        if sound in seen:
-            raise UserError(f"{path}: line {line}: file: {row['file']} is on line {seen[sound]} too; keep one of them")
-        rows[utterance], lines[utterance], paths[utterance], seen[sound] = row, line, sound, line
+        if (place := os.path.normpath(sound)) in seen:
+            raise UserError(f"{path}: line {line}: file: {row['file']} is on line {seen[place]} too; keep one of them")
+        rows[utterance], lines[utterance], paths[utterance], seen[place] = row, line, Path(sound), line
     if not rows:
         raise UserError(f"{path}: no lines below the header; add one per utterance")
     names = sorted(rows)

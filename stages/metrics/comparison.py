@@ -120,14 +120,16 @@ def verdict(published: dict, ours: dict | None, substituted: list[str], within: 
 def against_papers(entries, published: list[dict], study: dict, within: float) -> list[dict]:
     """The rows of comparison.csv: every published figure of the systems in ``entries`` beside ours.
 
-    Of a row that the paper gives on several corpora or protocols the study's own is taken, all of them where it is not
-    among them. ``entries``: see :class:`stages.pages.contents.Entry`.
+    Of a row that the paper gives on several corpora or protocols the study's own is taken, else those of a variant of
+    its corpus (ravdess for ravdess-song, a substitute), all of them where there is none. ``entries``: see
+    :class:`stages.pages.contents.Entry`.
     """
     rows = []
     for entry in entries:
         key = (entry.row.paper, entry.row.table, entry.row.row)
         known = [p for p in published if entry.row.paper and (p["paper"], p["table"], p["row"]) == key]
         own = [p for p in known if p["corpus"] == study["corpus"]]
+        own = own or [p for p in known if _kin(p["corpus"], study["corpus"])]
         own = [p for p in own if p["protocol"] == study["protocol"]] or own
         for figure in own or known:
             ours = entry.metrics.get(figure["metric"])
@@ -152,3 +154,8 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
                 }
             )
     return rows
+
+
+def _kin(one: str, other: str) -> bool:
+    """Whether one entry of ``corpora:`` is named as a variant of the other."""
+    return one.startswith(f"{other}-") or other.startswith(f"{one}-")

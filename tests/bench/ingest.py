@@ -1,11 +1,13 @@
 """How fast ingest is beside soundfile and soxr alone, and whether its memory grows with the corpus.
 
-python -m tests.bench.ingest FOLDER [--files 1440] [--rounds 5]
+python -m tests.bench.ingest FOLDER [--files 1440] [--rounds 5] [--wav 48000] [--times 4]
 
-Takes the audio files below FOLDER. Both sides run in turn, each in a fresh process of one thread that has its modules
-loaded; the median of the rounds counts. soundfile and soxr alone read and resample every file and throw the samples
-away; ingest also checks the files, hashes and stores the samples, and writes the manifest. Processor seconds are
-printed beside wall-clock seconds, for on a machine with other work only they can be compared.
+Takes the audio files below FOLDER, as they are or, with ``--wav``, as 16-bit WAVs of that rate. soundfile and soxr
+alone read and resample every file and throw the samples away; ingest also checks the files, hashes and stores the
+samples, and reads and writes the tables. Once on one core (a loop; ingest with one worker), once on two (a loop in each
+of two processes, which is faster than two threads; ingest with two workers). Every run is a fresh process that has its
+modules loaded and the files read once; the sides alternate and the median of the rounds' ratios counts. Processor
+seconds are printed beside wall-clock seconds, for on a machine with other work only they can be compared.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import soundfile
@@ -26,17 +29,31 @@ from tests.unit.small_corpus import ROOT, write_params, write_table
 RATE = 16_000
 
 
-def bare() -> None:
-    """Read and resample every file of this folder's audio, and no more."""
-    for path in sorted(Path("audio").iterdir()):
+def _read(paths: Sequence[str]) -> None:
+    for path in paths:
         wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
         wave = wave[:, 0] if wave.shape[1] == 1 else wave.mean(1)
         if rate != RATE:
             soxr.resample(wave, rate, RATE, quality="HQ")
 
 
-def whole() -> None:
-    """Ingest this folder."""
+def _bare(cores: int):
+    """A function that reads and resamples every file of this folder's audio, and no more."""
+    import multiprocessing
+
+    paths = sorted(str(path) for path in Path("audio").iterdir())
+    if cores == 1:
+        return lambda: _read(paths)
+    pool = multiprocessing.get_context("fork").Pool(cores)
+    chunks = [paths[i : i + 16] for i in range(0, len(paths), 16)]
+    return lambda: (pool.map(_read, chunks, 1), pool.close(), pool.join())
+
+
+def _whole(cores: int):
+    """A function that ingests this folder."""
+    import h5py  # noqa: F401
+    import safetensors.numpy  # noqa: F401
+
     from stages import ingest
 
     parser = argparse.ArgumentParser()
@@ -44,24 +61,29 @@ def whole() -> None:
     parser.add_argument("--log")
     ingest.arguments(parser)
     outputs = "--manifest m.csv --audio a.h5 --quarantine q.csv --ratings r.csv"
-    ingest.main(parser.parse_args(["--corpus", "mine", *outputs.split()]))
+    args = parser.parse_args(["--corpus", "mine", *outputs.split()])
+    return lambda: ingest.main(args)
 
 
-def timed(work) -> None:
-    """Print the wall-clock and processor seconds of ``work``, and the process' peak memory in MB."""
-    import h5py  # noqa: F401
-    import safetensors.numpy  # noqa: F401
-
-    from stages import ingest  # noqa: F401
-
-    started, used = time.perf_counter(), time.process_time()
+def timed(side: str, cores: int) -> None:
+    """Print the wall-clock and processor seconds of one side on so many cores, and the process' peak memory in MB."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    for path in Path("audio").iterdir():
+        path.read_bytes()
+    work = {"bare": _bare, "whole": _whole}[side](cores)
+    started, used = time.perf_counter(), _processor()
     work()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(time.perf_counter() - started, time.process_time() - used, memory)
+    print(time.perf_counter() - started, _processor() - used, memory)
 
 
-def run(work: str, files: list[Path], times: int = 1) -> tuple[float, ...]:
-    """What :func:`timed` prints of ``work`` on links to the files, in a fresh folder and process."""
+def _processor() -> float:
+    found = os.times()
+    return found.user + found.system + found.children_user + found.children_system
+
+
+def run(side: str, cores: int, files: list[Path], times: int = 1) -> tuple[float, ...]:
+    """What :func:`timed` prints on links to the files, in a fresh folder and process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "audio").mkdir()
@@ -71,12 +93,21 @@ def run(work: str, files: list[Path], times: int = 1) -> tuple[float, ...]:
             link.symlink_to(path)
             rows.append({"file": link.name, "speaker": f"s{i % 24}", "emotion": "neutral"})
         write_table(folder, rows)
-        write_params(folder, ingest={"workers": 1, "silence_peak": 0.0, "min_seconds": 0.0})
-        code = f"from tests.bench import ingest; ingest.timed(ingest.{work})"
+        write_params(folder, ingest={"workers": cores, "silence_peak": 0.0, "min_seconds": 0.0})
+        code = f"from tests.bench import ingest; ingest.timed({side!r}, {cores})"
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return tuple(float(word) for word in done.stdout.split()[-3:])
+
+
+def _as_wav(files: list[Path], rate: int, folder: Path) -> list[Path]:
+    found = []
+    for path in files:
+        wave, own = soundfile.read(path)
+        found.append(folder / f"{len(found):07d}.wav")
+        soundfile.write(found[-1], soxr.resample(wave, own, rate), rate)
+    return found
 
 
 def main() -> None:
@@ -84,17 +115,28 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=1440)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--wav", type=int, default=0)
+    parser.add_argument("--times", type=int, default=4)
     args = parser.parse_args()
     found = sorted(p.resolve() for p in args.folder.rglob("*") if p.suffix in (".wav", ".flac") and p.name[0] != ".")
-    files = found[: args.files]
-    seconds = sum(soundfile.info(path).duration for path in files)
-    rounds = [(run("bare", files), run("whole", files)) for _ in range(args.rounds)]
-    print(f"{len(files)} files, {seconds:.0f} s of audio, {args.rounds} rounds; seconds of audio per second:")
-    for i, kind in enumerate(("wall clock", "processor")):
-        alone, ours = (seconds / statistics.median(each[side][i] for each in rounds) for side in (0, 1))
-        print(f"{kind:<10}  soundfile and soxr alone {alone:6.0f}, ingest {ours:6.0f}: {ours / alone:.0%}")
-    few, many = run("whole", files)[2], run("whole", files, times=4)[2]
-    print(f"peak memory {few:.0f} MB, of four times the files {many:.0f} MB")
+    with tempfile.TemporaryDirectory() as name:
+        files = found[: args.files]
+        if args.wav:
+            files = _as_wav(files, args.wav, Path(name))
+        seconds = sum(soundfile.info(path).duration for path in files)
+        print(f"{len(files)} files, {seconds:.0f} s of audio, {args.rounds} rounds; seconds of audio per second:")
+        for cores in (1, 2):
+            rounds = [(run("bare", cores, files), run("whole", cores, files)) for _ in range(args.rounds)]
+            for i, kind in enumerate(("wall clock", "processor")):
+                alone, ours = (seconds / statistics.median(each[side][i] for each in rounds) for side in (0, 1))
+                ratio = statistics.median(bare[i] / whole[i] for bare, whole in rounds)
+                spread = [bare[i] / whole[i] for bare, whole in rounds]
+                print(
+                    f"{cores} core{'s' * (cores > 1)}, {kind}: alone {alone:6.0f}, ingest {ours:6.0f}: {ratio:.0%} "
+                    f"({min(spread):.0%} to {max(spread):.0%})"
+                )
+        few, many = run("whole", 2, files)[2], run("whole", 2, files, args.times)[2]
+        print(f"peak memory {few:.0f} MB, of {args.times} times the files {many:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -303,6 +303,30 @@ def test_faulty_predictions_are_refused(tables, tmp_path, fault):
         check_predictions(pd.read_csv(tmp_path / "predictions.csv"), manifest, protocol)
 
 
+@pytest.mark.parametrize("fault", ["a training row", "another true label", "a missing utterance"])
+def test_faulty_prediction_file_is_stopped_with_the_utterance_named(place, fault):
+    table = pd.read_csv(place / "predictions.csv")
+    utterance = table["utterance"][first_test(table)]
+    change, message = PREDICTION_FAULTS[fault]
+    change(table).to_csv(place / "predictions.csv", index=False)
+    error = evaluated(place, refused)
+    assert message in error and utterance in error and "predictions.csv" in error
+
+
+def test_speaker_of_training_in_a_prediction_file_is_stopped(place):
+    """The protocol leaves u00 out of fold 2, so its tables are sound; the predictions score it there."""
+    rows = read(place / "p.csv")
+    move(rows, "u00", "2", "out")
+    next(row for row in rows if (row["utterance"], row["fold"]) == ("u00", "2"))["reason"] = "left out"
+    write(place / "p.csv", rows)
+    evaluated(place)
+    table = pd.read_csv(place / "predictions.csv")
+    extra = table[table["role"] == "test"].query("utterance == 'u00'").assign(fold=2)
+    pd.concat([table, extra]).to_csv(place / "predictions.csv", index=False)
+    error = evaluated(place, refused)
+    assert "fold 2: u00: role test, but the protocol says out" in error
+
+
 def test_predictions_prove_speakers_apart(tables):
     manifest, protocol = tables
     table = predictions(manifest, protocol)

@@ -274,8 +274,10 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     wanted = {"speaker": "12", "gender": "female", "emotion": "fearful", "intensity": "strong", "repetition": "01"}
     assert wanted.items() <= row.items() and row["text"] == "Dogs are sitting by the door"
     (actor / "03-01-01-01-01-01-01.wav").unlink()
-    with pytest.raises(UserError, match=r"03-01-01-01-01-01-01 is missing; files: 1,439 where the release has 1,440"):
-        ravdess.utterances(settings, "corpora.r")
+    (tmp_path / "run").mkdir()
+    write_params(tmp_path / "run", corpora={"r": settings.model_dump()})
+    error = ingest(tmp_path / "run", corpus="r", run=refused)
+    assert "03-01-01-01-01-01-01 is missing; files: 1,439 where the release has 1,440" in error
     part = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path), partial=True))
     rows, _, departures = ravdess.utterances(part, "corpora.r")
     assert len(rows) == 1439 and departures[1].utterance == "03-01-01-01-01-01-01"

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from stages.errors import UserError
 from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
 from stages.pages.contents import Entry
+from tests.unit.small_corpus import ROOT
 from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
 OPTIONS = Evaluate(**Evaluate.shipped(draws=1000))
@@ -242,6 +244,26 @@ def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
     assert [figure["published"] for figure in found] == [0.5]
     both = comparison.against_papers([entry], [seen, unseen], study | {"protocol": "other"}, 0.01)
     assert [figure["published"] for figure in both] == [0.6, 0.5]
+
+
+def test_pepinos_ravdess_is_speech_and_song():
+    published = comparison.read_published(ROOT / "data/published.csv")
+    row = SimpleNamespace(paper="pepino2021", table="1", row="PT all")
+    ours = {"metrics": {"uar": {"pooled": 0.84, "ci_low": 0.80, "ci_high": 0.88}}}
+    entry = Entry("s", row, {"speech": "wav2vec2-base"}, [], ours, "")
+    study = {"corpus": "ravdess-song", "protocol": "pepino2021-ravdess-released"}
+    (same,) = comparison.against_papers([entry], published, study, 0.01)
+    assert (same["published"], same["corpus"], same["verdict"]) == (0.843, "ravdess-song", "reproduced")
+    (speech,) = comparison.against_papers([entry], published, study | {"corpus": "ravdess"}, 0.01)
+    assert speech["verdict"] == "substitute" and "corpus ravdess for ravdess-song" in speech["deviations"]
+    other = comparison.against_papers([entry], published, {"corpus": "planted", "protocol": "sessions"}, 0.01)
+    assert {each["corpus"] for each in other} == {"iemocap", "ravdess-song"}
+
+
+def test_every_published_figure_names_a_shipped_corpus_and_protocol():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for row in comparison.read_published(ROOT / "data/published.csv"):
+        assert row["corpus"] in values["corpora"] and row["protocol"] in values["protocols"], row
 
 
 def test_names_are_the_contracts():

@@ -9,12 +9,13 @@ import pytest
 from pydantic import TypeAdapter
 
 from stages import settings
-from stages.corpora import folds
+from stages.corpora import emodb, folds, iemocap, msp_podcast
 from stages.corpora.assignment import assign, departures
 from stages.corpora.manifest import write_manifest
 from stages.corpora.protocols import Protocol
 from stages.corpora.ravdess import ACTORS, Ravdess, _row, expected
 from stages.errors import UserError
+from stages.guards.splits import check_protocol
 from stages.shipped_protocols import PROTOCOLS
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
@@ -248,6 +249,78 @@ def test_released_pepino_variant_has_the_papers_sizes():
     }
 
 
+def whole(name: str) -> list[dict]:
+    """A manifest with the counts of a whole release: utterances, speakers, sessions, splits and classes."""
+    if name == "iemocap":
+        classes = {"angry": 1103, "happy": 595, "excited": 1041, "neutral": 1708, "sad": 1084}
+        ordered = [emotion for emotion, count in classes.items() for _ in range(count)]
+        four = [ordered[i * 7 % len(ordered)] for i in range(len(ordered))]  # every session has every class
+        rows = []
+        for session, count in iemocap.FOUR.items():
+            labels, four = four[:count], four[count:]
+            labels += ["frustrated"] * (iemocap.TURNS - 5531) if session == "Session5" else []
+            place = {"session": session, "dialogue": f"Ses0{session[-1]}F_impro01"}
+            rows += [place | {"speaker": f"{session}{'FM'[i % 2]}", "emotion": e} for i, e in enumerate(labels)]
+        return rows
+    if name == "emodb":
+        classes = [emotion for emotion, count in emodb.COUNTS.items() for _ in range(count)]
+        speakers = [speaker for speaker, count in emodb.OF_SPEAKER.items() for _ in range(count)]
+        return [{"speaker": s, "emotion": classes[i * 7 % 535]} for i, s in enumerate(speakers)]
+    if name == "crema-d":
+        counts = dict.fromkeys(("angry", "disgust", "fearful", "happy"), 1271) | {"neutral": 1087, "sad": 1270}
+        classes = [emotion for emotion, count in counts.items() for _ in range(count)]
+        return [{"speaker": str(1001 + i % 91), "emotion": emotion} for i, emotion in enumerate(classes)]
+    splits = [split for split, count in msp_podcast.SPLITS[name].items() for _ in range(count)]
+    labels = ("angry", "neutral", "sad")
+    return [{"split": s, "speaker": s + str(i % 40), "emotion": labels[i % 3]} for i, s in enumerate(splits)]
+
+
+COUNTED = {
+    "iemocap-sessions": ("iemocap", [(3423, 1023, 1085)]),
+    "iemocap-sessions-all": ("iemocap", None),
+    "iemocap-speakers": ("iemocap", None),
+    "emodb-speakers": ("emodb", None),
+    "cremad-speakers": ("crema-d", None),
+    "msp-1-6": ("1.6", [(34_280, 5_958, 10_124)]),
+    "msp-1-10-test2": ("1.10", [(63_076, 10_999, 13_289)]),
+    "msp-1-11-test2": ("1.11", [(84_030, 19_815, 14_815)]),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_shipped_protocol_has_the_counts_of_the_release(name):
+    release, first = COUNTED[name]
+    manifest = pd.DataFrame(whole(release))
+    manifest["utterance"] = manifest["sha256"] = [f"u{i:06d}" for i in range(len(manifest))]
+    unknown = [name for name in ("session", "split", "gender", "text") if name not in manifest]
+    manifest[unknown] = ""
+    definition = settings.adapt(TypeAdapter(Protocol), PROTOCOLS[name], "p")
+    table = assign(definition, manifest, "p")
+    check_protocol(manifest, table, "p")
+    assert definition.expect and departures(definition, table, manifest, "p") == []
+    for fold, wanted in enumerate(first or (), 1):
+        roles = table[table["fold"] == fold]["role"].value_counts()
+        assert (roles["train"], roles["val"], roles["test"]) == wanted
+    gone = manifest.drop(index=0)
+    with pytest.raises(UserError, match=r"expect: .*: \d+ where \d+ are expected; complete the corpus"):
+        departures(definition, assign(definition, gone, "p"), gone, "p")
+
+
+def test_crema_d_has_the_five_sets_of_emo_superb():
+    sets = PROTOCOLS["cremad-speakers"]["folds"]
+    assert [(fold[0], fold[-1], len(fold)) for fold in sets] == [
+        ("1001", "1018", 18),
+        ("1019", "1036", 18),
+        ("1037", "1054", 18),
+        ("1055", "1072", 18),
+        ("1073", "1091", 19),
+    ]
+    found = folds.group_folds(sets, dict.fromkeys(itertools.chain(*sets), ""), 0)
+    for i, fold in enumerate(found):
+        assert [g for g, role in fold.items() if role == "test"] == sets[i]
+        assert [g for g, role in fold.items() if role == "val"] == sets[(i + 1) % 5]
+
+
 @pytest.fixture(scope="module")
 def dyadic(tmp_path_factory):
     """Names, sessions and dialogues as in IEMOCAP: 5 sessions of two, each with the same 2 scenarios and 2 scripts."""
@@ -327,10 +400,11 @@ def test_emodb_and_crema_d_keep_speakers_whole(tmp_path):
         name: {k: v for k, v in PROTOCOLS[name].items() if k != "expect"}
         for name in ("cremad-speakers", "emodb-speakers")
     }
-    free["cremad-speakers"] |= {"validation": 1}
+    free["cremad-speakers"] |= {"folds": 5}
     write_params(tmp_path, protocols=free)
     sets = roles(protocol(tmp_path, "cremad-speakers"), group)
     assert len(sets) == 5 and [len(fold["test"]) for fold in sets] == [3, 3, 2, 2, 2]
+    assert all(fold["val"] == sets[(i + 1) % 5]["test"] for i, fold in enumerate(sets))
     single = roles(protocol(tmp_path, "emodb-speakers"), group)
     assert [len(fold["test"]) for fold in single] == [1] * 12 and all(len(fold["val"]) == 2 for fold in single)
     assert {row["speaker"] for row in rows} == set().union(*(fold["test"] for fold in single))
