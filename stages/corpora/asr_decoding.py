@@ -16,7 +16,7 @@ from whisper.audio import HOP_LENGTH, N_FFT, N_SAMPLES, SAMPLE_RATE, log_mel_spe
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask
 from whisper.tokenizer import get_tokenizer
 
-STEP = SAMPLE_RATE // 2
+STEP = SAMPLE_RATE
 """Short windows end on multiples of this many samples."""
 FLAGS = ("repetitive", "improbable", "silent", "rushed")
 

@@ -300,12 +300,12 @@ def test_text_of_a_result_is_that_of_whispers_own_segments():
 def test_clips_share_a_batch_only_with_equal_windows():
     from stages.corpora import asr, asr_decoding
 
-    lengths = np.array([16_000, 600_000, 24_000, 23_999, 16_001, 480_000])
+    lengths = np.array([16_000, 600_000, 32_000, 31_999, 16_001, 480_000])
     whole = asr.Whisper(**WHISPER)
     assert asr_decoding.batches(lengths, whole) == [[1], [0, 2, 3, 4], [5]]
-    short = whole.model_copy(update={"window": "clip", "margin": 0.5})
+    short = whole.model_copy(update={"window": "clip", "margin": 1.0})
     assert asr_decoding.batches(lengths, short) == [[1], [0], [2, 3, 4], [5]]
-    assert [asr_decoding.window(n, short) for n in (16_000, 24_000, 480_000)] == [24_000, 32_000, 480_000]
+    assert [asr_decoding.window(n, short) for n in (16_000, 32_000, 480_000)] == [32_000, 48_000, 480_000]
 
 
 def test_rates_by_split_emotion_and_sex(tmp_path):
