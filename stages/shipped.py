@@ -64,6 +64,9 @@ ENCODERS = {
     "wav2vec2-base-960h": _hub("facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"),
     "hubert-base": _hub("facebook/hubert-base-ls960", "dba3bb02fda4248b6e082697eee756de8fe8aa8a"),
     "hubert-large": _hub("facebook/hubert-large-ll60k", "ff022d095678a2995f3c49bab18a96a9e553f782", normalise=True),
+    "w2v2-l-robust-p": Transformers.shipped(
+        source="data/raw/wav2vec2-large-robust", revision="", layers=["all", "conv"], normalise=True, truncate_layers=12
+    ),
     "distilhubert": _hub("ntu-spml/distilhubert", "fa87d96265d6b7af66e112faff6ff44df419cec9"),
     "bert-base": Text.shipped(
         source="google-bert/bert-base-uncased", revision="86b5e0934494bd15c9632b12f734a8a67f723594"

@@ -1,8 +1,9 @@
 """Transcribe: the words of every utterance, from the corpus itself, corrupted to a set WER, or by Whisper.
 
 Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
-and wer (of text against reference, empty without one); for Whisper its figures of quality too. Tags in brackets, such
-as [LAUGHTER], may give the label away: they are taken out of both texts.
+and wer (of text against reference, empty without one); for Whisper its figures of quality and its flags too, see
+stages/corpora/README.md. Tags in brackets, such as [LAUGHTER], may give the label away: they are taken out of both
+texts. A second table has the WER of the corpus, and of every split, emotion and gender.
 """
 
 import collections
@@ -20,6 +21,8 @@ from stages.errors import UserError
 from stages.settings import Section, setting
 
 QUALITY = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
+FLAGS = ("repetitive", "improbable", "silent", "rushed")
+GROUPS = ("split", "emotion", "gender")
 
 
 class Gold(Section):
@@ -44,6 +47,7 @@ def arguments(parser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="input: the corpus' manifest")
     parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper listens)")
     parser.add_argument("--out", type=Path, required=True, help="output: the transcripts' CSV")
+    parser.add_argument("--rates", type=Path, required=True, help="output: WER of the corpus and its parts, CSV")
 
 
 def main(args) -> None:
@@ -64,15 +68,37 @@ def main(args) -> None:
 
             texts = corrupt(references, source, f"transcripts.{args.source}")
         found = [{"text": text} for text in texts.values()]
-    rates, whole = error_rates(list(references.values()), [row["text"] for row in found], english)
+    texts = [row["text"] for row in found]
+    rates, whole = error_rates(list(references.values()), texts, english)
     _log(found, rates, whole, english)
+    _write_rates(args.rates, manifest, list(references.values()), texts, english)
     extra = QUALITY if isinstance(source, Whisper) else ()
     with jobs.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["utterance", "text", "reference", "wer", *extra])
+        writer.writerow(["utterance", "text", "reference", "wer", *extra, *(FLAGS if extra else ())])
         for (utterance, reference), row, rate in zip(references.items(), found, rates, strict=True):
             numbers = [_number(rate), *(_number(row[name]) for name in extra)]
-            writer.writerow([utterance, cell(row["text"]), reference, *numbers])
+            flags = [row[name] for name in FLAGS] if extra else []
+            writer.writerow([utterance, cell(row["text"]), reference, *numbers, *flags])
+
+
+def _write_rates(path: Path, manifest, references: list[str], texts: list[str], english: bool) -> None:
+    """Write the WER of all utterances together and of every value of :data:`GROUPS` that the manifest knows."""
+    from stages.corpora.text import error_counts
+
+    counts = error_counts(references, texts, english)
+    parts = [("all", "", range(len(counts)))]
+    for name in GROUPS:
+        values = manifest[name].tolist()
+        parts += [(name, v, [i for i, w in enumerate(values) if w == v]) for v in sorted(set(values) - {""})]
+    with jobs.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["group", "value", "utterances", "words", "errors", "wer", "normaliser"])
+        for name, value, rows in parts:
+            scored = [counts[i] for i in rows if counts[i]]
+            wrong, words = sum(c[0] for c in scored), sum(c[1] for c in scored)
+            rate = _number(wrong / words if words else None)
+            writer.writerow([name, value, len(scored), words, wrong, rate, "english" if english else "plain"])
 
 
 def _listen(source: Whisper, args, utterances: list[str]) -> list[dict]:
@@ -129,6 +155,9 @@ def _log(found: list[dict], rates: list[float | None], whole: float | None, engl
     again = sum(bool(row.get("temperature")) for row in found)
     if again:
         jobs.log.info("%d clips failed Whisper's checks and were decoded again", again)
+    for flag in FLAGS:
+        if marked := sum(row.get(flag, 0) for row in found):
+            jobs.log.info("%d clips are marked as %s", marked, flag)
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 OUTPUTS
     data/transcribe/{corpus}/{transcripts}.csv   text, reference and WER of every utterance
+    data/transcribe/{corpus}/wer/{transcripts}.csv   WER of the corpus, of its splits, emotions and sexes
 """
 
 
@@ -10,7 +11,8 @@ rule transcribe:
         manifest="data/ingest/{corpus}/manifest.csv",
         audio="data/ingest/{corpus}/audio.h5",
     output:
-        "data/transcribe/{corpus}/{transcripts}.csv",
+        table="data/transcribe/{corpus}/{transcripts}.csv",
+        rates="data/transcribe/{corpus}/wer/{transcripts}.csv",
     log:
         "data/logs/transcribe/{corpus}-{transcripts}.log",
     benchmark:
@@ -23,4 +25,4 @@ rule transcribe:
         code=code.digest("stages.transcribe"),
     shell:
         "exec python -m stages.transcribe --log {log} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
-        " --manifest {input.manifest} --audio {input.audio} --out {output}"
+        " --manifest {input.manifest} --audio {input.audio} --out {output.table} --rates {output.rates}"

@@ -57,14 +57,17 @@ def error_rates(
     An utterance whose reference holds no words has no WER (None) and does not count in the whole one, which is None
     when there are no reference words at all.
     """
-    rates: list[float | None] = []
-    wrong = total = 0
+    counts = error_counts(references, hypotheses, english)
+    wrong, total = (sum(c[k] for c in counts if c) for k in (0, 1))
+    return [c[0] / c[1] if c else None for c in counts], wrong / total if total else None
+
+
+def error_counts(
+    references: Sequence[str], hypotheses: Sequence[str], english: bool = False
+) -> list[tuple[int, int] | None]:
+    """Errors and reference words of each utterance; None where the reference holds no words."""
+    counts: list[tuple[int, int] | None] = []
     for reference, hypothesis in zip(references, hypotheses, strict=True):
         spoken = words(reference, english)
-        if not spoken:
-            rates.append(None)
-            continue
-        count = errors(spoken, words(hypothesis, english))
-        rates.append(count / len(spoken))
-        wrong, total = wrong + count, total + len(spoken)
-    return rates, wrong / total if total else None
+        counts.append((errors(spoken, words(hypothesis, english)), len(spoken)) if spoken else None)
+    return counts

@@ -86,20 +86,41 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
     from stages.encoders.batching import collate
     from stages.encoders.speech import load_speech
 
+    if spec.kind == "transformers":
+        from stages.encoders import unseen
+
+        if unseen.is_unseen(spec):
+            return _unseen(unseen.load_unseen(spec).to(device), spec, cast)
     encoder = load_speech(spec, pretrained).to(device)
-    names = chosen(spec, encoder.depth, conv=True)
+    names = chosen(spec, encoder.depth, taps=True)
     widths = {name: encoder.conv_width if name == "conv" else encoder.width for name in names}
 
     def run(waves):
         padded, lengths = collate(waves)
         with torch.inference_mode(), cast():
             conv, frames = encoder.frontend(padded.to(device), lengths.to(device))
-            deep = names != ["conv"]
-            states = encoder.context(conv, frames) if deep else []
-        taps = {n: conv if n == "conv" else states[int(n)] for n in names}
-        return _rows(taps, frames.tolist())
+            taps = {"conv": conv}
+            if "projection" in names:
+                taps["projection"] = encoder.project(conv)
+            if any(name.isdigit() for name in names):
+                taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
+        return _rows({name: taps[name] for name in names}, frames.tolist())
 
     return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes)
+
+
+def _unseen(encoder, spec, cast) -> Extractor:
+    import torch
+
+    names = chosen(spec, encoder.depth, taps=False)
+
+    def run(waves):
+        with torch.inference_mode(), cast():
+            found = [encoder(wave) for wave in waves]
+        return [{n: states[int(n)].float().cpu().numpy() for n in names} for states in found]
+
+    widths = dict.fromkeys(names, encoder.width)
+    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights)
 
 
 def _whisper(spec, device, cast) -> Extractor:
@@ -108,7 +129,7 @@ def _whisper(spec, device, cast) -> Extractor:
     from stages.encoders.whisper import load_whisper
 
     encoder = load_whisper(spec).to(device)
-    names = chosen(spec, encoder.depth, conv=False)
+    names = chosen(spec, encoder.depth, taps=False)
 
     def run(waves):
         with torch.inference_mode(), cast():
@@ -125,7 +146,7 @@ def _text(spec, pretrained, device, cast) -> Extractor:
     from stages.encoders.text import load_text
 
     encoder = load_text(spec, pretrained).to(device)
-    names = chosen(spec, encoder.depth, conv=False)
+    names = chosen(spec, encoder.depth, taps=False)
 
     def run(texts):
         ids, mask = encoder.tokenise(texts)

@@ -9,7 +9,9 @@ from stages import settings
 from stages.errors import UserError
 from stages.settings import Section, setting
 
-LAYERS = "layers to store: conv (the CNN's output), 0 to N (hidden_states[i]), or [all] for 0 to N"
+LAYERS = "layers to store: 0 to N (hidden_states[i]), [all] of them; taps before: conv (CNN), projection (Pepino's f0)"
+TAPS = ("conv", "projection")
+"""What a wav2vec 2.0 has before its blocks: the CNN's output, and that projected, before the positional convolution."""
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
@@ -22,10 +24,10 @@ class _Layered(Section):
     @classmethod
     def _named(cls, layers: list[str]) -> list[str]:
         for name in layers:
-            if name not in ("all", "conv") and not re.fullmatch(r"0|[1-9]\d*", name):
-                raise ValueError("a layer is conv, a number in quotes, or all")
-        if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", "conv"}):
-            raise ValueError("name every layer once; beside all only conv may stand")
+            if name not in ("all", *TAPS) and not re.fullmatch(r"0|[1-9]\d*", name):
+                raise ValueError("a layer is conv, projection, a number in quotes, or all")
+        if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", *TAPS}):
+            raise ValueError("name every layer once; beside all only conv and projection may stand")
         return layers
 
 
@@ -41,9 +43,9 @@ class _Sourced(_Layered):
 
 
 class Transformers(_Sourced):
-    """A speech encoder of the wav2vec 2.0 family from the hub or a folder."""
+    """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another, frozen only."""
 
-    kind: Literal["transformers"] = setting("transformers", "a speech encoder of the wav2vec 2.0 family")
+    kind: Literal["transformers"] = setting("transformers", "a speech encoder, of the wav2vec 2.0 family or another")
     normalise: bool = setting(False, NORMALISE)
     truncate_layers: int = setting(0, "keep only the first so many blocks (0: all)", ge=0)
 
@@ -119,7 +121,7 @@ def is_text(spec) -> bool:
     return (spec.get("kind") if isinstance(spec, dict) else spec.kind) in ("text", "builtin-text")
 
 
-def chosen(spec, depth: int, conv: bool) -> list[str]:
+def chosen(spec, depth: int, taps: bool) -> list[str]:
     """The layers that ``spec`` asks of an encoder with ``depth`` blocks, ``all`` written out.
 
     Raises
@@ -127,8 +129,9 @@ def chosen(spec, depth: int, conv: bool) -> list[str]:
     UserError
         The encoder has no such layer.
     """
-    there = [*(["conv"] if conv else []), *map(str, range(depth + 1))]
-    names = [n for name in spec.layers for n in (there[conv:] if name == "all" else [name])]
+    blocks = [str(i) for i in range(depth + 1)]
+    there = [*(TAPS if taps else ()), *blocks]
+    names = [n for name in spec.layers for n in (blocks if name == "all" else [name])]
     for name in names:
         if name not in there:
             raise UserError(f"params.yaml: layers: this {spec.kind} encoder has no layer '{name}'; choose from {there}")

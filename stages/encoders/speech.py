@@ -173,6 +173,14 @@ class SpeechEncoder(nn.Module):
             lengths = (lengths - kernel) // stride + 1
         return self.model.feature_extractor(waves).transpose(1, 2), lengths
 
+    def project(self, conv: torch.Tensor) -> torch.Tensor:
+        """The CNN's output, normalised and projected [batch, frames, width], before the positional convolution.
+
+        Pepino's f0 (spec, trap 4): ``hidden_states[0]`` comes after that convolution.
+        """
+        hidden = self.model.feature_projection(conv)
+        return hidden[0] if isinstance(hidden, tuple) else hidden
+
     def context(
         self, conv: torch.Tensor, frames: torch.Tensor, mask_time_indices: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
@@ -186,8 +194,7 @@ class SpeechEncoder(nn.Module):
         mask_time_indices
             Frames [batch, frames] replaced by the mask embedding after the projection, as in HuBERT's pretraining.
         """
-        hidden = self.model.feature_projection(conv)
-        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        hidden = self.project(conv)
         valid = _valid(frames.to(conv.device), conv.shape[1])
         if mask_time_indices is not None:
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
@@ -258,7 +265,9 @@ def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
     name = f"encoder from '{spec.source}'"
     config = AutoConfig.from_pretrained(folder)
     if config.model_type not in FAMILY:
-        raise UserError(f"{name}: model_type '{config.model_type}' is none of {', '.join(FAMILY)}")
+        raise UserError(
+            f"{name}: model_type '{config.model_type}' is none of {', '.join(FAMILY)}, which alone can be fine-tuned"
+        )
     model = loading.load(AutoModel, folder, config, name)
     encoder = SpeechEncoder(model, spec.normalise, loading.digest(loading.weights_of(folder)))
     if spec.truncate_layers:

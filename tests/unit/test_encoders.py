@@ -297,3 +297,106 @@ def test_shipped_specs_are_valid(model):
     spec = TypeAdapter(Encoder).validate_python(model.shipped())
     assert type(spec) is model
     assert is_text(spec) == is_text(model.shipped()) == model.__name__.endswith("Text")
+
+
+def test_w2v2_l_robust_p_has_the_papers_parameters():
+    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (spec, table of sizes)."""
+    from stages.encoders.speech import SpeechEncoder
+    from stages.models.regressor import Regressor
+
+    large = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    with torch.device("meta"):
+        encoder = SpeechEncoder.build(KINDS["layer-norm wav2vec2"] | large)
+        encoder.truncate(12)
+        head = Regressor(encoder, None, 3, "mean", 0.1)
+
+    def millions(module):
+        return round(sum(p.numel() for p in module.parameters()) / 1e6, 2)
+
+    assert encoder.depth == 12 and isinstance(encoder.model.encoder.layer_norm, torch.nn.LayerNorm)
+    assert millions(encoder) == 164.28 and millions(head) == 165.34
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taps_before_the_blocks(kind):
+    """Pepino's f0 is the projected CNN output; hidden_states[0] follows from it through the positional convolution."""
+    encoder = small(kind)
+    wave, lengths = batching.collate(clips([9_000]))
+    with torch.no_grad():
+        conv, frames = encoder.frontend(wave, lengths)
+        states, f0 = encoder.context(conv, frames), encoder.project(conv)
+        inner = encoder.model.encoder
+        first = f0 + inner.pos_conv_embed(f0)
+        if kind != "layer-norm wav2vec2":
+            first = inner.layer_norm(first)
+    assert f0.shape == states[0].shape
+    assert relative(f0, states[0]) > 0.05
+    assert relative(first, states[0]) <= 1e-5
+
+
+def unseen_folder(tmp_path, kind, **extra):
+    from transformers import AutoConfig, AutoModel, SeamlessM4TFeatureExtractor
+
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    torch.manual_seed(0)
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **shape | extra))
+    model.save_pretrained(tmp_path / kind)
+    if kind == "wav2vec2-bert":
+        SeamlessM4TFeatureExtractor(feature_size=80, num_mel_bins=80, stride=2).save_pretrained(tmp_path / kind)
+    return tmp_path / kind, model.eval()
+
+
+def unseen_spec(folder, **changes):
+    return specs.Transformers.model_validate(specs.Transformers.shipped(source=str(folder), layers=["all"]) | changes)
+
+
+NARROW = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+UNSEEN = {
+    "wav2vec2-conformer": (NARROW | {"conv_dim": [16] * 7}, 0.02),
+    "sew": (NARROW | {"conv_dim": [16] * 13}, 0.04),
+    "wav2vec2-bert": ({"feature_projection_input_dim": 160}, 0.02),  # takes log-mels
+}
+
+
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_an_encoder_never_seen_works_by_folder(tmp_path, kind):
+    """Models that no line of ours names: their rate, depth and width are measured, the values are the model's."""
+    from stages.encoders.extractors import open_extractor
+
+    folder, model = unseen_folder(tmp_path, kind, **UNSEEN[kind][0])
+    extractor = open_extractor(unseen_spec(folder), None, torch.device("cpu"), "fp32")
+    assert (extractor.hop, extractor.widths) == (UNSEEN[kind][1], {"0": 32, "1": 32, "2": 32})
+    waves = clips([16_000, 9_999, 40_123])
+    for wave, found in zip(waves, extractor.run(waves), strict=True):
+        assert {values.shape for values in found.values()} == {(extractor.frames(len(wave)), 32)}
+    if kind != "wav2vec2-bert":
+        with torch.no_grad():
+            wanted = model(torch.from_numpy(waves[0])[None], output_hidden_states=True).hidden_states
+        for i, state in enumerate(wanted):
+            assert relative(torch.from_numpy(extractor.run(waves[:1])[0][str(i)]), state[0]) <= 1e-5
+    with pytest.raises(UserError, match="which alone can be fine-tuned"):
+        loaded(folder)
+
+
+def test_an_encoder_that_cannot_be_stored_is_refused_with_the_reason(tmp_path):
+    from transformers import ASTFeatureExtractor
+
+    from stages.encoders.extractors import open_extractor
+
+    def refusal(folder, **changes):
+        with pytest.raises(UserError) as caught:
+            open_extractor(unseen_spec(folder, **changes), None, torch.device("cpu"), "fp32")
+        return str(caught.value)
+
+    short, _ = unseen_folder(tmp_path, "wav2vec2-conformer", **UNSEEN["wav2vec2-conformer"][0])
+    assert "truncate_layers works in the wav2vec 2.0 family only" in refusal(short, truncate_layers=1)
+    fixed, _ = unseen_folder(tmp_path, "audio-spectrogram-transformer")
+    ASTFeatureExtractor().save_pretrained(fixed)
+    assert "follow no rule" in refusal(fixed)
+    text, _ = unseen_folder(tmp_path, "bert")
+    assert "takes 'input_ids', not audio" in refusal(text)
+    mels, _ = unseen_folder(tmp_path, "wav2vec2-bert", feature_projection_input_dim=160)
+    (mels / "preprocessor_config.json").unlink()
+    assert "no preprocessor_config.json" in refusal(mels)
+    (text / "config.json").write_text('{"model_type": "from-the-future"}')
+    assert "from-the-future" in refusal(text)

@@ -205,6 +205,7 @@ def test_transcribe_takes_tags_out(place):
     manifest[0]["text"] = "[LAUGHTER] I did (sobs) not"
     write(place / "out/manifest.csv", manifest)
     files = ("--corpus", "mine", "--source", "gold", "--manifest", "out/manifest.csv", "--out", "t.csv")
+    files += ("--rates", "rates.csv")
     stage(place, "transcribe", *files)
     assert "2 tags taken out of the transcripts ([LAUGHTER] 1, (sobs) 1)" in (place / "transcribe.log").read_text()
     first = read(place / "t.csv")[0]

@@ -22,6 +22,9 @@ WHISPER = {
     "logprob": -1.0,
     "no_speech": 0.6,
     "seed": 1,
+    "pace": 7.0,
+    "window": "30s",
+    "margin": 5.0,
     "batch": 4,
     "threads": 2,
     "precision": "fp32",
@@ -29,7 +32,10 @@ WHISPER = {
 
 
 def transcribe(folder, source: str, run=stage, out: str = "t.csv", audio: bool = True):
-    files = ["--manifest", "out/manifest.csv", "--out", out] + ["--audio", "out/audio.h5"] * audio
+    files = ["--manifest", "out/manifest.csv", "--out", out, "--rates", f"wer/{out}"] + [
+        "--audio",
+        "out/audio.h5",
+    ] * audio
     error = run(folder, "transcribe", "--corpus", "mine", "--source", source, *files)
     return error if run is refused else (read(folder / out), error)
 
@@ -158,7 +164,7 @@ def test_audio_of_another_manifest_is_refused(corpus, tmp_path):
 def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
     import whisper
 
-    from stages.corpora import asr
+    from stages.corpora import asr, asr_decoding
     from stages.stores.audio import AudioStore
 
     monkeypatch.chdir(corpus)
@@ -167,13 +173,13 @@ def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
     monkeypatch.setattr(whisper, "load_model", lambda path, device: None)
     heard: list[str] = []
 
-    def batch(model, settings, names, waves):
+    def listen(model, settings, names, waves):
         if len(heard) == 8 and not resumed:
             raise KeyboardInterrupt
         heard.extend(names)
         return [{"text": name} for name in names]
 
-    monkeypatch.setattr(asr, "_batch", batch)
+    monkeypatch.setattr(asr_decoding, "listen", listen)
     settings, store = asr.Whisper(**WHISPER), AudioStore("out/audio.h5")
     resumed = False
     with pytest.raises(KeyboardInterrupt):
@@ -199,9 +205,9 @@ def test_whisper_hears_read_english_and_silence_alike_each_time(tmp_path):
     write_params(tmp_path, transcripts={"w": WHISPER | {"folder": str(model)}})
     ingest(tmp_path)
     found, _ = transcribe(tmp_path, "w")
-    assert list(found[0]) == (
-        ["utterance", "text", "reference", "wer", "avg_logprob", "no_speech_prob", "compression_ratio", "temperature"]
-    )
+    assert list(found[0])[4:8] == ["avg_logprob", "no_speech_prob", "compression_ratio", "temperature"]
+    assert list(found[0])[8:] == ["repetitive", "improbable", "silent", "rushed"]
+    assert all(row[flag] == "0" for row in found[:3] for flag in ("repetitive", "improbable", "silent", "rushed"))
     spoken = [row for row in found if row["reference"]]
     assert len(spoken) == 3 and np.mean([float(row["wer"]) for row in spoken]) < 0.2
     assert all(row["text"] and -2 < float(row["avg_logprob"]) < 0 for row in spoken)
@@ -210,26 +216,117 @@ def test_whisper_hears_read_english_and_silence_alike_each_time(tmp_path):
     assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
 
 
-@pytest.mark.slow
-def test_batched_and_fallback_decoding_agree_with_whispers_own():
+@pytest.fixture(scope="module")
+def tiny():
+    """Whisper tiny.en, and three clips of read English."""
     torch = pytest.importorskip("torch")
     import whisper
 
-    from stages.corpora import asr
-
     folder, weights = shared("corpora/read_english"), shared("weights/whisper-tiny.en")
-    settings = asr.Whisper(**WHISPER | {"folder": str(weights)})
-    torch.set_num_threads(2)
-    model = whisper.load_model(str(asr.weights(settings, "t")), device="cpu")
-    names = ["speechbrain_asr/spk1_snt1.flac", "speechbrain_asr/spk1_snt5.flac"]
-    waves = [soundfile.read(folder / name, dtype="float32")[0] for name in names]
-    together = asr._batch(model, settings, names, waves)
-    for wave, row in zip(waves, together, strict=True):
-        assert row["text"] == whisper.transcribe(model, wave, temperature=0.0, fp16=False)["text"].strip()
-    strict = settings.model_copy(update={"logprob": 0.0, "no_speech": 2.0})  # everything fails: always to the last
-    sampled = asr._batch(model, strict, names, waves)
-    alone = asr._batch(model, strict, names[1:2], waves[1:2])
-    assert [row["temperature"] for row in sampled] == [1.0, 1.0]
-    assert alone[0]["text"] == sampled[1]["text"]  # a clip's sampling does not depend on its neighbours
-    long = asr._batch(model, settings, ["long"], [np.concatenate([np.tile(waves[0], 6), np.tile(waves[1], 6)])])
+    torch.set_num_threads(1)
+    model = whisper.load_model(str(weights / "tiny.en.pt"), device="cpu")
+    names = [f"speechbrain_asr/spk1_snt{i}.flac" for i in (1, 5)]
+    return model, names, [soundfile.read(folder / name, dtype="float32")[0] for name in names]
+
+
+def heard(tiny, indices=(0, 1), waves=None, **changes):
+    from stages.corpora import asr, asr_decoding
+
+    model, names, own = tiny
+    settings = asr.Whisper(**WHISPER | {"threads": 1} | changes)
+    return asr_decoding.listen(model, settings, [names[i] for i in indices], waves or [own[i] for i in indices])
+
+
+@pytest.mark.slow
+def test_a_batch_hears_what_whisper_hears_file_by_file(tiny):
+    import whisper
+
+    model, _, waves = tiny
+    for wave, row in zip(waves, heard(tiny), strict=True):
+        found = whisper.transcribe(model, wave, temperature=0.0, fp16=False)
+        part = found["segments"][0]
+        assert row["text"] == found["text"].strip()
+        for name in ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature"):
+            assert row[name] == pytest.approx(part[name], abs=1e-4)
+    short = heard(tiny, [0], window="clip")
+    assert text.words(short[0]["text"], True) == text.words(heard(tiny, [0])[0]["text"], True)
+    long = heard(tiny, [0], [np.concatenate([np.tile(waves[0], 6), np.tile(waves[1], 6)])])
     assert "child" in long[0]["text"].lower() and "sunday" in long[0]["text"].lower()
+
+
+@pytest.mark.slow
+def test_the_fallback_is_seeded_per_clip_and_its_failures_are_marked(tiny):
+    always = {"logprob": 0.0, "no_speech": 2.0, "temperatures": [1.0], "pace": 0.5}  # nothing passes
+    sampled, alone = heard(tiny, **always), heard(tiny, [1], **always)
+    assert sampled[1] == alone[0]  # not by a clip's neighbours
+    assert heard(tiny, [1], **always | {"seed": 2}) != alone
+    assert [row["temperature"] for row in sampled] == [1.0, 1.0]
+    assert [(row["improbable"], row["repetitive"], row["rushed"], row["silent"]) for row in sampled] == [
+        (1, 0, 1, 0)
+    ] * 2
+    silent = heard(tiny, [1], temperatures=[], logprob=0.0, no_speech=0.0)[0]
+    assert silent["text"] == "" and silent["silent"] == 1
+
+
+def test_text_of_a_result_is_that_of_whispers_own_segments():
+    from types import SimpleNamespace
+
+    from whisper.tokenizer import get_tokenizer
+
+    from stages.corpora import asr, asr_decoding
+
+    tokeniser, model = get_tokenizer(False), SimpleNamespace(is_multilingual=False, num_languages=99)
+    settings = asr.Whisper(**WHISPER)
+
+    def text_of(*parts, no_speech=0.0, logprob=-0.1, content=500):
+        tokens = []
+        for part in parts:  # seconds, or words
+            number = isinstance(part, float)
+            tokens += [tokeniser.timestamp_begin + round(part * 50)] if number else tokeniser.encode(part)
+        whole = tokeniser.decode(tokens).strip()
+        result = SimpleNamespace(tokens=tokens, text=whole, no_speech_prob=no_speech, avg_logprob=logprob)
+        return asr_decoding._text(model, settings, result, content)
+
+    assert text_of(0.0, " one two", 2.0) == "one two"
+    assert text_of(0.0, " one", 1.0, 1.0, " two", 2.0) == "one two"
+    assert text_of(0.0, " one", 1.0, 1.0, " two") is None  # whisper goes on at 1 s
+    assert text_of(0.0, " one", 5.0, 5.0, " two") == "one"  # but not beyond the end
+    assert text_of(0.0, " one", 0.0, 0.0, " two", 2.0) == "two"  # an instantaneous segment
+    assert text_of(0.0, " one", 2.0, no_speech=0.9, logprob=-1.5) == ""
+    assert text_of(0.0, " one", 2.0, no_speech=0.9) == "one"
+    assert text_of(0.0, " one", 2.0, content=0) == ""
+
+
+def test_clips_share_a_batch_only_with_equal_windows():
+    from stages.corpora import asr, asr_decoding
+
+    lengths = np.array([16_000, 600_000, 32_000, 31_999, 16_001, 480_000])
+    whole = asr.Whisper(**WHISPER)
+    assert asr_decoding.batches(lengths, whole) == [[1], [0, 2, 3, 4], [5]]
+    short = whole.model_copy(update={"window": "clip", "margin": 1.0})
+    assert asr_decoding.batches(lengths, short) == [[1], [0], [2, 3, 4], [5]]
+    assert [asr_decoding.window(n, short) for n in (16_000, 32_000, 480_000)] == [32_000, 48_000, 480_000]
+
+
+def test_rates_by_split_emotion_and_sex(tmp_path):
+    rows = make_corpus(tmp_path, sessions=2)
+    for row in rows:
+        row["split"] = "Test" if row["session"] == "Ses2" else ""
+    write_table(tmp_path, rows)
+    ingest(tmp_path)
+    write_params(tmp_path, transcripts={"bad": BAD | {"wer": 0.5}})
+    found, _ = transcribe(tmp_path, "bad")
+    manifest = {row["utterance"]: row for row in read(tmp_path / "out/manifest.csv")}
+    table = read(tmp_path / "wer/t.csv")
+    assert [(row["group"], row["value"]) for row in table] == [
+        ("all", ""),
+        ("split", "Test"),
+        *[("emotion", name) for name in ("angry", "excited", "happy", "sad")],
+        *[("gender", name) for name in ("female", "male")],
+    ]
+    for row in table:
+        chosen = [r for r in found if not row["value"] or manifest[r["utterance"]][row["group"]] == row["value"]]
+        pairs = [(" ".join(text.words(r["reference"])), " ".join(text.words(r["text"]))) for r in chosen]
+        assert float(row["wer"]) == pytest.approx(jiwer.wer(*map(list, zip(*pairs, strict=True))), abs=1e-4)
+        assert int(row["utterances"]) == len(chosen) and row["normaliser"] == "plain"
+    assert len({row["wer"] for row in table}) > 2
