@@ -29,6 +29,7 @@ from stages.plan import Plan
 from stages.pretrain import Pretrain
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
+from stages.recipes.correlation import Correlation
 from stages.recipes.gmp import Gmp
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
@@ -42,7 +43,9 @@ from stages.teach import Teach
 from stages.train import Train
 from stages.transcribe import Source
 
-Row = Annotated[Control | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")]
+Row = Annotated[
+    Control | Linear | Correlation | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")
+]
 
 
 REGISTRIES = (

@@ -18,6 +18,7 @@ from stages.encoders.masked_prediction import HubertPretraining
 from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
+from stages.recipes.correlation import Correlation
 from stages.recipes.gmp import Gmp
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
@@ -80,6 +81,7 @@ SYSTEMS = {
     "linear": Linear.shipped(),
     "linear-speaker": Linear.shipped(normalise="speaker"),
     "linear-dimensions": Linear.shipped(task="dimensions"),
+    "correlation": Correlation.shipped(),
     "pepino2021-dense-speaker": Probe.shipped(
         paper="pepino2021", table="2", row="Dense-speaker", speech="wav2vec2-base", normalise="speaker"
     ),
@@ -178,6 +180,7 @@ STUDIES = {
             "duration",
             "linear",
             "linear-speaker",
+            "correlation",
             "pepino2021-dense-global",
             "pepino2021-dense-speaker",
         ],
