@@ -43,13 +43,14 @@ class Plan:
         count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1
         return [f"{i}of{count}" for i in range(1, count + 1)]
 
-    def files(self, study: str, names: tuple[str, ...], speech: str = "study", text: str = "study") -> dict[str, str]:
+    def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> dict[str, str]:
         """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol."""
         own = self.params["studies"][study]
         corpus, transcripts = own["corpus"], own["transcripts"]
         speech, text = self.encoder(study, speech, "speech"), self.encoder(study, text, "text")
         every = {
             "speech": f"{DATA}/features/{corpus}/{speech}.h5",
+            "beside": f"{DATA}/features/{corpus}/{beside}.h5" if beside else "",
             "text": f"{DATA}/features/{corpus}/{transcripts}/{text}.h5",
             "audio": f"{DATA}/ingest/{corpus}/audio.h5",
             "transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv",
@@ -88,7 +89,7 @@ class Plan:
     def system_inputs(self, study: str, name: str, part: str) -> dict[str, str]:
         """Inputs of the job that trains a system."""
         row = self.row(study, name)
-        found = self.files(study, row.files(), row.speech, row.text)
+        found = self.files(study, row.files(), row.speech, row.text, getattr(row, "beside", ""))
         if "start" in row.files():
             if row.recipe == "student":
                 found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
@@ -101,15 +102,16 @@ class Plan:
         speech = self.encoder(study, self.params[stage][name]["speech"], "speech")
         return self.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
 
-    def encoder_options(self, study: str, speech: str, text: str = "") -> str:
+    def encoder_options(self, study: str, speech: str, text: str = "", beside: str = "") -> str:
         """The command-line options that name a job's encoders; '' for one that it does not use."""
-        wanted = {"speech": speech, "text": text}
+        wanted = {"speech": speech, "text": text, "beside": beside}
         return " ".join(f"--{k}-encoder {self.encoder(study, name, k)}" for k, name in wanted.items() if name)
 
     def system_encoders(self, study: str, name: str) -> str:
         row = self.row(study, name)
         used = {kind: {kind, f"{kind}-weights"} & set(row.files()) for kind in ("speech", "text")}
-        return self.encoder_options(study, row.speech if used["speech"] else "", row.text if used["text"] else "")
+        speech, text = (getattr(row, kind) if used[kind] else "" for kind in used)
+        return self.encoder_options(study, speech, text, getattr(row, "beside", ""))
 
     def predictions(self, study: str, name: str) -> list[str]:
         stage = self.row(study, name).stage

@@ -164,7 +164,12 @@ def _entry(args, study: dict, name: str, evaluation: dict | None):
         used["speech"] = row.speech
     if {"text", "text-weights"} & set(row.files()):
         used["text"] = row.text
-    own = {kind: study[kind] if wanted == "study" or study["substitute"] else wanted for kind, wanted in used.items()}
+    if beside := getattr(row, "beside", ""):
+        used["beside"] = beside
+    own = {
+        kind: wanted if kind == "beside" or (wanted != "study" and not study["substitute"]) else study[kind]
+        for kind, wanted in used.items()
+    }
     changes = study["changes"].get(name, {})
     deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"

@@ -94,9 +94,10 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
         padded, lengths = collate(waves)
         with torch.inference_mode(), cast():
             conv, frames = encoder.frontend(padded.to(device), lengths.to(device))
-            deep = names != ["conv"]
-            states = encoder.context(conv, frames) if deep else []
-        taps = {n: conv if n == "conv" else states[int(n)] for n in names}
+            taps = {"conv": conv, "local": encoder.local(conv) if "local" in names else conv}
+            if set(names) - set(taps):
+                taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
+        taps = {n: taps[n] for n in names}
         return _rows(taps, frames.tolist())
 
     return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes)

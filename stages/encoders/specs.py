@@ -9,7 +9,7 @@ from stages import settings
 from stages.errors import UserError
 from stages.settings import Section, setting
 
-LAYERS = "layers to store: conv (the CNN's output), 0 to N (hidden_states[i]), or [all] for 0 to N"
+LAYERS = "layers to store: conv (the CNN's output), local (that projected), 0 to N (hidden_states[i]), all (0 to N)"
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
@@ -22,10 +22,10 @@ class _Layered(Section):
     @classmethod
     def _named(cls, layers: list[str]) -> list[str]:
         for name in layers:
-            if name not in ("all", "conv") and not re.fullmatch(r"0|[1-9]\d*", name):
-                raise ValueError("a layer is conv, a number in quotes, or all")
-        if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", "conv"}):
-            raise ValueError("name every layer once; beside all only conv may stand")
+            if name not in ("all", "conv", "local") and not re.fullmatch(r"0|[1-9]\d*", name):
+                raise ValueError("a layer is conv, local, a number in quotes, or all")
+        if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", "conv", "local"}):
+            raise ValueError("name every layer once; beside all only conv and local may stand")
         return layers
 
 
@@ -127,8 +127,9 @@ def chosen(spec, depth: int, conv: bool) -> list[str]:
     UserError
         The encoder has no such layer.
     """
-    there = [*(["conv"] if conv else []), *map(str, range(depth + 1))]
-    names = [n for name in spec.layers for n in (there[conv:] if name == "all" else [name])]
+    numbered = list(map(str, range(depth + 1)))
+    there = [*(["conv", "local"] if conv else []), *numbered]
+    names = [n for name in spec.layers for n in (numbered if name == "all" else [name])]
     for name in names:
         if name not in there:
             raise UserError(f"params.yaml: layers: this {spec.kind} encoder has no layer '{name}'; choose from {there}")

@@ -173,6 +173,11 @@ class SpeechEncoder(nn.Module):
             lengths = (lengths - kernel) // stride + 1
         return self.model.feature_extractor(waves).transpose(1, 2), lengths
 
+    def local(self, conv: torch.Tensor) -> torch.Tensor:
+        """The CNN's output [batch, frames, width] after norm and projection, before any position or context."""
+        hidden = self.model.feature_projection(conv)
+        return hidden[0] if isinstance(hidden, tuple) else hidden
+
     def context(
         self, conv: torch.Tensor, frames: torch.Tensor, mask_time_indices: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
@@ -186,8 +191,7 @@ class SpeechEncoder(nn.Module):
         mask_time_indices
             Frames [batch, frames] replaced by the mask embedding after the projection, as in HuBERT's pretraining.
         """
-        hidden = self.model.feature_projection(conv)
-        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        hidden = self.local(conv)
         valid = _valid(frames.to(conv.device), conv.shape[1])
         if mask_time_indices is not None:
             embedding = self.model.masked_spec_embed.to(hidden.dtype)

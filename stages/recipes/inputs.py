@@ -13,7 +13,8 @@ from stages.recipes.frames import Frames
 from stages.recipes.sources import Sources
 from stages.units import fingerprint, read
 
-FILES = ("manifest", "protocol", "speech", "text", "audio", "transcripts", "speech-weights", "text-weights", "start")
+FILES = ("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts")
+FILES += ("speech-weights", "text-weights", "start")
 """Names of the inputs, as the rules name them and as options of the command line."""
 
 
@@ -31,11 +32,11 @@ class Inputs(Sources):
         For the task of the system.
     """
 
-    def __init__(self, args, task: str, speech_spec: str = "", text_spec: str = "", memory_gb: float = 4.0):
+    def __init__(self, args, task: str, speech="", text="", memory_gb: float = 4.0, beside=""):
         paths = {name: getattr(args, name.replace("-", "_")) for name in FILES}
         self.examples = Examples(paths["manifest"], paths["protocol"], task)
         names = self.examples.manifest["utterance"].tolist()
-        super().__init__(args.params, paths, {"speech": speech_spec, "text": text_spec}, names)
+        super().__init__(args.params, paths, {"speech": speech, "text": text, "beside": beside}, names)
         self.memory = memory_gb * 1e9
         self._frames: dict = {}
 

@@ -297,3 +297,13 @@ def test_shipped_specs_are_valid(model):
     spec = TypeAdapter(Encoder).validate_python(model.shipped())
     assert type(spec) is model
     assert is_text(spec) == is_text(model.shipped()) == model.__name__.endswith("Text")
+
+
+def test_local_is_the_cnn_output_normed_and_projected_without_position():
+    encoder = small()
+    with torch.no_grad():
+        conv, frames = encoder.frontend(*batching.collate(clips([8_000])))
+        projection = encoder.model.feature_projection
+        wanted = projection.projection(projection.layer_norm(conv))
+        torch.testing.assert_close(encoder.local(conv), wanted, atol=1e-5, rtol=1e-4)
+        assert relative(encoder.context(conv, frames)[0], wanted) > 0.1
