@@ -29,7 +29,9 @@ from stages.plan import Plan
 from stages.pretrain import Pretrain
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
+from stages.recipes.correlation import Correlation
 from stages.recipes.external import External
+from stages.recipes.fusion import Fusion
 from stages.recipes.gmp import Gmp
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
@@ -44,7 +46,8 @@ from stages.train import Train
 from stages.transcribe import Source
 
 Row = Annotated[
-    Control | External | Linear | Probe | Regressor | Cmgi | Gmp | Teacher | Student, Field(discriminator="recipe")
+    Control | External | Linear | Correlation | Probe | Fusion | Regressor | Cmgi | Gmp | Teacher | Student,
+    Field(discriminator="recipe"),
 ]
 
 
@@ -170,6 +173,10 @@ def _check_text(path, params, study, name, row, plan, has, source) -> None:
 
 def _check_encoders(path, params, study, name, row, plan) -> None:
     entries, encoders = [(f"systems.{name}", row.speech)] if "speech" in row.inputs else [], params["encoders"]
+    if beside := getattr(row, "beside", ""):
+        _known(path, f"systems.{name}.beside", beside, encoders)
+        if plan.networked(beside):
+            raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no table of descriptors; name egemaps")
     start = getattr(row, "start", "") and [("retrain", row.start)]
     while start:
         stage, entry = start.pop()

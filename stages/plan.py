@@ -39,13 +39,14 @@ class Plan:
         count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1
         return [f"{i}of{count}" for i in range(1, count + 1)]
 
-    def files(self, study: str, names: tuple[str, ...], speech: str = "study", text: str = "study") -> dict[str, str]:
+    def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> dict[str, str]:
         """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol."""
         own = self.params["studies"][study]
         corpus, transcripts = own["corpus"], own["transcripts"]
         speech, text = self.encoder(study, speech, "speech"), self.encoder(study, text, "text")
         every = {
             "speech": f"{DATA}/features/{corpus}/{speech}.h5",
+            "beside": f"{DATA}/features/{corpus}/{beside}.h5" if beside else "",
             "text": f"{DATA}/features/{corpus}/{transcripts}/{text}.h5",
             "audio": f"{DATA}/ingest/{corpus}/audio.h5",
             "transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv",
@@ -84,7 +85,7 @@ class Plan:
     def system_inputs(self, study: str, name: str, part: str) -> dict[str, str]:
         """Inputs of the job that trains a system."""
         row = self.row(study, name)
-        found = self.files(study, row.files(), row.speech, row.text)
+        found = self.files(study, row.files(), row.speech, row.text, getattr(row, "beside", ""))
         if row.recipe == "external":
             found["elsewhere"] = row.file
         if "start" in row.files():
@@ -99,9 +100,9 @@ class Plan:
         speech = self.encoder(study, self.params[stage][name]["speech"], "speech")
         return self.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
 
-    def encoder_options(self, study: str, speech: str = "", text: str = "") -> str:
+    def encoder_options(self, study: str, speech: str = "", text: str = "", beside: str = "") -> str:
         """The command-line options that name a job's encoders; '' for one that it does not use."""
-        wanted = {"speech": speech, "text": text}
+        wanted = {"speech": speech, "text": text, "beside": beside}
         return " ".join(f"--{k}-encoder {self.encoder(study, name, k)}" for k, name in wanted.items() if name)
 
     def system_encoders(self, study: str, name: str) -> str:

@@ -18,6 +18,8 @@ from stages.encoders.masked_prediction import HubertPretraining
 from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
+from stages.recipes.correlation import Correlation
+from stages.recipes.fusion import Fusion
 from stages.recipes.gmp import Gmp
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
@@ -48,8 +50,11 @@ TRANSCRIPTS = {
 }
 
 
-def _hub(source: str, revision: str, **more) -> dict:
-    return Transformers.shipped(source=source, revision=revision, layers=["all", "conv"], **more)
+PEPINO_LAYERS = ("all", "conv", "local")
+
+
+def _hub(source: str, revision: str, layers=("all", "conv"), **more) -> dict:
+    return Transformers.shipped(source=source, revision=revision, layers=list(layers), **more)
 
 
 ENCODERS = {
@@ -60,8 +65,10 @@ ENCODERS = {
     "spectrogram": Spectrogram.shipped(),
     "whisper-tiny": Whisper.shipped(source="data/raw/whisper-tiny-encoder", revision=""),
     "minilm-l3": Text.shipped(source="data/raw/minilm-l3", revision=""),
-    "wav2vec2-base": _hub("facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8"),
-    "wav2vec2-base-960h": _hub("facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"),
+    "wav2vec2-base": _hub("facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8", PEPINO_LAYERS),
+    "wav2vec2-base-960h": _hub(
+        "facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156", PEPINO_LAYERS
+    ),
     "hubert-base": _hub("facebook/hubert-base-ls960", "dba3bb02fda4248b6e082697eee756de8fe8aa8a"),
     "hubert-large": _hub("facebook/hubert-large-ll60k", "ff022d095678a2995f3c49bab18a96a9e553f782", normalise=True),
     "w2v2-l-robust-p": Transformers.shipped(
@@ -76,6 +83,9 @@ ENCODERS = {
     ),
 }
 
+RELEASED = {"learning_rate": 1e-4, "clip_value": 1.0, "dropout_at": "before", "wrap": True, "normalise": "speaker"}
+"""Where Pepino 2021's released code differs from the paper."""
+
 SYSTEMS = {
     "majority": Control.shipped(modality="none"),
     "duration": Control.shipped(modality="none", sees="duration"),
@@ -86,6 +96,7 @@ SYSTEMS = {
     "linear-text": Linear.shipped(modality="text", sees="text"),
     "linear-speaker": Linear.shipped(normalise="speaker"),
     "linear-dimensions": Linear.shipped(task="dimensions"),
+    "correlation": Correlation.shipped(),
     "pepino2021-dense-speaker": Probe.shipped(
         paper="pepino2021", table="2", row="Dense-speaker", speech="wav2vec2-base", normalise="speaker"
     ),
@@ -94,6 +105,31 @@ SYSTEMS = {
     ),
     "pepino2021-dense-egemaps": Probe.shipped(
         paper="pepino2021", table="1", row="eGeMAPS", speech="egemaps", normalise="speaker"
+    ),
+    "pepino2021-dense-spectrogram": Probe.shipped(
+        paper="pepino2021", table="1", row="spectrogram", speech="spectrogram", normalise="speaker"
+    ),
+    **{
+        f"pepino2021-{label.lower()}-{part}": Probe.shipped(
+            paper="pepino2021", table="1", row=f"{label} {part}", speech=encoder, layers=[layers]
+        )
+        for label, encoder in (("PT", "wav2vec2-base"), ("FT", "wav2vec2-base-960h"))
+        for part, layers in (("local", "local"), ("contextual", "last"), ("all", "all"))
+    },
+    "pepino2021-lstm-global": Probe.shipped(
+        paper="pepino2021", table="2", row="LSTM-global", speech="wav2vec2-base", normalise="global", network="lstm"
+    ),
+    "pepino2021-fusion-global": Fusion.shipped(
+        paper="pepino2021", table="2", row="Fusion-global", speech="wav2vec2-base", normalise="global"
+    ),
+    "pepino2021-issa": Probe.shipped(
+        paper="pepino2021", table="2", row="Issa setup", speech="wav2vec2-base", normalise="global"
+    ),
+    "pepino2021-dense-released": Probe.shipped(
+        paper="pepino2021", table="2", row="Dense-speaker", speech="wav2vec2-base", **RELEASED
+    ),
+    "pepino2021-lstm-released": Probe.shipped(
+        paper="pepino2021", table="2", row="LSTM-global", speech="wav2vec2-base", network="lstm", batch=16, **RELEASED
     ),
     "deoliveira2023-distil-text": Regressor.shipped(
         paper="deoliveira2023",
@@ -170,6 +206,37 @@ SMALL = {
         "patience": 16,
     },
 }
+PEPINO = [
+    "majority",
+    "linear",
+    "pepino2021-dense-egemaps",
+    "pepino2021-dense-spectrogram",
+    "pepino2021-pt-local",
+    "pepino2021-pt-contextual",
+    "pepino2021-dense-speaker",
+    "pepino2021-dense-global",
+    "pepino2021-lstm-global",
+    "pepino2021-fusion-global",
+    "pepino2021-dense-released",
+    "pepino2021-lstm-released",
+]
+"""The paper's rows that an encoder of our own can stand for; those of PT and FT are one where it stands for both."""
+PROBES = [name for name in PEPINO if name.startswith("pepino2021")]
+PEPINO_SEEDS = [123, 1234, 2345, 3456, 4567]
+"""Those of the released code."""
+
+
+def _without_local(**more) -> dict:
+    """Changes of the probes in a study whose encoder has no layer ``local``: 0 stands for it."""
+    return {n: more | ({"layers": ["0"]} if n == "pepino2021-pt-local" else {}) for n in PROBES if more or "local" in n}
+
+
+def _audio(corpus: str, protocol: str, speech: str, systems: list[str], **more) -> dict:
+    """A study of systems that read no text, with the released seeds."""
+    own = {"corpus": corpus, "protocol": protocol, "speech": speech, "text": "", "transcripts": ""}
+    return whole.Study.shipped(**own | {"systems": systems, "seeds": PEPINO_SEEDS} | more)
+
+
 STUDIES = {
     "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1]),
     "ravdess": whole.Study.shipped(
@@ -184,10 +251,32 @@ STUDIES = {
             "duration",
             "linear",
             "linear-speaker",
+            "correlation",
             "pepino2021-dense-global",
             "pepino2021-dense-speaker",
         ],
         changes={name: {"max_seconds": 5.0} for name in ("pepino2021-dense-global", "pepino2021-dense-speaker")},
+    ),
+    "pepino2021-planted": _audio("planted", "sessions", "hubert-small", PEPINO, changes=_without_local()),
+    "pepino2021-ravdess": _audio(
+        "ravdess", "pepino2021-ravdess", "whisper-tiny", PEPINO, changes=_without_local(max_seconds=5.0)
+    ),
+    "pepino2021-issa-ravdess": _audio(
+        "ravdess",
+        "issa-ravdess",
+        "whisper-tiny",
+        ["majority", "linear", "pepino2021-issa"],
+        changes={"pepino2021-issa": {"max_seconds": 5.0}},
+    ),
+    "pepino2021-iemocap": _audio(
+        "iemocap",
+        "iemocap-sessions",
+        "wav2vec2-base",
+        [*PEPINO, "pepino2021-pt-all", *(f"pepino2021-ft-{part}" for part in ("local", "contextual", "all"))],
+        substitute=False,
+    ),
+    "pepino2021-issa-iemocap": _audio(
+        "iemocap", "issa-iemocap", "wav2vec2-base", ["majority", "linear", "pepino2021-issa"], substitute=False
     ),
 }
 

@@ -32,6 +32,7 @@ def arguments(parser) -> None:
     parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
     parser.add_argument("--speech-encoder", default="", help="its name in encoders")
     parser.add_argument("--text-encoder", default="", help="its name in encoders")
+    parser.add_argument("--beside-encoder", default="", help="descriptors fused with speech, a name in encoders")
     parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
     parser.add_argument("--predictions", type=Path, required=True, help="output: predictions CSV")
     parser.add_argument("--models", type=Path, required=True, help="output: models")
@@ -45,7 +46,8 @@ def main(args) -> None:
     jobs.use_threads(section.threads)
     row = system.load(args.params, args.study, args.system)
     seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
-    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, section.memory_gb, device_of(row))
+    encoders = args.speech_encoder, args.text_encoder
+    inputs = Inputs(args, row.task, *encoders, section.memory_gb, args.beside_encoder, device_of(row))
     train_and_write(args, row, inputs, seeds, section.threads)
 
 
@@ -89,7 +91,7 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
 def about(row, inputs) -> dict:
     """What makes the models usable by themselves: the row they were trained by, what they put out, their encoders."""
     examples, encoders = inputs.examples, {}
-    for kind in ("speech", "text"):
+    for kind in ("speech", "text", "beside"):
         if inputs.encoders[kind]:
             weights = getattr(inputs, kind).attributes["weights"] if inputs.paths[kind] else ""
             encoders[kind] = {"name": inputs.encoders[kind], "weights": weights}

@@ -35,12 +35,18 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed + 1)
 
 
-def shuffled(positions: np.ndarray, size: int, generator: torch.Generator, drop_last: bool = False) -> list[np.ndarray]:
-    """``positions`` in random order, in batches of ``size``; ``drop_last`` leaves out an incomplete last one.
+def shuffled(
+    positions: np.ndarray, size: int, generator: torch.Generator, drop_last=False, wrap=False
+) -> list[np.ndarray]:
+    """``positions`` in random order, in batches of ``size``.
+
+    An incomplete last one is left out with ``drop_last``, and filled up with the first ones with ``wrap``.
 
     A whole epoch is never dropped: fewer positions than ``size`` make one batch.
     """
     order = positions[torch.randperm(len(positions), generator=generator).numpy()]
+    if wrap and len(order) > size:
+        order = np.concatenate([order, order[: -len(order) % size]])
     batches = [order[i : i + size] for i in range(0, len(order), size)]
     if drop_last and len(batches) > 1 and len(batches[-1]) < size:
         batches.pop()
@@ -74,6 +80,7 @@ def fit(
     patience: int | None = None,
     accumulate: int = 1,
     clip: float | None = None,
+    clip_value: float | None = None,
     schedule: Callable[[int], None] | None = None,
     plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None,
     unit: Unit | None = None,
@@ -92,6 +99,8 @@ def fit(
         Epochs without a better score before the training ends; None never ends early.
     accumulate
         Batches whose gradients are summed (each divided by their number) before one step.
+    clip, clip_value
+        The largest norm of all gradients together, and the largest gradient of any one parameter.
     schedule
         Called with the number of each optimiser step, before it, to set learning rates.
     plateau
@@ -125,6 +134,8 @@ def fit(
                     schedule(step)
                 if clip:
                     torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+                if clip_value:
+                    torch.nn.utils.clip_grad_value_(model.parameters(), clip_value)
                 optimiser.step()
                 optimiser.zero_grad()
                 step += 1

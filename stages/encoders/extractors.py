@@ -100,8 +100,8 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
         with torch.inference_mode(), cast():
             conv, frames = encoder.frontend(padded.to(device), lengths.to(device))
             taps = {"conv": conv}
-            if "projection" in names:
-                taps["projection"] = encoder.project(conv)
+            if "local" in names:
+                taps["local"] = encoder.local(conv)
             if any(name.isdigit() for name in names):
                 taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
         return _rows({name: taps[name] for name in names}, frames.tolist())

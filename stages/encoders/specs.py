@@ -9,8 +9,8 @@ from stages import settings
 from stages.errors import UserError
 from stages.settings import Section, setting
 
-LAYERS = "layers to store: 0 to N (hidden_states[i]), [all] of them; taps before: conv (CNN), projection (Pepino's f0)"
-TAPS = ("conv", "projection")
+LAYERS = "layers to store: 0 to N (hidden_states[i]), [all] of them; taps before: conv (CNN), local (that projected)"
+TAPS = ("conv", "local")
 """What a wav2vec 2.0 has before its blocks: the CNN's output, and that projected, before the positional convolution."""
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
@@ -25,9 +25,9 @@ class _Layered(Section):
     def _named(cls, layers: list[str]) -> list[str]:
         for name in layers:
             if name not in ("all", *TAPS) and not re.fullmatch(r"0|[1-9]\d*", name):
-                raise ValueError("a layer is conv, projection, a number in quotes, or all")
+                raise ValueError("a layer is conv, local, a number in quotes, or all")
         if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", *TAPS}):
-            raise ValueError("name every layer once; beside all only conv and projection may stand")
+            raise ValueError("name every layer once; beside all only conv and local may stand")
         return layers
 
 

@@ -173,7 +173,7 @@ class SpeechEncoder(nn.Module):
             lengths = (lengths - kernel) // stride + 1
         return self.model.feature_extractor(waves).transpose(1, 2), lengths
 
-    def project(self, conv: torch.Tensor) -> torch.Tensor:
+    def local(self, conv: torch.Tensor) -> torch.Tensor:
         """The CNN's output, normalised and projected [batch, frames, width], before the positional convolution.
 
         Pepino's f0 (spec, trap 4): ``hidden_states[0]`` comes after that convolution.
@@ -194,7 +194,7 @@ class SpeechEncoder(nn.Module):
         mask_time_indices
             Frames [batch, frames] replaced by the mask embedding after the projection, as in HuBERT's pretraining.
         """
-        hidden = self.project(conv)
+        hidden = self.local(conv)
         valid = _valid(frames.to(conv.device), conv.shape[1])
         if mask_time_indices is not None:
             embedding = self.model.masked_spec_embed.to(hidden.dtype)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stages.models.pooling import segment_mean
+from stages.models.pooling import masked_mean, segment_mean
 
 
 class LayerAverage(nn.Module):
@@ -30,18 +30,45 @@ class Dense(nn.Module):
     """Layer average, two pointwise ReLU layers with dropout, mean over time, linear (Pepino 2021, section 2.3).
 
     Frames of a batch lie end to end, without padding.
+
+    Parameters
+    ----------
+    recurrent
+        The second layer is an LSTM (the paper's LSTM).
+    beside
+        Width of descriptors at the same rate, which have a first layer of their own (the paper's Fusion); 0: none.
+    dropout_first
+        Dropout comes before each of the two layers, as in the released code, and not after.
     """
 
-    def __init__(self, layers: int, width: int, hidden: int, outputs: int, dropout: float, softmax: bool):
+    def __init__(
+        self, layers, width, hidden, outputs, dropout, softmax, recurrent=False, beside=0, dropout_first=False
+    ):
         super().__init__()
         self.average = LayerAverage(layers, softmax)
-        self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, hidden)
+        self.first = nn.Linear(width, hidden)
+        self.beside = nn.Linear(beside, hidden) if beside else None
+        joint = 2 * hidden if beside else hidden
+        self.second = nn.LSTM(joint, hidden, batch_first=True) if recurrent else nn.Linear(joint, hidden)
         self.out = nn.Linear(hidden, outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.dropout_first = nn.Dropout(dropout), dropout_first
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """[layers, sum of lengths, width] and [batch] -> logits [batch, outputs]."""
-        hidden = self.average(frames) if len(frames) > 1 else frames[0]
-        hidden = self.dropout(torch.relu(self.first(hidden)))
-        hidden = self.dropout(torch.relu(self.second(hidden)))
-        return self.out(segment_mean(hidden, lengths))
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor, beside=None) -> torch.Tensor:
+        """[layers, sum of lengths, width], [batch] and [sum of lengths, beside] -> logits [batch, outputs]."""
+        before, after = (self.dropout, nn.Identity()) if self.dropout_first else (nn.Identity(), self.dropout)
+        hidden = torch.relu(self.first(before(self.average(frames) if len(frames) > 1 else frames[0])))
+        if self.beside is not None:
+            hidden = torch.cat([hidden, torch.relu(self.beside(before(beside)))], 1)
+        hidden = before(after(hidden))
+        if isinstance(self.second, nn.LSTM):
+            packed = nn.utils.rnn.pack_sequence(hidden.split(lengths.tolist()), enforce_sorted=False)
+            padded, _ = nn.utils.rnn.pad_packed_sequence(self.second(packed)[0], batch_first=True)
+            return self.out(masked_mean(after(padded), lengths))
+        return self.out(segment_mean(after(torch.relu(self.second(hidden))), lengths))
+
+
+def to_rate(frames: torch.Tensor, ratio: int, count: int) -> torch.Tensor:
+    """Means of each ``ratio`` frames [frames, width] -> [count, width]; where frames end, the last one goes on."""
+    missing = max(0, ratio * count - len(frames))
+    filled = torch.cat([frames, frames[-1:].expand(missing, -1)])[: ratio * count]
+    return filled.view(count, ratio, -1).mean(1)

@@ -35,7 +35,7 @@ class Predictor:
         torch.set_num_threads(features.threads)
         self.trained, self.features, self.row = trained, features, trained.row
         self.extractors = {}
-        for kind in {"speech", "text"} & set(self.row.files()):
+        for kind in {"speech", "text", "beside"} & set(self.row.files()):
             about = trained.about["encoders"][kind]
             spec = specs.load(trained.params, about["name"])
             found = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)

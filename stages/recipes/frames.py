@@ -24,8 +24,8 @@ class Frames:
 
     def __init__(self, store: FeatureStore, rows: np.ndarray, layers: list[str], max_seconds: float, memory: float):
         self.store, self.rows, self.layers = store, rows, layers
-        hop = float(store.attributes["hop"])
-        self.limit = round(max_seconds / hop) if hop and max_seconds else None
+        self.hop = float(store.attributes["hop"])
+        self.limit = round(max_seconds / self.hop) if self.hop and max_seconds else None
         self.moments = [Moments(store, layer) for layer in layers]
         self.memory = memory
         self.width = store.width(layers[0])

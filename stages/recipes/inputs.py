@@ -14,7 +14,7 @@ from stages.recipes.sources import Sources
 from stages.units import fingerprint, read
 
 FILES = (
-    *("manifest", "protocol", "speech", "text", "audio", "transcripts"),
+    *("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts"),
     *("speech-weights", "text-weights", "start", "elsewhere"),
 )
 """Names of the inputs, as the rules name them and as options of the command line."""
@@ -34,11 +34,11 @@ class Inputs(Sources):
         For the task of the system.
     """
 
-    def __init__(self, args, task: str, speech_spec="", text_spec="", memory_gb: float = 4.0, device="cpu"):
+    def __init__(self, args, task: str, speech="", text="", memory_gb: float = 4.0, beside="", device="cpu"):
         paths = {name: getattr(args, name.replace("-", "_")) for name in FILES}
         self.examples = Examples(paths["manifest"], paths["protocol"], task)
         names = self.examples.manifest["utterance"].tolist()
-        super().__init__(args.params, paths, {"speech": speech_spec, "text": text_spec}, names)
+        super().__init__(args.params, paths, {"speech": speech, "text": text, "beside": beside}, names)
         self.memory, self.device = memory_gb * 1e9, device
         self._frames: dict = {}
 

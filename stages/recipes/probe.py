@@ -12,19 +12,25 @@ if TYPE_CHECKING:
 
 
 class Probe(System):
-    """Dense of Pepino 2021 (section 2.3, Table 1); where the paper is silent, spec and released code decide."""
+    """Dense and LSTM of Pepino 2021 (section 2.3); where paper and released code differ, a setting says which."""
 
     recipe: Literal["probe"] = setting("probe", "the recipe: stages/recipes/probe.py")
     task: EMOTION = setting("emotion", "what is predicted")
-    layers: list[str] = setting(["all"], "layers of the feature store to average; all: every numbered one")
+    layers: list[str] = setting(["all"], "layers to average: all, last (contextual), local, or numbers")
     weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
     normalise: Literal["speaker", "global", "none"] = setting(
         "speaker", "features' mean and scale; speaker sees test data"
     )
+    network: Literal["dense", "lstm"] = setting("dense", "the second layer: pointwise, or an LSTM")
     hidden: int = setting(128, "units of both dense layers", ge=1)
-    dropout: float = setting(0.2, "after each dense layer", ge=0, lt=1)
-    learning_rate: float = setting(1e-3, "of Adam (epsilon 1e-7 as in Keras)", gt=0)
-    batch: int = setting(32, "utterances per step", ge=1)
+    dropout: float = setting(0.2, "share of units dropped out", ge=0, lt=1)
+    dropout_at: Literal["after", "before"] = setting(
+        "after", "each of the two layers (paper), or before it (released code)"
+    )
+    learning_rate: float = setting(1e-3, "of Adam (epsilon 1e-7 as in Keras); released code: 1e-4", gt=0)
+    clip_value: float = setting(0.0, "largest gradient of any parameter, 0: none; released code: 1", ge=0)
+    batch: int = setting(32, "utterances per step; released LSTM: 16", ge=1)
+    wrap: bool = setting(False, "the last batch re-uses the first utterances, as in the released code")
     stop_on: Literal["loss", "uar"] = setting(
         "loss", "validation figure that decides; the released code takes the loss"
     )
@@ -40,15 +46,16 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
 
     from stages.training import fit, network, seeded, shuffled
 
-    examples, frames = inputs.examples, inputs.frames(row.layers, row.max_seconds, row.normalise, fold)
+    examples, parts = inputs.examples, _parts(row, inputs, fold)
+    frames = parts["speech"]
     generator = seeded(seed)
-    model = _model(row, frames, examples.outputs)
-    outputs = _predictor(row, frames, model)
+    model = _model(row, parts, examples.outputs)
+    outputs = _predictor(row, parts, model)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate, eps=1e-7)
     targets = torch.from_numpy(examples.targets)
 
     def loss_of(positions):
-        return torch.nn.functional.cross_entropy(model(*frames.batch(positions)), targets[positions])
+        return torch.nn.functional.cross_entropy(model(*_batch(parts, positions)), targets[positions])
 
     def validation():
         found = outputs(fold.val)
@@ -59,40 +66,69 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: shuffled(fold.train, row.batch, generator),
+        lambda: shuffled(fold.train, row.batch, generator, wrap=row.wrap),
         loss_of,
         validation,
         epochs=row.epochs,
         patience=row.patience,
         generator=generator,
+        clip_value=row.clip_value,
         unit=unit,
     )
     average = model.average.weights().detach().tolist()
     notes = {"history": history.__dict__, "layers": frames.layers, "layer weights": average}
     notes["normaliser"] = {"kind": row.normalise, "fitted on": frames.fitted_on}
-    return outputs(fold.scored), network(model) | frames.normaliser.arrays("model/normaliser/speech/"), notes
+    arrays = network(model)
+    for kind, part in parts.items():
+        arrays |= part.normaliser.arrays(f"model/normaliser/{kind}/")
+    return outputs(fold.scored), arrays, notes
 
 
 def restored(row: Probe, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from stages.training import filled
 
-    frames = inputs.frames(row.layers, row.max_seconds, row.normalise, arrays)
-    return _predictor(row, frames, filled(_model(row, frames, inputs.outputs), arrays))
+    parts = _parts(row, inputs, arrays)
+    return _predictor(row, parts, filled(_model(row, parts, inputs.outputs), arrays))
 
 
-def _model(row: Probe, frames, classes: int):
+def _parts(row: Probe, inputs, fitted) -> dict:
+    """The encoder's frames and, for Fusion, the descriptors'; normalised for a fold or by a unit's arrays."""
+    asked = {"speech": row.layers, "beside": ["0"]}
+    return {kind: inputs.frames(asked[kind], row.max_seconds, row.normalise, fitted, kind) for kind in row.inputs}
+
+
+def _model(row: Probe, parts: dict, classes: int):
     from stages.models.dense import Dense
 
-    return Dense(len(frames.layers), frames.width, row.hidden, classes, row.dropout, row.weights == "softmax")
+    frames, beside = parts["speech"], parts["beside"].width if "beside" in parts else 0
+    sizes = len(frames.layers), frames.width, row.hidden, classes, row.dropout
+    return Dense(*sizes, row.weights == "softmax", row.network == "lstm", beside, row.dropout_at == "before")
 
 
-def _predictor(row: Probe, frames, model):
+def _batch(parts: dict, positions: np.ndarray) -> tuple:
+    """What the model takes of these utterances: frames, lengths and, for Fusion, descriptors at the frames' rate."""
+    import torch
+
+    from stages.models.dense import to_rate
+
+    frames, lengths = parts["speech"].batch(positions)
+    if "beside" not in parts:
+        return frames, lengths
+    ratio = max(1, round(parts["speech"].hop / parts["beside"].hop))
+    found = [
+        to_rate(parts["beside"].one(int(p))[0], ratio, count)
+        for p, count in zip(positions, lengths.tolist(), strict=True)
+    ]
+    return frames, lengths, torch.cat(found)
+
+
+def _predictor(row: Probe, parts: dict, model):
     import torch
 
     def outputs(positions):
         batches = [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
         with torch.no_grad():
-            return np.concatenate([model(*frames.batch(b)).numpy() for b in batches])
+            return np.concatenate([model(*_batch(parts, b)).numpy() for b in batches])
 
     return outputs

@@ -18,9 +18,10 @@ class Sources:
     utterances : list of str
         Names of the utterances; a *position* is one into this list.
     paths : dict
-        ``speech``, ``text``, ``audio`` (stores), ``speech-weights``, ``text-weights`` (built-in encoders).
+        ``speech``, ``beside``, ``text``, ``audio`` (stores), ``speech-weights``, ``text-weights`` (built-in encoders).
     encoders : dict
-        Names in ``encoders:`` of the parameter file ``params``, for ``speech`` and ``text``.
+        Names in ``encoders:`` of the parameter file ``params``, for ``speech``, ``text`` and
+        ``beside`` (descriptors fused with speech).
     device : torch.device or str
         Where encoders and models compute; lengths of sequences stay on the CPU.
     """
@@ -35,6 +36,10 @@ class Sources:
         return FeatureStore(self.paths["speech"])
 
     @cached_property
+    def beside(self) -> FeatureStore:
+        return FeatureStore(self.paths["beside"])
+
+    @cached_property
     def text(self) -> FeatureStore:
         return FeatureStore(self.paths["text"])
 
@@ -47,8 +52,14 @@ class Sources:
         return np.array([store.position[name] for name in self.utterances])
 
     def layers(self, kind: str, wanted: list[str]) -> list[str]:
-        """``wanted`` layers of the ``speech`` or ``text`` store; ``["all"]``: every numbered one; ``["last"]``."""
-        numbered = [name for name in getattr(self, kind).layers if name.isdigit()]
+        """``wanted`` layers of a store; ``["last"]``: the last numbered one; ``["all"]``: every numbered one.
+
+        Where the store has ``local``, that stands for 0 among all, for 0 has seen positions (Pepino 2021 takes local).
+        """
+        there = getattr(self, kind).layers
+        numbered = [name for name in there if name.isdigit()]
+        if "local" in there:
+            numbered = ["local", *[name for name in numbered if name != "0"]]
         return {"all": numbered, "last": numbered[-1:]}.get(wanted[0], wanted)
 
     def speech_encoder(self):

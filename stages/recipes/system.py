@@ -36,9 +36,9 @@ class System(Section):
         return tuple(name for name in self.inputs if name not in text)
 
     def encoders(self) -> dict[str, str]:
-        """{speech or text: the encoder that the row names} of those that it uses."""
-        used = {kind for kind in ("speech", "text") if {kind, f"{kind}-weights"} & set(self.files())}
-        return {kind: getattr(self, kind) for kind in sorted(used)}
+        """{speech, beside or text: the encoder that the row names} of those that it uses."""
+        used = [kind for kind in ("speech", "beside", "text") if {kind, f"{kind}-weights"} & set(self.files())]
+        return {kind: getattr(self, kind) for kind in used}
 
     @property
     def needs_text(self) -> bool:

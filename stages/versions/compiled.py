@@ -29,7 +29,7 @@ _INVERTIBLE = ("spectrogram", "mfcc")
 """Kinds of encoders from whose features one can make audible speech."""
 _SHAPING = {
     "studies": ("corpus", "protocol", "speech", "text", "transcripts", "substitute", "parts", "systems", "changes"),
-    "systems": ("recipe", "speech", "text", "use_text", "start", "teacher"),
+    "systems": ("recipe", "speech", "text", "beside", "use_text", "start", "teacher"),
     "corpora": ("reader",),
     "encoders": ("kind", "pretrain", "source"),
     "adapt": ("speech",),

@@ -324,7 +324,7 @@ def test_taps_before_the_blocks(kind):
     wave, lengths = batching.collate(clips([9_000]))
     with torch.no_grad():
         conv, frames = encoder.frontend(wave, lengths)
-        states, f0 = encoder.context(conv, frames), encoder.project(conv)
+        states, f0 = encoder.context(conv, frames), encoder.local(conv)
         inner = encoder.model.encoder
         first = f0 + inner.pos_conv_embed(f0)
         if kind != "layer-norm wav2vec2":
@@ -400,3 +400,13 @@ def test_an_encoder_that_cannot_be_stored_is_refused_with_the_reason(tmp_path):
     assert "no preprocessor_config.json" in refusal(mels)
     (text / "config.json").write_text('{"model_type": "from-the-future"}')
     assert "from-the-future" in refusal(text)
+
+
+def test_local_is_the_cnn_output_normed_and_projected_without_position():
+    encoder = small()
+    with torch.no_grad():
+        conv, frames = encoder.frontend(*batching.collate(clips([8_000])))
+        projection = encoder.model.feature_projection
+        wanted = projection.projection(projection.layer_norm(conv))
+        torch.testing.assert_close(encoder.local(conv), wanted, atol=1e-5, rtol=1e-4)
+        assert relative(encoder.context(conv, frames)[0], wanted) > 0.1

@@ -6,7 +6,7 @@ import torch
 from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.models import cmgi
-from stages.models.dense import Dense, LayerAverage
+from stages.models.dense import Dense, LayerAverage, to_rate
 from stages.models.losses import am_softmax, ccc_loss
 from stages.models.pooling import masked_max, masked_mean, segment_mean
 from stages.models.regressor import pool
@@ -62,6 +62,51 @@ def test_dense_has_about_115_thousand_parameters_on_wav2vec2_base():
     count = sum(p.numel() for p in Dense(13, 768, 128, 4, 0.2, False).parameters())
     assert count == 13 + 768 * 128 + 128 + 128 * 128 + 128 + 128 * 4 + 4
     assert 113_000 < count < 117_000
+
+
+def test_layer_average_with_softmax_is_its_formula():
+    average, frames = LayerAverage(2, softmax=True), torch.randn(2, 4, 3)
+    average.alpha.data = torch.tensor([0.0, np.log(3.0)], dtype=torch.float32)
+    torch.testing.assert_close(average(frames), 0.25 * frames[0] + 0.75 * frames[1])
+
+
+@pytest.mark.parametrize("how", [{}, {"recurrent": True}, {"beside": 5}, {"dropout_first": True}])
+def test_every_form_of_dense_gives_an_utterance_the_same_in_company_as_alone(how):
+    torch.manual_seed(5)
+    model = Dense(2, 6, 8, 4, 0.5, False, **how).eval()
+    lengths, beside = torch.tensor([7, 2, 4]), torch.randn(13, 5)
+    frames, owners = torch.randn(2, 13, 6), lengths.tolist()
+    both = model(frames, lengths, beside)
+    for i, (part, extra) in enumerate(zip(frames.split(owners, 1), beside.split(owners), strict=True)):
+        torch.testing.assert_close(both[i : i + 1], model(part, lengths[i : i + 1], extra))
+    if "beside" in how:
+        assert not torch.allclose(both, model(frames, lengths, beside + 1))
+
+
+def test_lstm_is_torchs_on_one_utterance_without_packing():
+    torch.manual_seed(6)
+    model, frames = Dense(1, 6, 8, 4, 0.2, False, recurrent=True).eval(), torch.randn(1, 9, 6)
+    hidden = model.second(torch.relu(model.first(frames)))[0].mean(1)
+    torch.testing.assert_close(model(frames, torch.tensor([9])), model.out(hidden))
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_dropout_stands_where_paper_and_released_code_have_it(first):
+    torch.manual_seed(7)
+    model = Dense(1, 6, 8, 4, 0.5, False, dropout_first=first)
+    seen = []
+    model.out.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        model.second.bias.fill_(50)  # no unit is off by itself
+        model(torch.randn(1, 1, 6), torch.tensor([1]))
+    assert bool((seen[0] == 0).any()) != first
+
+
+def test_descriptors_are_averaged_to_the_encoders_rate():
+    lld = torch.arange(7.0)[:, None].expand(7, 2)
+    expected = torch.tensor([0.5, 2.5, 4.5, 6.0])[:, None].expand(4, 2)
+    torch.testing.assert_close(to_rate(lld, 2, 4), expected)
+    torch.testing.assert_close(to_rate(lld, 2, 2), expected[:2])
 
 
 def test_gru_summary_reads_the_last_valid_frame():

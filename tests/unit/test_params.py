@@ -47,7 +47,7 @@ def test_other_studies_become_valid_when_active(tmp_path):
     values = yaml.safe_load(document.params_yaml())
     values["active"] = list(values["studies"])
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
-    assert params.checked(str(tmp_path / "p.yaml"))["active"] == ["default", "ravdess"]
+    assert params.checked(str(tmp_path / "p.yaml"))["active"] == list(shipped.STUDIES)
 
 
 def test_substitutes_stand_for_weights_but_not_for_descriptors():

@@ -122,3 +122,29 @@ def test_truncated_store_is_refused(store, tmp_path):
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(UserError, match="not a whole feature store"):
         FeatureStore(path)
+
+
+def test_last_batch_wraps_round_to_the_first_utterances():
+    plain = training.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
+    wrapped = training.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
+    assert [len(batch) for batch in wrapped] == [4, 4, 4]
+    np.testing.assert_array_equal(np.concatenate(wrapped), [*np.concatenate(plain), *plain[0][:2]])
+    even = training.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
+    assert sorted(np.concatenate(even)) == list(range(8))
+
+
+def test_gradients_are_clipped_by_value():
+    model = torch.nn.Linear(2, 1, bias=False)
+    before = model.weight.detach().clone()
+    x = torch.tensor([[100.0, -0.5]])
+    training.fit(
+        model,
+        torch.optim.SGD(model.parameters(), 1.0),
+        lambda: [x],
+        lambda batch: model(batch).sum(),
+        None,
+        epochs=1,
+        generator=torch.Generator(),
+        clip_value=1.0,
+    )
+    torch.testing.assert_close(before - model.weight, torch.tensor([[1.0, -0.5]]))

@@ -1,0 +1,155 @@
+"""A probe of how a frozen encoder's channels move together: ridge regression on their correlations over time.
+
+Every layer's frames are turned to their principal components; an utterance is described by the correlations of all
+pairs of these (after Stafylakis et al. 2022, "Extracting speaker and emotion information from self-supervised speech
+models via channel-wise correlations", SLT), all layers side by side, each with the same weight.
+"""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.recipes.system import EMOTION, System
+from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
+
+STRIDE = 4
+"""The principal components are those of every fourth frame."""
+
+
+class Correlation(System):
+    """Deterministic, so one seed stands for all. Utterances x layers x components^2 x 2 bytes lie in memory."""
+
+    recipe: Literal["correlation"] = setting("correlation", "the recipe: stages/recipes/correlation.py")
+    task: EMOTION = setting("emotion", "what is predicted")
+    layers: list[str] = setting(["all"], "layers of the feature store; all: every numbered one")
+    normalise: Literal["global", "speaker"] = setting("global", "feature normalisation; speaker is transductive")
+    components: list[int] = setting([128, 192], "numbers of principal components to choose from")
+    penalties: list[float] = setting(
+        [0.01, 0.03, 0.1, 0.3], "ridge penalties to choose from, relative to the features' mean squared length"
+    )
+    refit: bool = setting(True, "what predicts the test rows is fitted on training and validation rows together")
+    inputs: ClassVar = ("speech",)
+    deterministic: ClassVar = True
+
+
+def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with every candidate's figure.
+
+    Components and penalty are chosen by leaving out every speaker of training and validation in turn. Validation rows
+    are predicted by a fit to training rows alone, test rows by the one that is kept.
+
+    Raises
+    ------
+    UserError
+        Training and validation rows have fewer than two speakers.
+    """
+    from stages.models.ridge import KernelRidge
+
+    examples, frames = inputs.examples, inputs.frames(row.layers, 0, row.normalise, fold)
+    sizes = sorted({min(size, frames.width) for size in row.components})
+    seen = np.concatenate([fold.train, fold.val])
+    speakers = inputs.speakers[seen]
+    if len(set(speakers)) < 2:
+        raise UserError(f"fold {fold.number}: one speaker in training and validation; the recipe leaves speakers out")
+    basis = _principal(frames, fold.train, sizes[-1])
+    rows, fitted = np.concatenate([seen, np.setdiff1d(fold.test, seen)]), np.arange(len(fold.train))
+    described = _described(frames, basis, rows)
+    truth = np.eye(examples.outputs)[examples.targets[seen]]
+    every = np.arange(len(seen))
+    tried, best = {}, None
+    for size in sizes:
+        pairs = size * (size - 1) // 2
+        scale = np.sqrt(described[fitted, :, :pairs].var(0).sum(1) * len(frames.layers)) + 1e-12
+        kernel = _kernel(described[every, :, :pairs], scale)
+        ridge = KernelRidge(kernel, truth, _balanced(truth))
+        for penalty in row.penalties:
+            found = ridge.left_out(penalty, speakers)
+            score = tried[f"{size} components, penalty {penalty:g}"] = examples.score(seen, found)
+            if best is None or score > best[0] + 1e-12:
+                best = (score, size, penalty, kernel, scale, ridge, found)
+    score, size, penalty, kernel, scale, ridge, found = best
+    part = KernelRidge(kernel[np.ix_(fitted, fitted)], truth[fitted], _balanced(truth[fitted]))
+    dual, intercept = part.dual(penalty)
+    validation = kernel[len(fitted) :, : len(fitted)] @ dual + intercept
+    if row.refit:
+        part, fitted = ridge, every
+        dual, intercept = ridge.dual(penalty)
+    pairs = size * (size - 1) // 2
+    weights = np.einsum("nlp,no->lpo", described[fitted, :, :pairs], dual, optimize=True) / scale[:, None, None] ** 2
+    sharpness = _sharpness(found, examples.targets[seen])
+    model = {"basis": basis[:, :, :size], "weights": weights, "intercept": intercept, "sharpness": sharpness}
+    model = {name: np.asarray(values, np.float32) for name, values in model.items()}
+    outputs = np.concatenate([sharpness * validation, _outputs(model, _tested(described, rows, fold.test, pairs))])
+    arrays = {f"model/{name}": values for name, values in model.items()}
+    notes = {"components": size, "penalty": penalty, "validation": score, "tried": len(tried), "candidates": tried}
+    notes |= {"layers": frames.layers, "fitted on": len(fitted)}
+    return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
+
+
+def restored(row: Correlation, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    frames = inputs.frames(row.layers, 0, row.normalise, arrays)
+    return lambda positions: _outputs(arrays, _described(frames, arrays["basis"], positions))
+
+
+def _principal(frames, train: np.ndarray, size: int) -> np.ndarray:
+    """The ``size`` strongest principal axes of every layer's normalised frames [layers, width, size]."""
+    products = np.zeros((len(frames.layers), frames.width, frames.width))
+    for position in train:
+        some = frames.one(int(position)).numpy()[:, ::STRIDE]
+        products += some.transpose(0, 2, 1) @ some
+    return np.linalg.eigh(products)[1][:, :, : -size - 1 : -1].astype(np.float32)
+
+
+def _described(frames, basis: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Correlations of every utterance [utterances, layers, pairs]; those of fewer components come first."""
+    below = np.tril_indices(basis.shape[2], -1)
+    found = np.empty((len(positions), len(basis), len(below[0])), np.float32)
+    for i, position in enumerate(positions):
+        turned = frames.one(int(position)).numpy() @ basis
+        turned -= turned.mean(1, keepdims=True)
+        turned /= np.sqrt((turned**2).sum(1, keepdims=True)) + 1e-6
+        found[i] = (turned.transpose(0, 2, 1) @ turned)[:, below[0], below[1]]
+    return found
+
+
+def _tested(described: np.ndarray, rows: np.ndarray, test: np.ndarray, pairs: int) -> np.ndarray:
+    """The part of ``described``, whose utterances are ``rows``, that belongs to ``test``."""
+    where = {int(position): i for i, position in enumerate(rows)}
+    return described[[where[int(position)] for position in test], :, :pairs]
+
+
+def _kernel(described: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Inner products [rows, rows] of ``described`` with every layer divided by its ``scale``."""
+    found = np.zeros((len(described), len(described)))
+    for layer, divisor in enumerate(scale):
+        one = described[:, layer] / divisor
+        found += one @ one.T
+    return found
+
+
+def _balanced(truth: np.ndarray) -> np.ndarray:
+    """Weights of the rows of a one-hot ``truth`` that give every class the same sum."""
+    counts = truth.sum(0)
+    return (truth / np.maximum(counts, 1)).sum(1) * len(truth) / (counts > 0).sum()
+
+
+def _sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The factor that makes ``scores`` of held-out rows the best logits of their ``labels``, by cross-entropy."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_factor):
+        logits = np.exp(log_factor) * scores
+        return np.mean(np.logaddexp.reduce(logits, 1) - logits[np.arange(len(labels)), labels])
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 5), method="bounded").x))
+
+
+def _outputs(model: dict[str, np.ndarray], described: np.ndarray) -> np.ndarray:
+    """Logits [rows, classes] of ``described`` utterances."""
+    scores = np.einsum("nlp,lpo->no", described, model["weights"], optimize=True) + model["intercept"]
+    return (model["sharpness"] * scores).astype(np.float32)

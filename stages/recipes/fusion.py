@@ -1,0 +1,18 @@
+"""Pepino 2021's Fusion: the probe with eGeMAPS beside the encoder's frames, averaged to their rate."""
+
+from typing import ClassVar, Literal
+
+from stages.recipes import probe
+from stages.recipes.probe import Probe
+from stages.settings import setting
+
+
+class Fusion(Probe):
+    """One first layer for the encoder's frames, one for the descriptors, side by side into the second."""
+
+    recipe: Literal["fusion"] = setting("fusion", "the recipe: stages/recipes/fusion.py")
+    beside: str = setting("egemaps", "descriptors, a name in encoders")
+    inputs: ClassVar = ("speech", "beside")
+
+
+train, restored = probe.train, probe.restored
