@@ -30,6 +30,7 @@ def main(args) -> None:
     from stages.guards.splits import watermark
     from stages.metrics.details import details
     from stages.metrics.predictions import merged, read_predictions, rounded
+    from stages.metrics.soft import against_votes
     from stages.metrics.summary import summarise
     from stages.metrics.trainings import trainings
 
@@ -63,6 +64,7 @@ def main(args) -> None:
             "metrics": metrics,
             "notes": notes,
             **details(predictions, manifest, options),
+            "soft": against_votes(predictions, manifest, protocol),
             "training": training,
         }
     with jobs.writing(args.out_json) as temporary:

@@ -1,7 +1,8 @@
 """CREMA-D: 91 actors, twelve sentences, acted emotion and the votes of some 2,400 raters (Cao et al. 2014).
 
 ``AudioWAV/1001_DFA_ANG_XX.wav`` is actor, sentence, acted emotion and level. doi:10.1109/TAFFC.2014.2336244; ODbL 1.0;
-github.com/CheyneyComputerScience/CREMA-D, whose audio lies in Git LFS, so no archive with a known digest exists.
+github.com/CheyneyComputerScience/CREMA-D, whose audio lies in Git LFS: no archive with a published digest is known, so
+none is downloaded. Unverified: written to descriptions of the layout.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 ``wav/03a01Fa.wav`` is speaker, sentence, the emotion's letter in German, and version. Sentences and speakers as in the
 documentation of audformat. Open, CC BY 4.0: Zenodo record 7447302 (release 1.3.0), whose emodb.zip has these wav files.
+Unverified: written to descriptions of the layout.
 """
 
 import re
@@ -19,6 +20,7 @@ EMOTIONS = dict(zip("WLEAFTN", ("angry", "bored", "disgust", "fearful", "happy",
 COUNTS = {"angry": 127, "bored": 81, "disgust": 46, "fearful": 69, "happy": 71, "sad": 62, "neutral": 79}
 CLIPS = 535
 OF_SPEAKER = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "14": 69, "15": 56, "16": 71}
+"""Clips by speaker; from memory, they add up to the release's."""
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 AGES = dict(zip(SPEAKERS, (31, 34, 21, 32, 26, 30, 32, 35, 25, 31), strict=True))
 MEN = ("03", "10", "11", "12", "15")

@@ -3,7 +3,8 @@
 ``Actor_NN/03-01-06-01-02-01-12.wav`` is modality (03 audio only), channel (01 speech, 02 song), emotion, intensity,
 statement, repetition and actor (odd: male, even: female). Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391;
 Zenodo record 1188976, whose own digests the archives have. 1,440 speech files, 60 by each of 24 actors; 1,012 song
-files, 44 by each actor but the 18th. There is no strong neutral, and nobody sings disgust or surprise.
+files, 44 by each actor but the 18th. There is no strong neutral, and nobody sings disgust or surprise. The speech
+part is verified; the song part is unverified, known from descriptions.
 """
 
 import itertools

@@ -37,6 +37,8 @@ class Card:
     durations: list[float]
     ratings: dict[str, list[float]]
     """{dimension: ratings}."""
+    votes: dict[str, dict[str, float]]
+    """{class: {class that raters chose: mean share of the votes}}: the soft labels."""
     agreement: list[float]
     raters: list[float]
     quarantine: list[dict]
@@ -107,10 +109,25 @@ def of_corpus(manifest, protocol, quarantine: list[dict], licence: str) -> Card:
         speakers=speakers,
         durations=rows["duration"].tolist(),
         ratings={n: found for n in DIMENSIONS if (found := rows[n].dropna().tolist())},
+        votes=_votes(rows, names),
         agreement=shares.dropna().tolist() if shares is not None else [],
         raters=raters,
         quarantine=quarantine,
     )
+
+
+def _votes(rows, names: list[str]) -> dict[str, dict[str, float]]:
+    import pandas as pd
+
+    columns = [name for name in rows if name.startswith("votes_")]
+    given = rows[columns].apply(pd.to_numeric, errors="coerce")
+    known = given.notna().all(axis=1) & bool(columns)
+    found = {}
+    for name in names:
+        own = given[known & (rows["class"] == name)]
+        if len(own):
+            found[name] = {column.removeprefix("votes_"): float(share) for column, share in own.mean().items()}
+    return found
 
 
 def html(card: Card) -> str:
@@ -134,6 +151,10 @@ def html(card: Card) -> str:
          number(f"{mean:.2f}")]
         for role, utterances, speakers, minutes, mean in card.roles
     ]  # fmt: skip
+    if card.votes:
+        chosen = list(next(iter(card.votes.values())))
+        votes = [[name, *(number(f"{100 * means[c]:.0f}") for c in chosen)] for name, means in card.votes.items()]
+        out += "<h3>Soft labels: % of the raters' votes, by label</h3>" + parts.table(["Label", *chosen], votes)
     header = ["Split", "utterances per fold", "speakers", "minutes", "mean seconds"]
     out += "<h3>Per split</h3>" + parts.table(header, rows)
     rows = [

@@ -188,8 +188,8 @@ def _papers(report: Contents) -> str:
 
 
 def _behind(report: Contents) -> str:
-    """Per fold, per sex, per speaker, per length, and calibration."""
-    folds, sexes, speakers, lengths, dimensions, curves = [], [], [], [], [], ""
+    """Per fold, per sex, per speaker, per length, soft labels, and calibration."""
+    folds, sexes, speakers, lengths, dimensions, soft, curves = [], [], [], [], [], [], ""
     for entry in report.entries:
         found = entry.evaluation
         if not found:
@@ -212,6 +212,10 @@ def _behind(report: Contents) -> str:
         for dimension, own in found["dimensions"].items():
             values = [own["rho"], own["c_b"], own["bias"], own["slope"]]
             dimensions.append([name, dimension, *(number("–" if v is None else f"{v:.3f}") for v in values)])
+        if own := found.get("soft"):
+            soft.append(
+                [name, *(number(f"{own[k]:.3f}") for k in ("predicted", "chosen")), number(f"{own['n_utterances']:,}")]
+            )
         if found["calibration"]:
             curves += parts.reliability(name, found["calibration"]["plain"])
     out = "<h2>Behind the figures</h2>"
@@ -221,6 +225,11 @@ def _behind(report: Contents) -> str:
         ("Per speaker", ["System", "metric", "worst", "best", "speakers"], speakers),
         ("Per length", ["System", "metric", "tenths, shortest first", "of", "up to, s"], lengths),
         ("Parts of the CCC (rho times C_b)", ["System", "dimension", "rho", "C_b", "bias", "slope"], dimensions),
+        (
+            "Soft labels: divergence from the raters' votes (Jensen-Shannon, 0 is the same)",
+            ["System", "of the probabilities", "of the chosen class alone", "test utterances"],
+            soft,
+        ),
     )
     for title, header, rows in tables:
         if rows:

@@ -54,7 +54,9 @@ def _whole(cores: int):
     import h5py  # noqa: F401
     import safetensors.numpy  # noqa: F401
 
-    from stages import ingest
+    from stages import code, ingest
+
+    code.digest("stages.corpora.decode")  # a run of Snakemake finds it in .snakemake/parsed.json
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--params", default="params.yaml")
@@ -77,13 +79,43 @@ def timed(side: str, cores: int) -> None:
     print(time.perf_counter() - started, _processor() - used, memory)
 
 
+def parts() -> None:
+    """Print the processor microseconds that ingest takes per file on one core for decoding, for the checks and digest
+    of what was decoded, for tables, store and all else; and those of soundfile and soxr alone."""
+    from stages.corpora import decode
+
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    spent: dict[str, float] = {}
+
+    def timed(name: str, function):
+        def run(*given):
+            started = time.thread_time()
+            result = function(*given)
+            spent[name] = spent.get(name, 0) + time.thread_time() - started
+            return result
+
+        return run
+
+    alone, whole = _bare(1), _whole(1)
+    alone()
+    started = time.process_time()
+    alone()
+    spent["alone"] = time.process_time() - started
+    decode.decode, decode.judged = timed("decode", decode.decode), timed("digest", decode.judged)
+    started = time.process_time()
+    whole()
+    spent["rest"] = time.process_time() - started - spent["decode"] - spent["digest"]
+    count = len(list(Path("audio").iterdir()))
+    print(*(round(spent[name] / count * 1e6) for name in ("alone", "decode", "digest", "rest")))
+
+
 def _processor() -> float:
     found = os.times()
     return found.user + found.system + found.children_user + found.children_system
 
 
 def run(side: str, cores: int, files: list[Path], times: int = 1) -> tuple[float, ...]:
-    """What :func:`timed` prints on links to the files, in a fresh folder and process."""
+    """What :func:`timed` (or :func:`parts`) prints on links to the files, in a fresh folder and process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "audio").mkdir()
@@ -94,11 +126,12 @@ def run(side: str, cores: int, files: list[Path], times: int = 1) -> tuple[float
             rows.append({"file": link.name, "speaker": f"s{i % 24}", "emotion": "neutral"})
         write_table(folder, rows)
         write_params(folder, ingest={"workers": cores, "silence_peak": 0.0, "min_seconds": 0.0})
-        code = f"from tests.bench import ingest; ingest.timed({side!r}, {cores})"
+        call = "parts()" if side == "parts" else f"timed({side!r}, {cores})"
+        code = f"from tests.bench import ingest; ingest.{call}"
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    return tuple(float(word) for word in done.stdout.split()[-3:])
+    return tuple(float(word) for word in done.stdout.splitlines()[-1].split())
 
 
 def _as_wav(files: list[Path], rate: int, folder: Path) -> list[Path]:
@@ -135,6 +168,11 @@ def main() -> None:
                     f"{cores} core{'s' * (cores > 1)}, {kind}: alone {alone:6.0f}, ingest {ours:6.0f}: {ratio:.0%} "
                     f"({min(spread):.0%} to {max(spread):.0%})"
                 )
+        rounds = [run("parts", 1, files) for _ in range(args.rounds)]
+        alone, *ours = (statistics.median(column) for column in zip(*rounds, strict=True))
+        named = zip(("decoding", "checks and digest", "store, tables and the rest"), ours, strict=True)
+        said = ", ".join(f"{name} {value:.0f}" for name, value in named)
+        print(f"processor, µs per file: alone {alone:.0f}, ingest: {said}")
         few, many = run("whole", 2, files)[2], run("whole", 2, files, args.times)[2]
         print(f"peak memory {few:.0f} MB, of {args.times} times the files {many:.0f} MB")
 

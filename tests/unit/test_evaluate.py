@@ -1,11 +1,16 @@
 """The stage ``evaluate`` through its command line, on a made-up study."""
 
 import json
+import re
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import jensenshannon
+from scipy.special import softmax
 
-from tests.unit.small_study import SmallStudy, predictions
+from stages.corpora.manifest import write_manifest
+from tests.unit.small_study import CLASSES, SmallStudy, manifest_rows, predictions, protocol_frame
 
 
 @pytest.fixture
@@ -80,3 +85,44 @@ def test_a_wrong_parameter_is_one_line(study):
     study.values["evaluate"]["drawz"] = study.values["evaluate"].pop("draws")
     study.write_params()
     _refused(study, predictions(study.rows, study.roles, "emotion", 1.0), "evaluate.draws")
+
+
+def test_soft_labels_are_scored_and_shown(tmp_path):
+    """Votes for excited count for happy, those for surprised for nothing; the last ten utterances have none."""
+    study = SmallStudy(tmp_path, {"linear": {}})
+    rng = np.random.default_rng(3)
+    rows, roles = manifest_rows(), protocol_frame(study.rows)
+    for i, row in enumerate(rows):
+        if row["emotion"] == "happy" and i % 2:
+            row["emotion"] = "excited"
+        voted = rng.multinomial(5, [1 / 6] * 6) / 5
+        if voted[:5].sum() == 0 or i >= len(rows) - 10:
+            voted = np.full(6, np.nan)
+        row |= {f"votes_{c}": float(v) for c, v in zip([*CLASSES, "excited", "surprised"], voted, strict=True)}
+    write_manifest(study.manifest, rows)
+    frame = predictions(study.rows, roles, "emotion", 1.0)
+    ended = study.evaluate("linear", study.predict("linear", frame))
+    assert ended.returncode == 0, ended.stderr
+    votes = pd.DataFrame(rows).set_index("utterance").filter(like="votes_")
+    votes["votes_happy"] += votes.pop("votes_excited")
+    votes = votes[[f"votes_{c}" for c in CLASSES]].dropna()
+    test = pd.read_csv(study.folder / "evaluate/linear.csv").query("role == 'test' and utterance in @votes.index")
+    soft, hard = [], []
+    for _, row in test.iterrows():
+        logits = row[[f"logit_{c}" for c in CLASSES]].to_numpy(float)
+        share = votes.loc[row["utterance"]] / votes.loc[row["utterance"]].sum()
+        soft.append(jensenshannon(share, softmax(logits), base=2) ** 2)
+        hard.append(jensenshannon(share, np.eye(4)[logits.argmax()], base=2) ** 2)
+    found = json.loads((study.folder / "evaluate/linear.json").read_text())["soft"]
+    assert found["predicted"] == pytest.approx(np.mean(soft), abs=1e-6)
+    assert found["chosen"] == pytest.approx(np.mean(hard), abs=1e-6)
+    assert found["n_utterances"] == test["utterance"].nunique() < 200
+    ended = study.report(["linear"])
+    assert ended.returncode == 0, ended.stderr
+    page = (study.folder / "report/small/index.html").read_text()
+    assert f'<td class="n">{found["predicted"]:.3f}</td><td class="n">{found["chosen"]:.3f}</td>' in page
+    share = pd.DataFrame(rows).query("emotion == 'sad'").filter(like="votes_").dropna().mean()["votes_sad"]
+    (cells,) = re.findall(
+        r'<th scope="row">sad</th>(.*?)</tr>', page.partition("votes, by label")[2].partition("</table>")[0]
+    )
+    assert f'<td class="n">{100 * share:.0f}</td>' in cells

@@ -1,5 +1,6 @@
 """Ingest through its command line: what it decodes exactly, what it refuses, and in which words."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,7 +12,7 @@ import soundfile
 
 from stages.corpora import decode, ravdess
 from stages.errors import UserError
-from stages.stores.audio import AudioStore
+from stages.stores.audio import AudioStore, AudioWriter
 from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
 
@@ -202,6 +203,25 @@ def test_full_disk_is_refused_in_one_line_and_leaves_nothing(tmp_path):
     with mounted(tmp_path / "out", "size=9m") as out:
         assert "no space left" in ingest(tmp_path, run=refused)
         assert not [path for path in out.iterdir() if path.suffix in (".h5", ".part") or path.name == "manifest.csv"]
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_store_of_several_chunks_holds_every_sample_and_no_time(tmp_path, place):
+    """A disk takes chunks past the page cache, a file system in memory may not."""
+    rng = np.random.default_rng(4)
+    waves = [rng.integers(-32768, 32768, n).astype("<i2") for n in (1, 2_500_000, 300_000, 7, 1_048_576, 5)]
+    with mounted(tmp_path / "made", "size=64m") if place == "memory" else contextlib.nullcontext(tmp_path) as folder:
+        for name in ("a.h5", "b.h5"):
+            writer = AudioWriter(folder / name)
+            for i, wave in enumerate(waves):
+                writer.add(f"u{i}", wave)
+            writer.close("digest")
+        store = AudioStore(folder / "a.h5")
+        for i, wave in enumerate(waves):
+            np.testing.assert_array_equal(store.raw(f"u{i}"), wave)
+        assert (folder / "a.h5").read_bytes() == (folder / "b.h5").read_bytes()
+        assert store.samples.shape == (sum(map(len, waves)),)
+        store.file.close()
 
 
 def grow(folder, rows: list[dict]) -> list[dict]:
