@@ -132,7 +132,8 @@ def finite(values: np.ndarray) -> bool:
     """Whether no value is NaN or infinite; for float16 eight times as fast as numpy's own test."""
     if values.dtype != np.float16 or not values.size:
         return bool(np.isfinite(values).all())
-    return int((np.ascontiguousarray(values).view(np.uint16) & 0x7FFF).max()) < 0x7C00  # below infinity's bits
+    bits = np.ascontiguousarray(values).view(np.int16)  # those of infinities and NaN are the highest of either sign
+    return bool(bits.max() < 0x7C00 and bits.view(np.uint16).max() < 0xFC00)
 
 
 def _lay_out(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype) -> None:
