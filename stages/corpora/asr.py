@@ -31,7 +31,9 @@ class Whisper(Section):
     no_speech: float = setting(0.6, "a failing clip above this probability of no speech is silent: no text", ge=0)
     seed: int = setting(1, "seed of the fallback's sampling, per clip", ge=0)
     pace: float = setting(7.0, "more words per second than this are marked as rushed: none speaks so fast", gt=0)
-    window: Literal["30s", "clip"] = setting("30s", "what the encoder hears: 30 s, or the clip and a margin (faster)")
+    window: Literal["30s", "clip"] = setting(
+        "30s", "what the encoder hears: 30 s, or the clip and a margin (and again 30 s if it fails)"
+    )
     margin: float = setting(
         5.0, "silence after the clip in its own window, seconds; with 2 Whisper repeats itself", gt=0
     )

@@ -55,6 +55,9 @@ def listen(model, settings, names: list[str], waves: list[np.ndarray]) -> list[d
         results = _Task(model, _options(settings, 0.0)).run(heard)
         rows = []
         for name, wave, features, result in zip(names, waves, heard, results, strict=True):
+            if settings.window == "clip" and _failed(settings, result):  # in 30 s it may pass, as most do
+                features = _encode(model, settings.model_copy(update={"window": "30s"}), [wave])[0]
+                result = _Task(model, _options(settings, 0.0)).run(features[None])[0]
             for temperature in settings.temperatures:
                 if not _failed(settings, result):
                     break
@@ -70,6 +73,39 @@ class _Task(DecodingTask):
 
     def _get_audio_features(self, heard: torch.Tensor) -> torch.Tensor:
         return heard
+
+    def _main_loop(self, heard: torch.Tensor, tokens: torch.Tensor):
+        """As Whisper's own, but clips whose text has ended leave the batch: one that repeats itself holds up no other.
+
+        Returns tokens [clips, longest], filled up with the end's, sums of log probabilities and of no speech.
+        """
+        if self.n_group > 1:
+            return super()._main_loop(heard, tokens)
+        end, silence = self.tokenizer.eot, [float("nan")] * len(tokens)
+        found = torch.full((len(tokens), self.n_ctx + 1), end, device=tokens.device)
+        sums, rows = torch.zeros(len(tokens), device=heard.device), torch.arange(len(tokens), device=tokens.device)
+        try:
+            for step in range(self.sample_len):
+                logits = self.inference.logits(tokens, heard)
+                if step == 0 and self.tokenizer.no_speech is not None:
+                    first = logits[:, self.sot_index].float().softmax(-1)
+                    silence = first[:, self.tokenizer.no_speech].tolist()
+                logits = logits[:, -1]
+                for rule in self.logit_filters:
+                    rule.apply(logits, tokens)
+                part = sums[rows]
+                tokens, completed = self.decoder.update(tokens, logits, part)
+                sums[rows], found[rows, : tokens.shape[1]] = part, tokens
+                if completed or tokens.shape[1] > self.n_ctx:
+                    break
+                goes_on = tokens[:, -1] != end
+                if goes_on.float().mean() <= 0.75:
+                    tokens, heard, rows = tokens[goes_on], heard[goes_on], rows[goes_on]
+                    cache = self.inference.kv_cache
+                    cache.update({module: values[goes_on] for module, values in cache.items()})
+        finally:
+            self.inference.cleanup_caching()
+        return found[:, : tokens.shape[1]], sums, silence
 
 
 def _encode(model, settings, waves: list[np.ndarray]) -> torch.Tensor:

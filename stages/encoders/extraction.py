@@ -6,6 +6,7 @@ import numpy as np
 
 from stages import jobs
 from stages.errors import UserError
+from stages.stores.features import FeatureWriter, finite
 
 
 def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0):
@@ -37,11 +38,11 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
 
 def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
     """``values`` in the type of the store; a value that is not finite, or is not any more, is an error."""
-    if not np.isfinite(values).all():
+    if not finite(values):
         raise UserError(f"{who}: a value is not finite; look at that utterance's audio (features.precision: fp32?)")
     with np.errstate(over="ignore"):
         cast = values.astype(dtype)
-    if not np.isfinite(cast).all():
+    if not finite(cast):
         raise UserError(
             f"params.yaml: features.dtype: {dtype} cannot hold {np.abs(values).max():g} ({who}); set it to float32"
         )
@@ -65,8 +66,6 @@ def write_store(
     ``names`` are the utterances', ``sizes``, ``read`` and ``limit`` as for :func:`extract`, ``attributes`` the
     store's and ``plan`` as in stages/stores/features.py; ``who`` precedes an utterance's name in an error.
     """
-    from stages.stores.features import FeatureWriter
-
     frames = np.array([extractor.frames(size) for size in sizes], np.int64)
     writer = FeatureWriter(path, names, frames, extractor.widths, attributes, dtype, plan)
     if writer.done:

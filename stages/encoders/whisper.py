@@ -70,12 +70,25 @@ class WhisperEncoder(nn.Module):
         return states
 
     def forward(self, waves: list[np.ndarray]) -> list[list[torch.Tensor]]:
-        """For every waveform, hidden states 0 to N [frames, width] of the clip's own frames."""
-        device = self.filters.device
+        """For every waveform, hidden states 0 to N [frames, width] of the clip's own frames.
+
+        A processor takes the windows one by one: a second one at once falls out of its cache, and wins nothing.
+        """
         pieces, owners = [], []
         for i, wave in enumerate(waves):
             cuts = [wave[s : s + WINDOW] for s in range(0, max(len(wave), 1), WINDOW)]
             pieces, owners = pieces + cuts, owners + [i] * len(cuts)
+        step = 1 if self.filters.device.type == "cpu" else len(pieces)
+        found = [part for s in range(0, len(pieces), step) for part in self._windows(pieces[s : s + step])]
+        results: list = [[[] for _ in range(self.depth + 1)] for _ in waves]
+        for owner, layers in zip(owners, found, strict=True):
+            for layer, values in enumerate(layers):
+                results[owner][layer].append(values)
+        return [[parts[0] if len(parts) == 1 else torch.cat(parts) for parts in layers] for layers in results]
+
+    def _windows(self, pieces: list[np.ndarray]) -> list[list[torch.Tensor]]:
+        """Hidden states 0 to N [frames, width] of pieces of at most a window each."""
+        device = self.filters.device
         lengths = np.array([len(piece) for piece in pieces])
         whole = np.minimum(-(-(lengths + MARGIN) // HOP) * HOP, WINDOW)
         sizes = whole if self.window == "clip" else np.full(len(pieces), WINDOW)
@@ -85,11 +98,7 @@ class WhisperEncoder(nn.Module):
         with torch.autocast(device.type, enabled=False):
             mel = self.mel(padded, limits)
         states = self.states(mel, limits)
-        results: list = [[[] for _ in states] for _ in waves]
-        for row, (owner, length) in enumerate(zip(owners, lengths, strict=True)):
-            for layer, values in enumerate(states):
-                results[owner][layer].append(values[row, : self.frames(length)])
-        return [[torch.cat(parts) for parts in layers] for layers in results]
+        return [[values[row, : self.frames(length)] for values in states] for row, length in enumerate(lengths)]
 
 
 def load_whisper(spec) -> WhisperEncoder:

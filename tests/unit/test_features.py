@@ -269,3 +269,13 @@ def test_a_store_that_the_disk_cannot_hold_is_refused_before_the_first_byte(tmp_
         with pytest.raises(UserError, match=r"no space left: 2\.4 MB are needed .* 1 of 3 would fit"):
             FeatureWriter(out / "s.h5", ["a", "b"], np.array([600, 400]), dict.fromkeys("012", 400), {"hop": 0.02})
         assert not list(out.iterdir())
+
+
+def test_not_finite_is_found_by_the_bits():
+    """All 65,536 values of float16, against numpy's own test."""
+    from stages.stores.features import finite
+
+    every = np.arange(65_536, dtype=np.uint16).view(np.float16)
+    assert [finite(value) for value in every[:, None]] == np.isfinite(every).tolist()
+    assert finite(every[np.isfinite(every)]) and not finite(every)
+    assert finite(np.zeros((0, 3), np.float16)) and not finite(np.array([np.nan], np.float32))

@@ -99,6 +99,10 @@ def test_whisper(window):
             assert len(states) == encoder.depth + 1
             for state, wanted in zip(states, single, strict=True):
                 assert relative(state, wanted) <= 1e-4
+        together = encoder._windows(waves)  # as on a GPU
+        for states, single in zip(together, singles, strict=True):
+            for state, wanted in zip(states, single, strict=True):
+                assert relative(state, wanted) <= 1e-4
         if window == "30s":
             mel = WhisperFeatureExtractor.from_pretrained(folder)(
                 waves[0], sampling_rate=16_000, return_tensors="pt"

@@ -248,6 +248,12 @@ def test_a_batch_hears_what_whisper_hears_file_by_file(tiny):
         assert row["text"] == found["text"].strip()
         for name in ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature"):
             assert row[name] == pytest.approx(part[name], abs=1e-4)
+    together = heard(
+        tiny, [0, 1], [waves[1][:8_000], waves[1]]
+    )  # the first one's text ends early, and leaves the batch
+    apart = heard(tiny, [1])[0]
+    assert together[1]["text"] == apart["text"]
+    assert together[1]["avg_logprob"] == pytest.approx(apart["avg_logprob"], abs=1e-5)
     short = heard(tiny, [0], window="clip")
     assert text.words(short[0]["text"], True) == text.words(heard(tiny, [0])[0]["text"], True)
     long = heard(tiny, [0], [np.concatenate([np.tile(waves[0], 6), np.tile(waves[1], 6)])])
@@ -264,6 +270,8 @@ def test_the_fallback_is_seeded_per_clip_and_its_failures_are_marked(tiny):
     assert [(row["improbable"], row["repetitive"], row["rushed"], row["silent"]) for row in sampled] == [
         (1, 0, 1, 0)
     ] * 2
+    again = heard(tiny, [1], **always | {"temperatures": []}, window="clip")  # failed in its own window: that of 30 s
+    assert again == heard(tiny, [1], **always | {"temperatures": []})
     silent = heard(tiny, [1], temperatures=[], logprob=0.0, no_speech=0.0)[0]
     assert silent["text"] == "" and silent["silent"] == 1
 

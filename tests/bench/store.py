@@ -1,0 +1,107 @@
+"""The feature store beside a flat memory map, beside one HDF5 dataset per utterance, and beside the disk.
+
+    python -m tests.bench.store [FOLDER] [--utterances 2000] [--width 768] [--rounds 5]
+
+Reads minibatches of 32 random utterances of 50 to 250 frames, float16, each padded into one array, as training does;
+all three sides hold the same bytes and are read from the page cache, in turn. Writing is with fsync, beside one plain
+write of the same bytes to a new file in the same folder. Medians of the rounds; ratios are within a round.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from stages.stores.features import FeatureStore, FeatureWriter
+
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(tempfile.gettempdir()))
+    parser.add_argument("--utterances", type=int, default=2000)
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    rng = np.random.default_rng(1)
+    frames = rng.integers(50, 250, args.utterances)
+    names = [f"u{i:05d}" for i in range(args.utterances)]
+    offsets = np.concatenate([[0], np.cumsum(frames)])
+    values = rng.standard_normal((int(offsets[-1]), args.width), np.float32).astype(np.float16)
+    print(f"{args.utterances} utterances, {values.nbytes / 1e6:.0f} MB")
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        folder = Path(name)
+        writing(folder, values, names, frames, offsets, args.rounds)
+        with h5py.File(folder / "many.h5", "w") as file:
+            for i, utterance in enumerate(names):
+                file[utterance] = values[offsets[i] : offsets[i + 1]]
+        reading(folder, names, frames, offsets, values, args.rounds)
+
+
+def writing(folder: Path, values, names: list[str], frames, offsets, rounds: int) -> None:
+    spent = {"plain write": [], "store": []}
+    for round_ in range(rounds):
+        for side in list(spent)[:: 1 if round_ % 2 else -1]:
+            (folder / "store.h5").unlink(missing_ok=True)
+            (folder / "flat.bin").unlink(missing_ok=True) if side == "plain write" else None
+            started = time.perf_counter()
+            if side == "plain write":
+                with open(folder / "flat.bin", "wb", buffering=0) as file:
+                    rest = memoryview(values).cast("B")
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+            else:
+                writer = FeatureWriter(folder / "store.h5", names, frames, {"0": values.shape[1]}, {})
+                for i in range(len(names)):
+                    writer.put(i, "0", values[offsets[i] : offsets[i + 1]])
+                writer.close()
+            spent[side].append(time.perf_counter() - started)
+    if not (folder / "store.h5").exists():
+        writer = FeatureWriter(folder / "store.h5", names, frames, {"0": values.shape[1]}, {})
+        for i in range(len(names)):
+            writer.put(i, "0", values[offsets[i] : offsets[i + 1]])
+        writer.close()
+    show("writing", spent, "plain write", values.nbytes)
+
+
+def reading(folder: Path, names: list[str], frames, offsets, values, rounds: int) -> None:
+    store, flat = FeatureStore(folder / "store.h5"), np.memmap(folder / "flat.bin", np.float16, "r", shape=values.shape)
+    with h5py.File(folder / "many.h5", "r") as many:
+        sides = {
+            "flat memory map": lambda i: flat[offsets[i] : offsets[i + 1]],
+            "store": lambda i: store.read("0", i),
+            "one dataset each": lambda i: many[names[i]][:],
+        }
+        for read in sides.values():  # fills the page cache; and all three hold the same
+            assert all(np.array_equal(read(i), values[offsets[i] : offsets[i + 1]]) for i in range(0, len(names), 7))
+        spent: dict[str, list[float]] = {side: [] for side in sides}
+        for round_ in range(-1, rounds):
+            order = np.random.default_rng(max(round_, 0)).permutation(len(names))
+            for side, read in list(sides.items())[:: 1 if round_ % 2 else -1]:
+                started = time.perf_counter()
+                for start in range(0, len(order), BATCH):
+                    batch = order[start : start + BATCH]
+                    padded = np.zeros((len(batch), frames[batch].max(), values.shape[1]), np.float16)
+                    for row, i in zip(padded, batch, strict=True):
+                        row[: frames[i]] = read(i)
+                if round_ >= 0:
+                    spent[side].append(time.perf_counter() - started)
+    show("reading", spent, "flat memory map", values.nbytes)
+
+
+def show(what: str, spent: dict[str, list[float]], base: str, size: int) -> None:
+    for side, seconds in spent.items():
+        ratio = statistics.median(b / s for b, s in zip(spent[base], seconds, strict=True))
+        median = statistics.median(seconds)
+        print(f"{what:8} {side:18} {median:7.3f} s {size / median / 1e6:7.0f} MB/s, {ratio:5.2f} of {base}'s rate")
+
+
+if __name__ == "__main__":
+    main()
