@@ -202,8 +202,8 @@ SMALL = {
         "hidden": 64,
         "learning_rate": 1e-3,
         "batch": 8,
-        "epochs": 16,
-        "patience": 16,
+        "epochs": 10,
+        "patience": 10,
     },
 }
 PEPINO = [
