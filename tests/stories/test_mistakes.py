@@ -24,7 +24,11 @@ def last_line(done: subprocess.CompletedProcess) -> str:
         ({"encoders/hubert-small/kind": "builtin"}, ["encoders.hubert-small.kind", "did you mean 'builtin-"]),
         ({"studies/default/changes": {"linear": {"rate": 1}}}, ["changes.linear.rate", "not a key"]),
         (
-            {"systems/mine": External.shipped(file="mine.csv"), "studies/default/systems": ["majority", "mine"]},
+            {
+                "systems/mine": External.shipped(file="mine.csv"),
+                "studies/default/systems": ["majority", "mine"],
+                "studies/default/changes": {},
+            },
             ["systems.mine.file", "mine.csv: no such file"],
         ),
         ({"active": ["defualt"]}, ["active", "did you mean 'default'"]),
