@@ -12,15 +12,14 @@ def guards(report: Contents) -> str:
     """All guards with their verdicts, and what each part of the systems has seen."""
     if not report.guards:
         return ""
-    rows = [
-        [number(str(g.number)), g.title, Cell(f'<span class="{KINDS[g.verdict]}">{g.verdict}</span>'), _wide(g.words)]
-        for g in report.guards
-    ]
+    rows = ""
+    for order, title, verdict, words in report.guards:
+        rows += f'<dt>{order} {text(title)} <span class="{KINDS[verdict]}">{verdict}</span></dt><dd>{text(words)}</dd>'
     flagged = sum(g.verdict == "flagged" for g in report.guards)
     out = (
         f"<h2>Guards</h2><p>{flagged} of {len(report.guards)} have something to say to the reader. A violation of "
         "splits, fits, contamination or predictions would have stopped the run before any figure was made.</p>"
-        + parts.table(["No.", "guard", "verdict", "what it found"], rows)
+        f'<dl class="facts guards">{rows}</dl>'
     )
     return out + _contamination(report) + _scorings(report)
 

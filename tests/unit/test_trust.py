@@ -20,7 +20,6 @@ SYSTEMS = {
     "linear": ("emotion", 1.0),
     "linear-shuffled": ("emotion", 2.0),
     "pepino2021-dense-speaker": ("emotion", 1.2),
-    "deoliveira2023-distil-text": ("dimensions", 0.8),
     "linear-dimensions": ("dimensions", 0.0),
 }
 PUBLISHED = """paper,table,row,corpus,metric,value,sd,protocol,encoders
@@ -68,10 +67,9 @@ def study(tmp_path_factory):
 VIOLATIONS = {
     1: ["1 files left out at ingest", "1 counts differ from the release"],
     5: ["with no inductive row of the recipe beside it: pepino2021-dense-speaker"],
-    6: ["No probe of the words alone"],
-    9: [],
+    9: ["finite gradients without variance"],
     10: ["No fold mean, for a fold lacks a class: linear, "],
-    11: ["Fewer than 5 seeds: pepino2021-dense-speaker, deoliveira2023-distil-text."],
+    11: ["Fewer than 5 seeds: pepino2021-dense-speaker."],
     13: ["Test part scored more than once: 1 systems, linear 2 times", "0.50 CPU hours, peak 700 MB"],
     14: ["Constant predictions, so no slope: linear-dimensions"],
     15: ["Sex unknown for 24 utterances"],
@@ -87,9 +85,8 @@ VIOLATIONS = {
 @pytest.mark.parametrize("number", VIOLATIONS)
 def test_violation_is_on_the_page(study, number):
     title = verdicts.TITLES[number]
-    verdict, words = re.search(
-        rf"<td>{title}</td><td><span class=\"\w+\">([\w ]+)</span></td><td[^>]*>(.*?)</td>", study.page
-    ).groups()
+    found = re.search(rf"<dt>{number} {title} <span class=\"\w+\">([\w ]+)</span></dt><dd>(.*?)</dd>", study.page)
+    verdict, words = found.groups()
     assert verdict == ("by test" if number in verdicts.BY_TEST else "flagged")
     assert all(one in words for one in VIOLATIONS[number]), words
 
@@ -101,7 +98,7 @@ def test_constant_predictions_have_no_ccc(study):
 
 
 def test_page_counts_scorings_and_tells_coverage_and_cost(study):
-    assert "Scorings of this protocol's test part so far: 6" in study.page
+    assert "Scorings of this protocol's test part so far: 5" in study.page
     assert "held it 94.2 % of the time for UAR (10 speakers here, 10 simulated)" in study.page
     assert (
         '<td class="n">1 of 2</td><td class="n">1.00</td><td class="n">0.50</td><td class="n">1.00</td>' in study.page
@@ -156,7 +153,7 @@ def test_show_says_what_changed_since_the_commit_and_makes_the_overview(study):
     assert ended.returncode == 0, ended.stderr
     was, is_now = (f"{100 * metrics['linear']['uar']['pooled'] + change:.1f}" for change in (0, 10))
     assert f"  linear: UAR % {was} → {is_now}\n" in ended.stdout and "  linear-shuffled: new\n" in ended.stdout
-    assert "(3 systems unchanged" in ended.stdout
+    assert "(2 systems unchanged" in ended.stdout
     page = (study.out.parent / "index.html").read_text()
     assert '<a href="small/index.html">small</a>' in page and f"{100 * new['uar']['pooled']:.1f}" in page
     assert page == overview.html([overview._read(study.out)])
@@ -207,9 +204,10 @@ def test_a_part_that_saw_a_test_row_is_not_scored(study, scored, tmp_path):
     train, test = of(study, 1, "train"), of(study, 1, "test")
     clean = models(tmp_path / "m.safetensors", study, codebook=train)
     encoders = ("--pretrained", encoder(tmp_path / "e.safetensors", study.rows.head(0), utterance_sha256=["f" * 64]))
-    assert scored("--models", clean, *encoders) == [
+    assert scored("--models", clean, *encoders, "--encoders", "hubert-base", "--corpus", "planted") == [
         {"what": "codebook", "seen": "144 training rows per fold"},
         {"what": "encoder e", "seen": "1 utterances of somewhere"},
+        {"what": "encoder hubert-base", "seen": "LibriSpeech"},
     ]
     leaky = models(tmp_path / "m.safetensors", study, codebook=[*train, test[3]])
     error = scored("--models", leaky)
@@ -232,11 +230,8 @@ def test_published_weights_that_were_trained_on_the_corpus_are_not_scored_there(
     values["encoders"]["msp"] = {"kind": "transformers", "source": source}
     params = study.folder / "msp.yaml"
     params.write_text(yaml.safe_dump(values))
-    told = ("--encoders", "msp", "hubert-base", "--corpus")
-    error = scored(*told, "msp-podcast-1.7", "--params", params)
+    error = scored("--encoders", "msp", "--corpus", "msp-podcast-1-10", "--params", params)
     assert f"encoders.msp: its weights ({source}) were trained on msp-podcast" in error
-    words = [part["seen"] for part in scored(*told, "planted", "--params", params)]
-    assert words[0].endswith("labels of MSP-Podcast") and words[1] == "LibriSpeech"
 
 
 def test_what_was_seen_is_kept_to_the_utterance():
