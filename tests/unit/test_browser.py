@@ -14,7 +14,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FOREIGN = "http://127.0.0.1:9/x.png"
 PROBE = """<script>addEventListener('load', () => document.body.dataset.probe = JSON.stringify({
  requests: performance.getEntriesByType('resource').map(entry => entry.name),
- width: [innerWidth, document.documentElement.scrollWidth],
+ width: [document.documentElement.clientWidth, document.documentElement.scrollWidth],
  figures: document.querySelectorAll('figure').length,
  mute: [...document.querySelectorAll('img,svg,canvas,[role=img],figure table')]
    .filter(one => !(one.getAttribute('aria-label') || one.alt)).length}))</script>"""
@@ -47,7 +47,7 @@ def test_page_asks_no_network_and_fits_phone_and_desk(page, tmp_path):
     assert found["requests"] == [] and console == []
     assert found["figures"] > 5 and found["mute"] == 0
     assert found["width"][1] <= found["width"][0]
-    bad = page.replace("</main>", f'<img src="{FOREIGN}"><p style="width:3000px">x</p></main>')
+    bad = page.replace("</main>", f'<img src="{FOREIGN}"><div style="width:3000px">x</div><script>nowhere()</script></main>')
     found, console = seen(tmp_path, bad, 1400)  # the same eyes see what is wrong
     assert found["requests"] == [FOREIGN] and found["mute"] == 1 and found["width"][1] > found["width"][0]
     assert console
