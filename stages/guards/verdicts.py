@@ -37,7 +37,7 @@ BY_TEST = {
     8: "Batched equals single, weights load whole or not at all.",
     9: "Metrics are of all rows in float64; the loss has finite gradients without variance.",
     20: "The metrics equal scikit-learn's, torchmetrics' and the naive bootstrap's.",
-    22: "Predictions are the same bytes on a CPU with equal threads; `make` compares this machine with ours.",
+    22: "Predictions are the same bytes on a CPU with equal threads; make compares this machine with ours.",
 }
 
 

@@ -35,7 +35,7 @@ def _contamination(report: Contents) -> str:
             seen.setdefault((part["what"], part["seen"]), []).append(report.named(entry.name))
     if not seen:
         return ""
-    rows = [[what, _wide(words), _wide(", ".join(systems))] for (what, words), systems in seen.items()]
+    rows = [[what, Cell(text(words), "wrapped"), _wide(", ".join(systems))] for (what, words), systems in seen.items()]
     return (
         "<details><summary>Contamination: what each part has seen</summary>"
         '<p class="soft">Each was held against the test rows before they were scored: none of them, and with encoders '

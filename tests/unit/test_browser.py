@@ -47,7 +47,9 @@ def test_page_asks_no_network_and_fits_phone_and_desk(page, tmp_path):
     assert found["requests"] == [] and console == []
     assert found["figures"] > 5 and found["mute"] == 0
     assert found["width"][1] <= found["width"][0]
-    bad = page.replace("</main>", f'<img src="{FOREIGN}"><div style="width:3000px">x</div><script>nowhere()</script></main>')
+    bad = page.replace(
+        "</main>", f'<img src="{FOREIGN}"><div style="width:3000px">x</div><script>nowhere()</script></main>'
+    )
     found, console = seen(tmp_path, bad, 1400)  # the same eyes see what is wrong
     assert found["requests"] == [FOREIGN] and found["mute"] == 1 and found["width"][1] > found["width"][0]
     assert console
