@@ -55,8 +55,8 @@ def stage_of(job: Job, params: dict) -> str:
     else:
         optional = {name: len(job.inputs.get(name, ())) for name in _OPTIONAL}
         parts += [name if count == 1 else f"{name}-{count}" for name, count in optional.items() if count]
-        published = sum(key.endswith(".source") for key in job.reads)
-        parts += [f"published-{published}"] if published else []
+        named = sum(key.startswith("encoders.") for key in job.reads) if job.rule in ("evaluate", "report") else 0
+        parts += [f"encoders-{named}"] if named else []
     parts += sorted({str(len(files)) for name, files in job.inputs.items() if len(files) > 1 and name != "pretrained"})
     if any(".changes." in key for key in job.reads):
         parts.append("changed")
