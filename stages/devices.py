@@ -15,6 +15,8 @@ from stages import jobs
 from stages.errors import UserError
 
 POLL_SECONDS = 0.2
+COMPUTES = "computes on GPU"
+"""What the log of a job says that does; reports count its hours."""
 _held: list = []
 
 
@@ -102,6 +104,7 @@ def pick():
     if not torch.cuda.is_available():
         jobs.log.warning("GPU %s is there, but this torch cannot use it; computing on the CPU", name)
         return torch.device("cpu")
+    jobs.log.info("%s %s", COMPUTES, name)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only so
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda")

@@ -3,6 +3,8 @@
 OUTPUTS
     data/evaluate/{study}/{system}.csv    all predictions of the system, validation and test rows
     data/evaluate/{study}/{system}.json   metrics with intervals, per fold and per class
+
+Beside them data/scorings/{corpus}/{protocol}/ keeps count of the scorings (stages/guards/ledger.py).
 """
 
 
@@ -11,6 +13,7 @@ rule evaluate:
         unpack(lambda w: plan.files(w.study, ())),
         predictions=lambda w: plan.predictions(w.study, w.system),
         models=lambda w: plan.models(w.study, w.system),
+        pretrained=lambda w: plan.pretrained(w.study, w.system),
     output:
         csv="data/evaluate/{study}/{system}.csv",
         json="data/evaluate/{study}/{system}.json",
@@ -22,9 +25,11 @@ rule evaluate:
     resources:
         gpu=0,
     params:
-        reads=lambda w: plan.reads("evaluate"),
+        reads=lambda w: plan.evaluate_reads(w.study, w.system),
         code=code.digest("stages.evaluate"),
+        seen=lambda w: plan.seen_options(w.study, w.system),
     shell:
         "exec python -m stages.evaluate --log {log} --study {wildcards.study} --system {wildcards.system}"
         " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions} --models {input.models}"
+        " --pretrained {input.pretrained} {params.seen}"
         " --out-csv {output.csv} --out-json {output.json}"

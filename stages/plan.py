@@ -8,6 +8,10 @@ from stages.errors import UserError
 from stages.recipes import system
 
 DATA = "data"
+_STAGES = (
+    *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
+    "evaluate",
+)
 
 
 class Plan:
@@ -117,6 +121,33 @@ class Plan:
         """The models that lie beside the predictions."""
         return [path.removesuffix(".csv") + ".safetensors" for path in self.predictions(study, name)]
 
+    def system_encoder_names(self, study: str, name: str) -> list[str]:
+        """The encoders that a system uses in a study."""
+        wanted = self.row(study, name).encoders()
+        return list(dict.fromkeys(filter(None, (self.encoder(study, one, kind) for kind, one in wanted.items()))))
+
+    def pretrained(self, study: str, name: str) -> list[str]:
+        """The files of the encoders of a system that the pipeline pretrains itself."""
+        return [path for path in map(self.weights, self.system_encoder_names(study, name)) if path]
+
+    def _published(self, study: str, name: str) -> list[str]:
+        """The encoders of a system that come with published weights."""
+        return [one for one in self.system_encoder_names(study, name) if "source" in self.params["encoders"][one]]
+
+    def evaluate_reads(self, study: str, name: str) -> dict:
+        """What scoring a system depends on of params.yaml: its section, and where its encoders come from."""
+        return self.reads("evaluate", *(f"encoders.{one}.source" for one in self._published(study, name)))
+
+    def seen_options(self, study: str, name: str) -> str:
+        """The command-line options that say what a system's published encoders are, and where scorings are counted."""
+        corpus, encoders = self.params["studies"][study]["corpus"], " ".join(self._published(study, name))
+        return f"--corpus {corpus} --ledger {self.ledger(study)}" + (f" --encoders {encoders}" if encoders else "")
+
+    def ledger(self, study: str) -> str:
+        """The folder that counts how often the test part of a study's protocol was scored."""
+        own = self.params["studies"][study]
+        return f"{DATA}/scorings/{own['corpus']}/{own['protocol']}"
+
     def report_inputs(self, study: str) -> dict[str, str | list[str]]:
         own = self.params["studies"][study]
         found: dict[str, str | list[str]] = dict(self.files(study, ()))
@@ -129,6 +160,38 @@ class Plan:
 
     def report(self, study: str) -> str:
         return f"{DATA}/report/{study}/index.html"
+
+    def benchmarks(self, study: str) -> list[str]:
+        """Snakemake's benchmark files of all jobs that a report comes from; by DVC come outputs without them."""
+        own = self.params["studies"][study]
+        files: dict[str, str] = {}
+        for name in own["systems"]:
+            for part in self.parts(study, name):
+                waiting = [self.system_inputs(study, name, part)]
+                while waiting:
+                    for path in waiting.pop().values():
+                        if path not in files:
+                            files[path] = ""
+                            waiting.append(self._made_from(study, path, part))
+            files |= dict.fromkeys([*self.predictions(study, name), f"{DATA}/evaluate/{study}/{name}.json"], "")
+        found = [f"{DATA}/benchmarks/protocol/{own['corpus']}-{own['protocol']}.tsv"]
+        for path in files:
+            stage, *rest = path.removeprefix(f"{DATA}/").split("/")
+            if path.startswith(f"{DATA}/"):
+                name = rest[0] if stage == "ingest" else "-".join(rest).partition(".")[0]
+                found.append(f"{DATA}/benchmarks/{stage}/{name}.tsv")
+        order = [*_STAGES, "protocol"]
+        return sorted(dict.fromkeys(found), key=lambda path: (order.index(path.split("/")[2]), path))
+
+    def _made_from(self, study: str, path: str, part: str) -> dict[str, str]:
+        """What a feature store or the output of ``adapt``, ``cluster`` or ``retrain`` is made from."""
+        stage, *rest = path.removeprefix(f"{DATA}/").split("/")
+        if stage == "features":
+            corpus, *transcripts, encoder = rest
+            return self.features_inputs(corpus, encoder.removesuffix(".h5"), *transcripts)
+        if stage in ("adapt", "cluster", "retrain"):
+            return self.chain_inputs(stage, study, rest[1], part)
+        return {}
 
     def report_reads(self, study: str) -> dict:
         """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""

@@ -3,25 +3,18 @@
 Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), the
 papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol, and ``systems.SYSTEM`` of its systems.
 Every result of a protocol that is declared leaky is marked. Writes into the folder --out:
-metrics.json, table.csv, comparison.csv, results.md, index.html, plots/*.csv.
+metrics.json, table.csv, comparison.csv, results.md, results.tex, index.html, plots/*.csv.
 
-With --show FOLDER it reads nothing but a finished report: prints its table and whether this machine agrees with the
-committed figures.
+With --show FOLDER it reads nothing but a finished report: prints its table, what differs from the last commit, and
+whether this machine agrees with the committed figures; and it writes the overview page of all reports beside it.
 """
 
-import csv
 import json
 from pathlib import Path
 
 from stages import jobs, settings
 from stages.errors import UserError
 from stages.settings import Section, setting
-
-TABLE = (
-    *("study", "system", "paper", "table", "row", "modality", "metric"),
-    *("pooled", "fold_mean", "seed_sd", "ci_low", "ci_high", "n_utterances", "n_speakers", "n_seeds", "ceiling"),
-    *("baseline", "difference", "difference_low", "difference_high", "p_holm", "outcome", "missing", "watermark"),
-)
 
 
 class Report(Section):
@@ -43,21 +36,25 @@ def arguments(parser) -> None:
     parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
-    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files")
+    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if there")
+    parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of this protocol's test part")
+    parser.add_argument("--coverage", type=Path, help="how often intervals hold the truth (tests/bench/coverage.py)")
     parser.add_argument("--out", type=Path, help="output: the report's folder")
 
 
 def main(args) -> None:
     if args.show:
-        from stages.pages import terminal
+        from stages.pages import overview, terminal
 
         terminal.show(args.show, args.expected)
+        overview.write(args.show.parent)
         return
     for name in ("study", "manifest", "protocol", "out"):
         if getattr(args, name) is None:
             raise UserError(f"stages.report: --{name}: missing; give it, or --show FOLDER alone")
-    contents = gather(args)
-    write(contents, _csvs(args), args.out)
+    from stages.pages import files
+
+    files.write(gather(args), _csvs(args), args.out)
 
 
 def gather(args):
@@ -70,11 +67,12 @@ def gather(args):
     """
     from stages.corpora import protocols, readers
     from stages.corpora.manifest import load_split
+    from stages.guards import ledger, verdicts
     from stages.guards.splits import watermark
-    from stages.metrics import comparison
+    from stages.metrics import comparison, intervals
     from stages.metrics.predictions import rounded
     from stages.metrics.summary import Evaluate
-    from stages.pages import card, facts
+    from stages.pages import card, costs, facts
     from stages.pages.contents import Contents
 
     section = settings.load(Report, "report", args.params)
@@ -99,6 +97,25 @@ def gather(args):
         if mark and row["ours"] is not None:
             row["deviations"] = f"{mark}; {row['deviations']}"
     licence = readers.licence(settings.read(args.params, f"corpora.{study['corpus']}.reader"))
+    quarantine, provenance = card.read_quarantine(args.quarantine), facts.provenance(study, entries, args)
+    cost = costs.read(args.benchmarks)
+    scorings = ledger.counts(args.ledger) if args.ledger else {}
+    found = verdicts.Study(
+        definition=definition,
+        manifest=manifest,
+        protocol=protocol,
+        quarantine=quarantine,
+        entries=[entry for entry in entries if entry.evaluation],
+        compared=compared,
+        papers=papers,
+        few=options.few,
+        watermark=mark,
+        licence=licence,
+        transcripts=study["transcripts"],
+        commit=dict(provenance)["Commit"],
+        cost=costs.total(cost),
+        scorings={name: count for (own, name), count in scorings.items() if own == args.study},
+    )
     return Contents(
         study=args.study,
         facts=facts.of_study(study, definition, manifest, protocol, entries),
@@ -109,10 +126,13 @@ def gather(args):
         papers=papers,
         confidence=options.confidence,
         decimals=section.decimals,
-        provenance=facts.provenance(study, entries, args),
-        benchmarks=facts.benchmarks(args.benchmarks),
-        card=card.of_corpus(manifest, protocol, card.read_quarantine(args.quarantine), licence),
+        provenance=provenance,
+        costs=cost,
+        card=card.of_corpus(manifest, protocol, quarantine, licence),
         watermark=mark,
+        guards=verdicts.verdicts(found),
+        scorings=scorings,
+        coverage=intervals.read_coverage(args.coverage) if args.coverage else [],
     )
 
 
@@ -143,6 +163,10 @@ def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str,
             raise UserError(
                 f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
                 f"'{study}'; leave it out or evaluate anew"
+            )
+        if one["predictions_sha256"] != jobs.sha256(path.with_suffix(".csv")):
+            raise UserError(
+                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate anew"
             )
         found[one["system"]] = one
     options = {json.dumps(one["options"], sort_keys=True) for one in found.values()}
@@ -202,57 +226,6 @@ def _drawn(entries, csvs: dict[str, Path], manifest, options) -> dict:
             predictions = read_predictions(csvs[entry.name])
             found[entry.name] = {m: summary.drawn(predictions, manifest, m, options) for m in entry.metrics}
     return found
-
-
-def write(contents, csvs: dict[str, Path], folder: Path) -> None:
-    """All files of the report."""
-    from stages.metrics.comparison import COMPARISON
-    from stages.pages import markdown, page, plots
-
-    metrics = {entry.name: entry.metrics for entry in contents.entries if entry.evaluation}
-    with jobs.writing(folder / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _write_csv(folder / "table.csv", TABLE, _table(contents))
-    _write_csv(folder / "comparison.csv", COMPARISON, contents.papers)
-    with jobs.writing(folder / "results.md") as temporary:
-        temporary.write_text(markdown.results(contents), encoding="utf-8")
-    plots.write(contents, csvs, folder / "plots")
-    with jobs.writing(folder / "index.html") as temporary:
-        temporary.write_text(page.html(contents), encoding="utf-8")
-
-
-def _table(contents) -> list[dict]:
-    from stages.pages.figures import ceiling
-
-    rows = []
-    for entry in contents.entries:
-        row = entry.row
-        base = {"study": contents.study, "system": entry.name, "paper": row.paper, "table": row.table, "row": row.row}
-        base |= {"modality": row.modality, "missing": entry.missing}
-        if not entry.evaluation:
-            rows.append(base)
-        for metric, figure in entry.metrics.items():
-            found = contents.against_baseline(entry.name, metric) or {}
-            baseline = contents.baselines.get(metric, "")
-            rows.append(
-                base
-                | figure
-                | {"metric": metric, "ceiling": ceiling(contents.ceilings, row.modality, metric)}
-                | {"baseline": baseline if baseline != entry.name else "", "difference": found.get("difference")}
-                | {"difference_low": found.get("ci_low"), "difference_high": found.get("ci_high")}
-                | {"p_holm": found.get("p_holm"), "outcome": found.get("outcome", "")}
-            )
-    return rows
-
-
-def _write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    def cell(value) -> str:
-        return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-
-    with jobs.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ OUTPUTS
     data/report/{study}/index.html       one self-contained page
     data/report/{study}/metrics.json     every metric, test rows only
     data/report/{study}/comparison.csv   the papers' figures beside ours
-    data/report/{study}/table.csv        the result table, and results.md to paste
+    data/report/{study}/table.csv        the result table; results.md and results.tex to paste
     data/report/{study}/plots/*.csv      the figures' data, for `dvc plots`
 """
 
@@ -15,12 +15,14 @@ rule report:
     input:
         unpack(lambda w: plan.report_inputs(w.study)),
         published="data/published.csv",
+        coverage="data/coverage.csv",
     output:
         html="data/report/{study}/index.html",
         metrics="data/report/{study}/metrics.json",
         comparison="data/report/{study}/comparison.csv",
         table="data/report/{study}/table.csv",
         markdown="data/report/{study}/results.md",
+        latex="data/report/{study}/results.tex",
         plots=expand("data/report/{{study}}/plots/{name}.csv", name=PLOTS),
     log:
         "data/logs/report/{study}.log",
@@ -33,8 +35,11 @@ rule report:
         reads=lambda w: plan.report_reads(w.study),
         code=code.digest("stages.report"),
         ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
+        ledger=lambda w: plan.ledger(w.study),
+        benchmarks=lambda w: plan.benchmarks(w.study),
         folder=lambda w, output: output.html.rpartition("/")[0],
     shell:
         "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"
         " --protocol {input.protocol} --quarantine {input.quarantine} --evaluations {input.evaluations}"
-        " {params.ceilings} --out {params.folder}"
+        " {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
+        " --out {params.folder}"

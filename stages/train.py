@@ -69,15 +69,16 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
     recipe, examples = system.module(row.recipe), inputs.examples
     digests = inputs.digests()
     shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "device": str(inputs.device)}
-    shared["code"] = code.digest(recipe.__name__)
+    shared["code"] = code.digest("stages.recipes.inputs", recipe.__name__)
 
     def depends(fold, seed):
         return shared | {"examples": examples.digest(fold)}
 
     def work(number, seed, unit):
         fold = examples.fold(number)
+        inputs.saw = {}
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
-        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes
+        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"saw": inputs.saw}
 
     folds = units.part_of(args.part, examples.folds)
     results = units.run(

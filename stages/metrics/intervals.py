@@ -4,11 +4,19 @@ Each metric is a function of sums of per-utterance statistics (confusion counts,
 speaker once, a resampled test set is a matrix product, and a thousand of them cost milliseconds.
 """
 
+import csv
 from collections.abc import Callable
-from statistics import NormalDist
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, stdtr, stdtrit
+
+from stages.errors import UserError
+
+NAME = "expanded percentiles"
+FEW = 50
+"""Speakers up to which a report says how often its intervals hold the truth."""
 
 
 class Sums(NamedTuple):
@@ -35,24 +43,36 @@ def resampled(sums: Sums, counts: np.ndarray) -> np.ndarray:
     return sums.score(drawn).mean(1)
 
 
-def percentiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The central interval that holds ``confidence`` of the values (percentile bootstrap)."""
-    tail = 50 * (1 - confidence)
+def interval(values: np.ndarray, confidence: float, speakers: int) -> tuple[float, float]:
+    """The expanded percentile interval of resampled values (Hesterberg 2015, section 3.3).
+
+    Percentiles further out than the nominal ones, by what the t distribution of ``speakers`` - 1 degrees of freedom and
+    the bootstrap's variance, too small by (speakers - 1) / speakers, call for. With ten speakers plain percentiles
+    cover 89 % where these cover 94 % (``python -m tests.bench.coverage``); with a hundred the two agree.
+    """
+    reach = np.sqrt(speakers / (speakers - 1)) * stdtrit(speakers - 1, 0.5 + confidence / 2)
+    tail = 100 * ndtr(-reach)
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
 
 
-def p_value(differences: np.ndarray) -> float:
-    """Two-sided bootstrap p-value of no difference: twice the smaller tail beyond zero, counting one more draw."""
-    below = (np.count_nonzero(differences <= 0) + 1) / (len(differences) + 1)
-    above = (np.count_nonzero(differences >= 0) + 1) / (len(differences) + 1)
-    return float(min(1.0, 2 * min(below, above)))
+def error(values: np.ndarray, speakers: int) -> float:
+    """The standard error that the spread of resampled values stands for, the bootstrap's shortfall made good."""
+    return float(values.std() * np.sqrt(speakers / (speakers - 1)))
 
 
-def detectable(differences: np.ndarray, confidence: float, power: float = 0.8) -> float:
-    """The smallest true difference that a comparison with this spread would find with ``power`` (normal theory)."""
-    normal = NormalDist()
-    return float((normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(power)) * differences.std())
+def p_value(difference: float, differences: np.ndarray, speakers: int) -> float:
+    """Two-sided p-value of no difference: Student's t over the bootstrap's :func:`error`."""
+    spread = error(differences, speakers)
+    if not spread:
+        return float(difference == 0)
+    return float(2 * stdtr(speakers - 1, -abs(difference) / spread))
+
+
+def detectable(differences: np.ndarray, confidence: float, speakers: int, power: float = 0.8) -> float:
+    """The smallest true difference that a comparison with this spread would find with ``power`` (t theory)."""
+    reach = stdtrit(speakers - 1, [0.5 + confidence / 2, power]).sum()
+    return float(reach * error(differences, speakers))
 
 
 def holm(p_values: list[float]) -> list[float]:
@@ -63,3 +83,29 @@ def holm(p_values: list[float]) -> list[float]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
         corrected[i] = running
     return corrected
+
+
+def read_coverage(path: Path) -> list[dict]:
+    """How often :func:`interval` held the truth in simulations: ``metric, speakers, coverage``, as the bench wrote it.
+
+    Raises
+    ------
+    UserError
+        The table is not there or not as the bench writes it.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = [row for row in csv.DictReader(handle) if row["interval"] == NAME]
+        return [
+            {"metric": row["metric"], "speakers": int(row["speakers"]), "coverage": float(row["coverage"])}
+            for row in rows
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as fault:
+        raise UserError(f"{path}: {fault!r}; restore it with 'git checkout {path}'") from None
+
+
+def covered(rows: list[dict], metric: str, speakers: int) -> dict | None:
+    """The simulation whose number of speakers is next to ``speakers`` (of those no larger, if there are any)."""
+    own = sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["speakers"])
+    below = [row for row in own if row["speakers"] <= speakers]
+    return below[-1] if below else own[0] if own else None

@@ -184,7 +184,7 @@ def summarise(predictions, manifest, options: Evaluate) -> tuple[dict, list[str]
         clusters = len(np.unique(table.speaker))
         low = high = None
         if clusters > 1:
-            low, high = intervals.percentiles(_resampled(table, metric, options), options.confidence)
+            low, high = intervals.interval(_resampled(table, metric, options), options.confidence, clusters)
         metrics[metric] = {
             "pooled": float(np.mean(by_seed)),
             "fold_mean": None if refusal else float(folds.mean(0).mean()),
@@ -224,15 +224,17 @@ class Drawn(NamedTuple):
     tested: list
     pooled: float
     values: np.ndarray
+    speakers: int
 
 
 def drawn(predictions, manifest, metric: str, options: Evaluate) -> Drawn | None:
     """The bootstrap of one system and metric; None where it does not predict it or there is one speaker only."""
     table = scored(predictions, manifest, metric)
-    if table is None or len(np.unique(table.speaker)) < 2:
+    speakers = 0 if table is None else len(np.unique(table.speaker))
+    if speakers < 2:
         return None
     tested = sorted(set(zip(table.fold.tolist(), table.utterance.tolist(), strict=True)))
-    return Drawn(tested, float(np.mean(_by_seed(table, metric))), _resampled(table, metric, options))
+    return Drawn(tested, float(np.mean(_by_seed(table, metric))), _resampled(table, metric, options), speakers)
 
 
 def difference(a: Drawn, b: Drawn, metric: str, confidence: float) -> dict:
@@ -243,13 +245,13 @@ def difference(a: Drawn, b: Drawn, metric: str, confidence: float) -> dict:
             f"({len(a.tested)} and {len(b.tested)}); compare within one protocol"
         )
     differences = a.values - b.values
-    low, high = intervals.percentiles(differences, confidence)
+    low, high = intervals.interval(differences, confidence, a.speakers)
     return {
         "difference": a.pooled - b.pooled,
         "ci_low": low,
         "ci_high": high,
-        "p": intervals.p_value(differences),
-        "detectable": intervals.detectable(differences, confidence),
+        "p": intervals.p_value(a.pooled - b.pooled, differences, a.speakers),
+        "detectable": intervals.detectable(differences, confidence, a.speakers),
     }
 
 
@@ -257,7 +259,7 @@ def paired(predictions_a, predictions_b, manifest, metric: str, options: Evaluat
     """System a minus system b on identical test utterances, the same speakers drawn for both.
 
     Returns ``{difference, ci_low, ci_high, p, detectable}``: the difference of the pooled values, its interval,
-    the two-sided bootstrap p-value of no difference (uncorrected, see :func:`intervals.holm`) and the smallest
+    the two-sided p-value of no difference (uncorrected, see :func:`intervals.holm`) and the smallest
     difference that this comparison would find with 80 % power.
 
     Raises

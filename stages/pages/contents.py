@@ -56,11 +56,18 @@ class Contents:
     confidence: float
     decimals: int
     provenance: list[tuple[str, str]]
-    benchmarks: list[dict] = field(default_factory=list)
+    costs: list[dict] = field(default_factory=list)
+    """See :func:`stages.pages.costs.read`."""
     card: Any = None
     """The corpus (:class:`stages.pages.card.Card`)."""
     watermark: str = ""
     """What stands on every result of a protocol that is declared leaky."""
+    guards: list = field(default_factory=list)
+    """See :func:`stages.guards.verdicts.verdicts`."""
+    scorings: dict[tuple[str, str], int] = field(default_factory=dict)
+    """{(study, system): distinct sets of test predictions} that this protocol's test part was scored with."""
+    coverage: list[dict] = field(default_factory=list)
+    """See :func:`stages.metrics.intervals.read_coverage`."""
 
     def named(self, system: str) -> str:
         """A system's name as every page has it: marked where the protocol is leaky."""

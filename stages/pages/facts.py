@@ -1,13 +1,11 @@
 """What a study rests on, and where its figures come from."""
 
-import csv
 import hashlib
 import json
 import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
 PACKAGES = (
     "numpy",
@@ -128,20 +126,3 @@ def _commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + (" with uncommitted changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown (not a git checkout)"
-
-
-def benchmarks(paths: list[Path]) -> list[dict]:
-    """Snakemake's benchmark files: job, seconds, peak memory in MB (None where it was not measured)."""
-    found = []
-    for path in paths:
-        with open(path, newline="") as handle:
-            rows = list(csv.DictReader(handle, delimiter="\t"))
-        memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("", "-", "NA")]
-        found.append(
-            {
-                "job": f"{path.parent.name} {path.stem}",
-                "seconds": sum(float(row["s"]) for row in rows),
-                "memory_mb": max(memory) if memory else None,
-            }
-        )
-    return found

@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from stages.pages import card, parts
+from stages.pages import card, parts, trust
 from stages.pages.contents import Contents, Entry
 from stages.pages.figures import TITLES, ceiling, interval, shown
 from stages.pages.parts import Cell, number, text
@@ -17,6 +17,7 @@ def html(report: Contents) -> str:
         _behind(report),
         card.html(report.card) if report.card else "",
         _notes(report),
+        trust.guards(report),
         _provenance(report),
     ]
     mark = ' class="leaky"' if report.watermark else ""
@@ -43,7 +44,7 @@ def _name(report: Contents, entry: Entry) -> Cell:
 
 
 def _results(report: Contents) -> str:
-    out = f"<h2>Results</h2><p>{text(report.caption)}</p>"
+    out = f"<h2>Results</h2><p>{text(report.caption)}</p>{trust.coverage(report)}"
     for title, metrics in report.groups:
         figures = "".join(_strips(report, metric) for metric in metrics)
         out += f'<h3>{text(title)}</h3><div class="grid">{figures}</div>'
@@ -276,12 +277,4 @@ def _notes(report: Contents) -> str:
 
 
 def _provenance(report: Contents) -> str:
-    out = f"<h2>Provenance</h2>{parts.facts(report.provenance)}"
-    if report.benchmarks:
-        peaks = ["–" if b["memory_mb"] is None else f"{b['memory_mb']:.0f}" for b in report.benchmarks]
-        rows = [
-            [b["job"], number(f"{b['seconds']:.1f}"), number(peak)]
-            for b, peak in zip(report.benchmarks, peaks, strict=True)
-        ]
-        out += f"<details><summary>Time and memory</summary>{parts.table(['Job', 's', 'peak MB'], rows)}</details>"
-    return out
+    return f"<h2>Provenance</h2>{parts.facts(report.provenance)}{trust.spent(report)}"

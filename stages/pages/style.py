@@ -30,7 +30,10 @@ th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px sol
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 td.n, th.n { text-align: right; }
 tbody th { font-weight: 500; }
-td.wide { min-width: 16rem; white-space: normal; } td.wrapped { min-width: 9rem; white-space: normal; }
+.wide { min-width: 20rem; white-space: normal; } .wrapped { min-width: 9rem; white-space: normal; }
+@media (max-width: 34rem) { .wide { min-width: 32rem; } }
+dl.guards { grid-template-columns: minmax(6rem, 21rem) 1fr; } dl.guards dt { color: var(--ink); }
+dl.guards span { font-size: .85rem; margin-left: .3rem; } dl.guards dd { color: var(--soft); }
 tr.control th, tr.control td, .row.control .name { color: var(--soft); }
 .tag { font-size: .75rem; color: var(--soft); border: 1px solid var(--line); border-radius: 3px; padding: 0 .3rem; }
 .better { color: var(--good); } .worse { color: var(--warn); } .tie { color: var(--soft); }

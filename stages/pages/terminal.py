@@ -5,6 +5,7 @@ Reads metrics.json and table.csv alone and imports nothing heavy.
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
 from stages.errors import UserError
@@ -12,6 +13,8 @@ from stages.pages.contents import GROUPS, MARKS
 from stages.pages.figures import TITLES, shown
 
 DECIMALS = 1
+EXACT = 5e-7
+"""Figures that differ by less are the same: another order of sums."""
 
 
 def _short(metric: str, low: str, high: str) -> str:
@@ -95,6 +98,41 @@ def agreement(metrics: dict, expected: list[dict]) -> tuple[int, list[str]]:
     return len(expected), off
 
 
+def committed(path: Path) -> tuple[str, dict] | None:
+    """The short name of the last commit and its ``path``, metrics.json; None where it has none or there is no git."""
+    where = ["git", "-C", str(path.parent)]
+    try:
+        told = subprocess.run([*where, "show", f"HEAD:./{path.name}"], capture_output=True, text=True, check=True)
+        name = subprocess.run([*where, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        return name.stdout.strip(), json.loads(told.stdout)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+
+
+def changes(metrics: dict, before: tuple[str, dict] | None) -> list[str]:
+    """What differs from the last commit's figures, a line per system; nothing where there are none to compare with."""
+    if before is None:
+        return []
+    commit, then = before
+    lines, same = [], 0
+    for system in [*metrics, *(name for name in then if name not in metrics)]:
+        now, was = metrics.get(system), then.get(system)
+        if now is None or was is None:
+            lines.append(f"  {system}: {'new' if was is None else 'gone'}")
+            continue
+        moved = [m for m in TITLES if m in now and m in was and abs(now[m]["pooled"] - was[m]["pooled"]) > EXACT]
+        same += not moved
+        told = (
+            f"{TITLES[m]} {shown(m, was[m]['pooled'], DECIMALS)} → {shown(m, now[m]['pooled'], DECIMALS)}"
+            for m in moved
+        )
+        lines += [f"  {system}: {', '.join(told)}"] if moved else []
+    if not lines:
+        return [f"Since commit {commit}: no figure has changed."]
+    head = f"Since commit {commit} ({same} systems unchanged; `make compare REV=HEAD` says what is more than chance):"
+    return [head, *lines]
+
+
 def read_expected(path: Path, study: str) -> list[dict]:
     """The committed figures of one study; none where the file has none of it or is not there."""
     if not path.exists():
@@ -131,6 +169,8 @@ def show(folder: Path, expected: Path) -> None:
     study = rows[0]["study"] if rows else folder.name
     console.print(f"\n[bold]Study {study}[/bold]\n")
     print_table(metrics, rows, console)
+    for line in changes(metrics, committed(folder / "metrics.json")):
+        console.print(line, soft_wrap=True)
     count, off = agreement(metrics, read_expected(expected, study))
     if not count:
         console.print(f"{expected} holds no figures of this study to compare with.")

@@ -35,10 +35,12 @@ def run(args, stage: str, model: type[settings.Section], make, keep: str) -> Non
     inputs = Inputs(args, "emotion", args.speech_encoder, device=devices.pick())
     examples = inputs.examples
     shared = {"section": section.model_dump(), "inputs": inputs.digests(), "device": str(inputs.device)}
-    shared["code"] = code.digest(f"stages.{stage}")
+    shared["code"] = code.digest("stages.recipes.inputs", f"stages.{stage}")
 
     def work(number, seed, unit):
-        return make(section, inputs, examples.fold(number), seed, unit)
+        inputs.saw = {}
+        arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
+        return arrays, notes | {"saw": inputs.saw}
 
     pairs = [(fold, seed) for fold in units.part_of(args.part, examples.folds) for seed in seeds]
     results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)

@@ -40,7 +40,10 @@ class Examples:
     dimensions : list of str
         Of the dimensional task: those that the corpus has.
     targets : numpy.ndarray
-        int64 [utterances], -1 where there is no label; or float32 [utterances, dimensions] in the corpus' units.
+        int64 [utterances], -1 where there is no label; or float32 [utterances, dimensions] in the corpus' units. Those
+        of the test rows of the fold last asked for are hidden (-1, NaN), so no recipe reads them.
+    truth : numpy.ndarray
+        The same of all rows, for the prediction files.
 
     Raises
     ------
@@ -59,15 +62,16 @@ class Examples:
         self.dimensions = [d for d in DIMENSIONS if pd.to_numeric(self.manifest[d]).notna().any()]
         if task == "emotion":
             code = {name: i for i, name in enumerate(self.classes)}
-            self.targets = np.array([code.get(e, -1) for e in emotion])
-            self.labelled = self.targets >= 0
+            self.truth = np.array([code.get(e, -1) for e in emotion])
+            self.labelled = self.truth >= 0
         else:
             values = self.manifest[self.dimensions].apply(pd.to_numeric).to_numpy(np.float32)
-            self.targets, self.labelled = values, np.isfinite(values).all(1) & bool(self.dimensions)
+            self.truth, self.labelled = values, np.isfinite(values).all(1) & bool(self.dimensions)
         if not self.labelled.any():
             raise UserError(
                 f"{manifest}: no labels for the task '{task}'; take systems of the other task in this study"
             )
+        self.targets = self.truth.copy()
         self.folds = sorted(int(f) for f in self.protocol["fold"].unique())
 
     @property
@@ -76,11 +80,14 @@ class Examples:
         return len(self.classes) if self.task == "emotion" else len(self.dimensions)
 
     def fold(self, number: int) -> Fold:
+        """The positions of a fold; from now on ``targets`` hides the labels of its test rows."""
         rows = self.protocol[self.protocol["fold"] == number]
         found = {}
         for role in ("train", "val", "test"):
             where = np.sort(self.position[rows.loc[rows["role"] == role, "utterance"]].to_numpy())
             found[role] = where[self.labelled[where]]
+        self.targets = self.truth.copy()
+        self.targets[found["test"]] = -1 if self.task == "emotion" else np.nan
         return Fold(number, **found)
 
     def digest(self, number: int) -> str:
@@ -113,12 +120,12 @@ class Examples:
         table["role"] = np.repeat(["val", "test"], [len(fold.val), len(fold.test)])
         if self.task == "emotion":
             names = np.array(self.classes)
-            table["true_emotion"], table["pred_emotion"] = names[self.targets[rows]], names[outputs.argmax(1)]
+            table["true_emotion"], table["pred_emotion"] = names[self.truth[rows]], names[outputs.argmax(1)]
             for i, name in enumerate(self.classes):
                 table[f"logit_{name}"] = outputs[:, i]
         else:
             for i, name in enumerate(self.dimensions):
-                table[f"true_{name}"], table[f"pred_{name}"] = self.targets[rows, i], outputs[:, i]
+                table[f"true_{name}"], table[f"pred_{name}"] = self.truth[rows, i], outputs[:, i]
         if hypotheses is not None:
             table["hypothesis"] = hypotheses
         return table

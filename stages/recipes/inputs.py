@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.corpora.transcripts import read_transcripts
+from stages.guards.seen import pack
 from stages.guards.splits import fit_scope
 from stages.recipes.examples import Examples
 from stages.recipes.frames import Frames
@@ -32,6 +33,9 @@ class Inputs(Sources):
     ----------
     examples : Examples
         For the task of the system.
+    saw : dict
+        {part: packed utterances} of what was fitted before or for the unit in hand (stages/guards/seen.py);
+        whoever works on a unit empties it first and keeps it with the unit.
     """
 
     def __init__(self, args, task: str, speech="", text="", memory_gb: float = 4.0, beside="", device="cpu"):
@@ -41,6 +45,7 @@ class Inputs(Sources):
         super().__init__(args.params, paths, {"speech": speech, "text": text, "beside": beside}, names)
         self.memory, self.device = memory_gb * 1e9, device
         self._frames: dict = {}
+        self.saw: dict = {}
 
     def digests(self, *without: str) -> dict[str, str]:
         """Fingerprints of all inputs but manifest and protocol (a unit takes its own fold's part of those)."""
@@ -75,10 +80,18 @@ class Inputs(Sources):
         UserError
             The file is damaged, has no such unit, or was fitted on what this fold may not see.
         """
-        arrays, notes = read(self.paths["start"], fold.number, seed)
+        path = Path(self.paths["start"])
+        arrays, notes = read(path, fold.number, seed)
         for key in ("heard", "fitted on"):
-            fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(self.paths["start"]))
+            fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(path))
+            if key in notes:
+                stage = path.resolve().parts[-4]  # data/STAGE/STUDY/NAME/PART
+                self._note(f"{stage} {path.parent.name}", notes[key])
+        self.saw |= notes.get("saw", {})
         return arrays
+
+    def _note(self, what: str, seen) -> None:
+        self.saw[what] = pack(seen, self.examples.manifest["utterance"].tolist())
 
     def frames(self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech") -> Frames:
         """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
@@ -97,4 +110,6 @@ class Inputs(Sources):
             frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
             fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
             self._frames[key] = (frames, (fold.number, normalise))
+        if frames.fitted_on:
+            self._note(f"normaliser of {kind}", frames.fitted_on)
         return frames

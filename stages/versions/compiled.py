@@ -53,8 +53,11 @@ def stage_of(job: Job, params: dict) -> str:
         missing = sorted(set(system.settings_class(recipe).inputs) - set(job.inputs))
         parts += [recipe, *(["without", *missing] if missing else [])]
     else:
-        parts += [name for name in _OPTIONAL if name in job.inputs]
-    parts += sorted({str(len(files)) for files in job.inputs.values() if len(files) > 1})
+        optional = {name: len(job.inputs.get(name, ())) for name in _OPTIONAL}
+        parts += [name if count == 1 else f"{name}-{count}" for name, count in optional.items() if count]
+        named = sum(key.startswith("encoders.") for key in job.reads) if job.rule in ("evaluate", "report") else 0
+        parts += [f"encoders-{named}"] if named else []
+    parts += sorted({str(len(files)) for name, files in job.inputs.items() if len(files) > 1 and name != "pretrained"})
     if any(".changes." in key for key in job.reads):
         parts.append("changed")
     if _private(job, params):

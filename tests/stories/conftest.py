@@ -48,6 +48,7 @@ class Project:
                     "stages/",
                     "envs/",
                     "data/published",
+                    "data/coverage",
                     "Snakefile",
                     "params.yaml",
                     "Makefile",

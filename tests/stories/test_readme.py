@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from tests.stories.conftest import ROOT
 
@@ -30,7 +31,7 @@ def test_readme_shows_what_the_commands_print(repository):
     (repository.folder / ".git/info/exclude").write_text(".venv\n")
     repository.git("config", "user.name", "tests")
     repository.git("config", "user.email", "tests@localhost")
-    steps = sessions()
+    steps = sessions()  # the last one compiles a study of a licensed corpus
     assert len(steps) >= 10
     for command, shown in steps:
         printed = repository.run("bash", "-c", f"set -o pipefail; {command} 2>&1").stdout
@@ -40,3 +41,10 @@ def test_readme_shows_what_the_commands_print(repository):
             wanted, open_end = line.removesuffix("…").strip(), line.endswith("…")
             there = any(other.startswith(wanted) if open_end else other == wanted for other in lines)
             assert there or not wanted, f"$ {command}\n{printed}\nlacks README's line: {line}"
+    kept = yaml.safe_load((repository.folder / "dvc.yaml").read_text())["stages"]
+    stores = [
+        out for name, one in kept.items() if "ingest" in name for out in one["do"]["outs"] if "audio.h5" in str(out)
+    ]
+    assert {"push": False} in [
+        next(iter(out.values())) for out in stores if isinstance(out, dict)
+    ]  # recordings stay here

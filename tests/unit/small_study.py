@@ -86,7 +86,7 @@ class SmallStudy:
         self.folder = folder
         self.manifest, self.protocol = folder / "manifest.csv", folder / "protocol.csv"
         write_manifest(self.manifest, manifest_rows())
-        self.rows = pd.read_csv(self.manifest, dtype={"session": str}, keep_default_na=False)
+        self.rows = pd.read_csv(self.manifest, dtype={"session": str, "sha256": str}, keep_default_na=False)
         self.roles = protocol_frame(self.rows)
         self.roles.to_csv(self.protocol, index=False)
         shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -109,12 +109,12 @@ class SmallStudy:
         frame.to_csv(path, index=False)
         return path
 
-    def evaluate(self, system: str, *paths: Path) -> subprocess.CompletedProcess:
+    def evaluate(self, system: str, *paths: Path, more=()) -> subprocess.CompletedProcess:
         out = self.folder / "evaluate" / system
         return python(
             *("stages.evaluate", "--params", self.params, "--study", self.study, "--system", system),
             *("--manifest", self.manifest, "--protocol", self.protocol, "--predictions", *paths),
-            *("--out-csv", f"{out}.csv", "--out-json", f"{out}.json"),
+            *("--out-csv", f"{out}.csv", "--out-json", f"{out}.json", *more),
         )
 
     def report(self, systems, *more) -> subprocess.CompletedProcess:

@@ -44,7 +44,7 @@ def opened(folder, role: str = "") -> Inputs:
     inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
     if role:
         rows = getattr(inputs.examples.fold(1), role)
-        inputs.examples.targets[rows] = np.random.default_rng(1).permutation(inputs.examples.targets[rows])
+        inputs.examples.truth[rows] = np.random.default_rng(1).permutation(inputs.examples.truth[rows])
     return inputs
 
 
@@ -57,7 +57,7 @@ def trained(inputs: Inputs, row=ROW):
 
 def test_classes_are_told_apart_by_what_the_mean_does_not_show(folder):
     inputs = opened(folder)
-    truth = inputs.examples.targets[inputs.examples.fold(1).test]
+    truth = inputs.examples.truth[inputs.examples.fold(1).test]
     _, test, _, notes = trained(inputs)
     assert notes["tried"] == 4 and notes["validation"] == max(notes["candidates"].values())
     assert uar(truth, test.argmax(1)) > 0.9

@@ -111,6 +111,23 @@ def test_speech_store_equals_the_encoder(place):
         assert np.array_equal(again.map(name), store.map(name))
 
 
+def test_weights_that_lack_a_tensor_are_refused(place):
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = place / "small.safetensors"
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    tensors = load_file(path)
+    lost = sorted(name for name in tensors if name.endswith("layer_norm.bias"))[0]
+    del tensors[lost]
+    save_file(tensors, path, header)
+    options = ("--encoder", "small", "--audio", "audio.h5", "--pretrained", path.name, "--out", "out.h5")
+    found = command(place, *options)
+    assert found.returncode == 1 and not (place / "out.h5").exists()
+    assert f"weights do not fit the configuration: missing {lost}" in found.stderr.splitlines()[-1]
+
+
 def test_extraction_goes_on_where_it_was_cut_off(place, monkeypatch, caplog):
     files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
     made(place, "small", "whole.h5", **files)

@@ -15,7 +15,11 @@ from stages.features import Features
 from stages.guards.predictions import check_predictions
 from stages.guards.splits import fit_scope
 from stages.metrics.summary import Evaluate
+from stages.recipes.examples import Examples
+from stages.recipes.linear import Linear
 from stages.retrain import Retrain
+from stages.stores.features import FeatureWriter
+from stages.train import Train
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
 
 SECTIONS = {"evaluate": Evaluate.shipped(draws=1000)}
@@ -187,6 +191,43 @@ def test_stage_that_goes_on_from_one_that_heard_test_is_refused(place):
     own = ("--study", "s", "--name", "gmp", *files, "--out", "o", "--scratch", "scratch")
     error = refused(place, "retrain", *own, "--part", "2of4")
     assert f"labels.safetensors: fold 2: fitted on {test}" in error and "which is a test utterance" in error
+
+
+def test_labels_of_test_rows_change_nothing_that_is_predicted(place):
+    """Fold 1 is trained twice, the second time with other labels of its test rows; and none of them can be read."""
+    manifest, protocol = read(place / "out/manifest.csv"), read(place / "p.csv")
+    tested = [row["utterance"] for row in protocol if row["fold"] == "1" and row["role"] == "test"]
+    rng = np.random.default_rng(0)
+    names = [row["utterance"] for row in manifest]
+    writer = FeatureWriter(
+        place / "f.h5", names, np.full(len(names), 5), {"0": 8}, {"hop": 0.02, "weights": ""}, "float32"
+    )
+    for i in range(len(names)):
+        writer.put(i, "0", rng.normal(size=(5, 8)).astype("float32"))
+    writer.close()
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params |= {"train": Train.shipped(), "systems": {"x": Linear.shipped()}}
+    params |= {"studies": {"s": {"seeds": [1], "changes": {}}}}
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    other = {"angry": "happy", "happy": "angry", "sad": "excited", "excited": "sad"}
+    found = []
+    for turn in range(2):
+        if turn:
+            for rows, path in ((manifest, "out/manifest.csv"), (protocol, "p.csv")):
+                write(
+                    place / path,
+                    [r | {"emotion": other[r["emotion"]]} if r["utterance"] in tested else r for r in rows],
+                )
+        files = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--speech", "f.h5", "--speech-encoder", "y")
+        own = ("--study", "s", "--system", "x", "--part", "1of4", "--scratch", "scratch", *files)
+        stage(place, "train", *own, "--predictions", "o.csv", "--models", "o.safetensors")
+        found.append(pd.read_csv(place / "o.csv").query("fold == 1"))
+    assert (found[0]["true_emotion"] != found[1]["true_emotion"]).sum() == len(tested)
+    pd.testing.assert_frame_equal(*(frame.drop(columns="true_emotion") for frame in found))
+    examples = Examples(place / "out/manifest.csv", place / "p.csv", "emotion")
+    assert (examples.targets >= 0).all()
+    hidden = examples.fold(1).test
+    assert np.flatnonzero(examples.targets == -1).tolist() == hidden.tolist() and len(hidden) == len(tested)
 
 
 TAGGED = "utterance,text,reference\nu00,hello there,hello there\nu01,[LAUGHTER] oh no,oh no\nu02,yes,yes\n"

@@ -123,9 +123,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
         sums = intervals.Sums(
             np.stack([each - right, np.full(speakers, each)], -1)[None].astype(float), lambda s: 1 - scores.wer_of(s)
         )
-        low, high = intervals.percentiles(
-            intervals.resampled(sums, intervals.speaker_draws(speakers, 1000, trial)), 0.95
-        )
+        values = intervals.resampled(sums, intervals.speaker_draws(speakers, 1000, trial))
+        low, high = intervals.interval(values, 0.95, speakers)
         covered += low <= 0.6 <= high
     assert 0.88 <= covered / 200 <= 0.99
 

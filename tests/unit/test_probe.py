@@ -50,7 +50,7 @@ def trained(paths, recipe: str, **changes):
     fold = inputs.examples.fold(1)
     outputs, arrays, notes = system.module(recipe).train(row, inputs, fold, 1, None)
     test = outputs[len(fold.val) :]
-    return row, uar(inputs.examples.targets[fold.test], test.argmax(1)), test, arrays, notes, inputs
+    return row, uar(inputs.examples.truth[fold.test], test.argmax(1)), test, arrays, notes, inputs
 
 
 @pytest.mark.parametrize(

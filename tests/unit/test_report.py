@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, t
 
 from stages.recipes.system import encoder
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
@@ -104,7 +105,8 @@ def _interval(rows, draws):
     hit = (rows["true_emotion"] == rows["pred_emotion"]).groupby([rows["seed"], rows["speaker"]])
     hits, counts = (column.to_numpy().reshape(2, 10) for column in (hit.sum(), hit.size()))
     values = np.mean([(draws @ h) / (draws @ n) for h, n in zip(hits, counts, strict=True)], axis=0)
-    return np.percentile(values, [2.5, 97.5])
+    tail = 100 * norm.cdf(-np.sqrt(10 / 9) * t.ppf(0.975, 9))
+    return np.percentile(values, [tail, 100 - tail])
 
 
 def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):

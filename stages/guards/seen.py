@@ -1,0 +1,34 @@
+"""Which utterances a fitted part has seen, as a bit mask that fits in a model file's header."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from stages.errors import UserError
+
+
+def pack(seen: Iterable[str], names: list[str]) -> dict:
+    """The utterances ``seen`` of the corpus ``names`` packed."""
+    own = set(seen)
+    strangers = sorted(own - set(names))
+    mask = np.fromiter((name in own for name in names), bool, len(names))
+    return {"of": _digest(names), "mask": np.packbits(mask).tobytes().hex(), "strangers": strangers}
+
+
+def unpack(packed: dict, names: list[str], where: str) -> list[str]:
+    """The utterances that :func:`pack` was given.
+
+    Raises
+    ------
+    UserError
+        The corpus is another one by now.
+    """
+    if packed["of"] != _digest(names):
+        raise UserError(f"{where}: was fitted on another state of the corpus; train again")
+    mask = np.unpackbits(np.frombuffer(bytes.fromhex(packed["mask"]), np.uint8))[: len(names)]
+    return [*packed["strangers"], *(name for name, there in zip(names, mask, strict=True) if there)]
+
+
+def _digest(names: list[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
