@@ -1,12 +1,16 @@
 """What lower precision does to features and to a probe on them, and what it saves; all sides in one run.
 
     python -m tests.bench.precision CORPUS PROTOCOL ENCODER [--data data] [--window 30s|clip] [--clips N]
+    python -m tests.bench.precision
 
 After CORPUS is ingested; ENCODER is an entry of encoders: in params.yaml. Every batch is run in fp32 and in bf16, in
 turns who goes first, on a GPU in fp16 too; one thread. The change of an
 utterance's layer is the norm of the difference over the norm of fp32. Storing fp32 as float16 is a side too. The probe
 is logistic regression (C 0.001) on mean frames of all layers side by side, global normalisation; UAR is pooled over the
 protocol's test rows, differences are paired, speakers resampled.
+
+Without arguments: seconds of a forward on a second of noise at DistilHuBERT's and HuBERT-base's size (random weights),
+every precision, and the largest change of a layer; fp16 once, the others' fastest of three.
 """
 
 import argparse
@@ -20,21 +24,26 @@ from sklearn.linear_model import LogisticRegression
 
 from stages.encoders import batching, specs
 from stages.encoders.extractors import open_extractor
+from stages.encoders.speech import SpeechEncoder
 from stages.features import Features
 from stages.metrics import intervals, summary
 from stages.recipes.examples import Examples
 from stages.stores.audio import RATE, AudioStore
+from tests.bench.extraction import SIZES
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("corpus", "protocol", "encoder"):
-        parser.add_argument(name)
+        parser.add_argument(name, nargs="?")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--window", choices=("30s", "clip"))
     parser.add_argument("--clips", type=int, help="the first so many utterances, without a probe")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if not args.encoder:
+        sizes()
+        return
     folder = args.data / "ingest" / args.corpus
     spec = specs.load("params.yaml", args.encoder)
     if args.window:
@@ -54,6 +63,27 @@ def main() -> None:
         )
     if not args.clips:
         probe(folder, args.protocol, pooled)
+
+
+def sizes() -> None:
+    wave = 0.1 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    for size in ("distil", "base"):
+        torch.manual_seed(0)
+        encoder = SpeechEncoder.build({"model_type": "hubert"} | SIZES[size]).eval()
+        states, seconds = {}, {}
+        for side, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)):
+            spent = []
+            for _ in range(1 if side == "fp16" else 3):
+                began = time.process_time()
+                with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=side != "fp32"):
+                    states[side] = encoder(wave, torch.tensor([RATE]))[0]
+                spent.append(time.process_time() - began)
+            seconds[side] = min(spent)
+        for side, found in states.items():
+            pairs = zip(found, states["fp32"], strict=True)
+            worst = max(float((one.float() - whole).norm() / whole.norm()) for one, whole in pairs)
+            times = seconds[side] / seconds["fp32"]
+            print(f"{size:6} {side}: {seconds[side]:6.2f} s, {times:5.2f} times fp32's, change {worst:.5f}")
 
 
 def compared(extractors: dict, audio: AudioStore, clips: int | None) -> tuple[dict, dict, dict]:

@@ -15,6 +15,7 @@ from stages.recipes.sources import Sources
 from stages.recipes.speech_input import SpeechInput
 from stages.stores.audio import AudioStore, AudioWriter
 from tests.unit.test_encoders import KINDS, small
+from tests.unit.test_recipes import eight, text_encoder
 
 torch.set_num_threads(1)
 LENGTHS = [6_000, 250, 9_000, 12_345, 8_010, 8_000, 4_321, 5_000]
@@ -123,6 +124,30 @@ def test_what_was_trained_below_is_computed_once(tmp_path, boundary, monkeypatch
     inputs.paths["audio"] = None
     with pytest.raises(UserError, match="not the one of the feature store"):
         SpeechInput(inputs, encoder, boundary)
+
+
+def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
+    """The paper's own way: the CNN trains in stage 1, then is frozen, and the store's output is not its own."""
+    from stages.recipes import cmgi
+
+    inputs = sources(tmp_path, "group-norm HuBERT")
+    from_eight, fold = eight("emotion")
+    inputs.examples, inputs.transcripts, inputs.outputs = from_eight.examples, from_eight.transcripts, 4
+    inputs.text_encoder = text_encoder
+    changes = {"epochs": [1, 1], "learning_rate": 1e-3, "width": 32, "heads": 2, "stage1_freeze_cnn": False}
+    row = cmgi.Cmgi.model_validate(cmgi.Cmgi.shipped(**changes | {"batch": 4, "accumulate": 1}))
+    outputs, arrays, _ = cmgi.train(row, inputs, fold, 1, None)
+    kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
+    again = cmgi.restored(row, inputs, kept)(fold.scored)
+    np.testing.assert_allclose(again, outputs, atol=1e-6, rtol=0)
+    cnn = "network/speech.model.feature_extractor.conv_layers.3.conv.weight"
+    untouched = inputs.speech_encoder().model.feature_extractor.conv_layers[3].conv.weight.detach().numpy()
+    assert np.abs(kept[cnn] - untouched).max() > 1e-4
+    untouched_cnn = {n: v for n, v in kept.items() if ".feature_extractor." not in n}
+    for name, values in training.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
+        untouched_cnn.setdefault(name.removeprefix("model/"), values)
+    other = cmgi.restored(row, inputs, untouched_cnn)(fold.scored)
+    assert np.abs(other - outputs).max() > 1e-4
 
 
 def test_a_layer_that_is_not_stored_is_named(tmp_path):
