@@ -55,6 +55,10 @@ def main() -> None:
     pooled, changes, seconds = compared(extractors, AudioStore(folder / "audio.h5"), args.clips)
     layers = ", ".join(extractors["fp32"].widths)
     print(f"{args.corpus}, {args.encoder}: {len(changes['bf16'])} utterances, layers {layers}")
+    ends = np.cumsum(list(extractors["fp32"].widths.values()))[:-1]
+    for name, means in zip(extractors["fp32"].widths, np.split(pooled["fp32"], ends, 1), strict=True):
+        spread = np.sqrt(means.var(0).sum()) / np.linalg.norm(means.mean(0))
+        print(f"layer {name:5} mean frames of utterances spread by {spread:.5f} of their norm")
     for side, change in changes.items():
         saved = f"; {seconds['fp32'] / seconds[side]:.2f} times as fast as fp32" if side in seconds else ""
         median, worst = np.median(change, 0), change.max(0)
