@@ -41,7 +41,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
     examples = inputs.examples
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
-    speech = SpeechInput(inputs, encoder, section.freeze_cnn)
+    speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
     model = Adapter(encoder, section.lstm, section.hidden, examples.outputs).to(inputs.device)
     gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
     emotion, gender = (torch.from_numpy(found).to(inputs.device) for found in (examples.targets, gender))

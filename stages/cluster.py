@@ -44,7 +44,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
         arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     encoder.eval()
-    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    speech = SpeechInput(inputs, encoder, "conv")
 
     def states(batch):
         hidden, lengths = speech.hidden(batch)

@@ -1,8 +1,8 @@
 """Distil a multimodal teacher into an audio-only student, on condition of the teacher's residuals.
 
-Reads manifest, protocol, the encoder's cached CNN output, the teacher's views; params ``distill``, ``systems.SYSTEM``,
-``studies.STUDY.seeds`` and ``studies.STUDY.changes.SYSTEM``. Writes the student's predictions (CSV) and models
-(safetensors). Srinivasan 2022, section 3.2.
+Reads manifest, protocol, the stored states that the trained blocks take, the teacher's views; params ``distill``,
+``systems.SYSTEM``, ``studies.STUDY.seeds`` and ``studies.STUDY.changes.SYSTEM``. Writes the student's predictions (CSV)
+and models (safetensors). Srinivasan 2022, section 3.2.
 """
 
 from stages import jobs, settings, train

@@ -197,7 +197,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
                 f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be fine-tuned;"
                 " name a transformers or built-in one"
             )
-        if "conv" not in encoders[speech]["layers"]:
+        if row.recipe != "student" and "conv" not in encoders[speech]["layers"]:  # that one begins at a block
             raise UserError(f"{path}: encoders.{speech}.layers: {name} trains on the CNN's output; add 'conv' to them")
     if row.recipe == "student":
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])

@@ -51,14 +51,14 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     where = {int(row): (int(e - c), int(e)) for row, c, e in zip(labels["rows"], labels["counts"], ends, strict=True)}
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
-    speech = SpeechInput(inputs, encoder, section.freeze_cnn)
+    speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
     model = PseudoLabeller(encoder, section.hidden, scales).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
     steps = section.epochs * -(-len(fold.train) // section.batch)
 
     def masked(positions, chance):
         """Per scale, logits [masked frames, scale] and labels [masked frames]."""
-        conv, lengths = speech.cnn(positions)
+        conv, lengths = speech.entry(positions)
         mask = span_mask(lengths, conv.shape[1], section.mask_prob, section.mask_length, chance)
         hidden = mask.to(inputs.device)
         states = encoder.context(conv, lengths, mask_time_indices=hidden)[-1][hidden]

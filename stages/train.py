@@ -66,7 +66,7 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
 
     ``teach`` and ``distill`` end in it too.
     """
-    recipe, examples = system.module(row.recipe), inputs.examples
+    recipe, examples, inputs.scratch = system.module(row.recipe), inputs.examples, args.scratch
     digests = inputs.digests()
     shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "device": str(inputs.device)}
     shared["code"] = code.digest("stages.recipes.inputs", recipe.__name__)

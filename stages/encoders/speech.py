@@ -59,6 +59,8 @@ class SpeechEncoder(nn.Module):
         SHA-256 of the weights it was loaded from, '' for random ones.
     notes : dict
         What its maker wrote into the file's header.
+    untouched : dict
+        Digests of its pretrained weights below every boundary (stages/encoders/prefix.py), where a recipe opened it.
     """
 
     def __init__(self, model: nn.Module, normalise: bool = False, weights: str = "", notes: dict | None = None):
@@ -68,6 +70,7 @@ class SpeechEncoder(nn.Module):
             raise UserError(f"speech encoder: model_type '{config.model_type}' is none of {', '.join(FAMILY)}")
         config.layerdrop, config.apply_spec_augment = 0.0, False
         self.model, self.normalise, self.weights, self.notes = model, normalise, weights, notes or {}
+        self.untouched: dict[str, str] = {}
         self._steps = list(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.width, self.conv_width = config.hidden_size, config.conv_dim[-1]
         self.hop = math.prod(stride for _, stride in self._steps) / RATE
@@ -195,10 +198,14 @@ class SpeechEncoder(nn.Module):
             Frames [batch, frames] replaced by the mask embedding after the projection, as in HuBERT's pretraining.
         """
         hidden = self.local(conv)
-        valid = _valid(frames.to(conv.device), conv.shape[1])
         if mask_time_indices is not None:
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
             hidden = torch.where(mask_time_indices[..., None], embedding, hidden)
+        return self.transformed(hidden, frames)
+
+    def transformed(self, hidden: torch.Tensor, frames: torch.Tensor) -> list[torch.Tensor]:
+        """Hidden states 0 to N from what the transformer takes, the projected CNN output."""
+        valid = _valid(frames.to(hidden.device), hidden.shape[1])
         hidden = hidden.masked_fill(~valid[..., None], 0)
         padded = not bool(valid.all())
         states: list = [None] * (self.depth + 1)

@@ -33,7 +33,7 @@ def run(args, stage: str, model: type[settings.Section], make, keep: str) -> Non
     torch.set_num_threads(section.threads)
     seeds = settings.read(args.params, f"studies.{args.study}.seeds")
     inputs = Inputs(args, "emotion", args.speech_encoder, device=devices.pick())
-    examples = inputs.examples
+    examples, inputs.scratch = inputs.examples, args.scratch
     shared = {"section": section.model_dump(), "inputs": inputs.digests(), "device": str(inputs.device)}
     shared["code"] = code.digest("stages.recipes.inputs", f"stages.{stage}")
 

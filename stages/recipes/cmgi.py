@@ -86,12 +86,10 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         hidden, lengths = second.hidden(positions)
         return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
 
-    first = SpeechInput(inputs, encoder, row.stage1_freeze_cnn)
+    first = SpeechInput(inputs, encoder, "conv" if row.stage1_freeze_cnn else "")
     before = stage(0, speech_only, None)
-    # The cached CNN output is the untouched CNN's: it serves stage 2 only where stage 1 left the CNN alone.
-    second = first
+    second = SpeechInput(inputs, encoder, "conv")
     scored_both = _predictor(second, model)
-    encoder.freeze_cnn()
     after = stage(
         1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)]))
     )
@@ -108,7 +106,7 @@ def restored(row: Cmgi, inputs, arrays: dict):
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
-    heard = _predictor(SpeechInput(inputs, encoder, row.stage1_freeze_cnn), model)
+    heard = _predictor(SpeechInput(inputs, encoder, "conv"), model)
     return lambda positions: np.stack([logits for logits, _ in heard(positions)])
 
 

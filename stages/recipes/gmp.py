@@ -43,7 +43,7 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     if row.start:
         arrays = inputs.start(fold, seed)
         encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-    speech = SpeechInput(inputs, encoder, row.freeze_cnn)
+    speech = SpeechInput(inputs, encoder, _frozen(row))
     model = _model(row, encoder, examples.outputs).to(inputs.device)
     outputs = _predictor(row, speech, model)
     targets = torch.from_numpy(examples.targets).to(inputs.device)
@@ -78,7 +78,11 @@ def restored(row: Gmp, inputs, arrays: dict):
 
     encoder = inputs.speech_encoder()
     model = filled(_model(row, encoder, inputs.outputs), arrays)
-    return _predictor(row, SpeechInput(inputs, encoder, row.freeze_cnn), model)
+    return _predictor(row, SpeechInput(inputs, encoder, _frozen(row)), model)
+
+
+def _frozen(row: Gmp) -> str:
+    return "conv" if row.freeze_cnn else ""
 
 
 def _model(row: Gmp, encoder, classes: int):

@@ -77,7 +77,7 @@ def _model(row: Regressor, inputs, dimensions: int):
     encoder = inputs.speech_encoder()
     text = inputs.text_encoder() if row.use_text else None
     model = Model(encoder, text, dimensions, row.pooling, row.dropout).to(inputs.device)
-    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    speech = SpeechInput(inputs, encoder, "conv")
     words = inputs.texts if row.use_text else None
 
     def forward(positions):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.encoders import specs
+from stages.errors import UserError
 from stages.stores.audio import AudioStore
 from stages.stores.features import FeatureStore
 
@@ -27,6 +28,8 @@ class Sources:
     """
 
     device = "cpu"
+    scratch: Path | None = None
+    """Folder for what is computed once and dropped with the job; None: the system's for temporary files."""
 
     def __init__(self, params: str, paths: dict[str, Path | None], encoders: dict[str, str], utterances: list[str]):
         self.params, self.paths, self.encoders, self.utterances = params, paths, encoders, utterances
@@ -45,6 +48,11 @@ class Sources:
 
     @cached_property
     def audio(self) -> AudioStore:
+        if self.paths.get("audio") is None:
+            raise UserError(
+                "the frozen part of the speech encoder is not the one of the feature store, and the audio to run it on"
+                " is no input of this system; delete its scratch units and models and run again"
+            )
         return AudioStore(self.paths["audio"])
 
     def rows(self, store: FeatureStore | AudioStore) -> np.ndarray:
@@ -63,11 +71,13 @@ class Sources:
         return {"all": numbered, "last": numbered[-1:]}.get(wanted[0], wanted)
 
     def speech_encoder(self):
-        """A fresh copy of the speech encoder with its pretrained weights."""
-        from stages.encoders import load_speech
+        """A fresh copy of the speech encoder with its pretrained weights; their digests are noted on it."""
+        from stages.encoders import load_speech, prefix
 
         spec = specs.load(self.params, self.encoders["speech"])
-        return load_speech(spec, self.paths["speech-weights"]).to(self.device)
+        encoder = load_speech(spec, self.paths["speech-weights"])
+        encoder.untouched = prefix.digests(encoder)
+        return encoder.to(self.device)
 
     def text_encoder(self):
         """A fresh copy of the text encoder with its pretrained weights."""

@@ -1,57 +1,116 @@
-"""Batches for recipes that fine-tune a speech encoder: cached CNN outputs where the CNN is frozen, else waveforms."""
+"""Batches for recipes that fine-tune a speech encoder: what its frozen part puts out, made once, else waveforms."""
+
+import os
+import tempfile
 
 import numpy as np
 import torch
 
+from stages import jobs
+from stages.encoders import batching, prefix
+from stages.errors import UserError
 from stages.recipes.sources import Sources
 
 
 class SpeechInput:
     """Gives the hidden states of ``encoder`` for utterances.
 
-    With ``freeze_cnn`` the CNN's parameters take no gradient and its output comes from the feature store's ``conv``
-    layer, which extraction made once.
+    ``frozen`` names the boundary below which the encoder is frozen (see stages/encoders/prefix.py; '': nothing is).
+    What comes out there is that layer of the feature store, which extraction made once for the corpus; where weights
+    below are no longer those of the store, it is :class:`Computed` once for this training.
+
+    Raises
+    ------
+    UserError
+        The store lacks the layer.
     """
 
-    def __init__(self, inputs: Sources, encoder, freeze_cnn: bool):
-        self.encoder, self.frozen, self.device = encoder, freeze_cnn, inputs.device
-        self.store = inputs.speech if freeze_cnn else inputs.audio
+    def __init__(self, inputs: Sources, encoder, frozen: str):
+        self.encoder, self.frozen, self.device = encoder, frozen, inputs.device
+        if frozen:
+            prefix.freeze(encoder, frozen)
+        self.stored = bool(frozen) and prefix.digests(encoder, frozen)[frozen] == encoder.untouched[frozen]
+        self.store = inputs.speech if self.stored else inputs.audio
         self.rows = inputs.rows(self.store)
-        self.lengths = np.diff(self.store.offsets)[self.rows]
-        """Length of every utterance, in frames or samples."""
-        if freeze_cnn:
-            encoder.freeze_cnn()
+        lengths = np.diff(self.store.offsets)[self.rows]
+        self.lengths = lengths if self.stored else np.array([encoder.frames(n) for n in lengths])
+        """Frames of every utterance."""
+        if self.stored:
+            self.read = lambda position: self.store.read(frozen, self.rows[position])
+        elif frozen:
+            jobs.log.info("what lies below '%s' has been trained: its output is computed once", frozen)
+            self.read = Computed(inputs, encoder, frozen, self.rows, self.lengths).read
 
-    def cnn(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """CNN output [batch, frames, width], zero-padded, and its lengths [batch] (on the CPU)."""
+    def entry(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """What comes out at the boundary, or of the CNN where nothing is frozen.
+
+        [batch, frames, width], zero-padded, and lengths [batch] (on the CPU).
+        """
         if self.frozen:
-            found = [torch.from_numpy(self.store.read("conv", self.rows[p]).astype(np.float32)) for p in positions]
+            found = [torch.from_numpy(self.read(p).astype(np.float32)) for p in positions]
             lengths = torch.tensor([len(f) for f in found])
             return torch.nn.utils.rnn.pad_sequence(found, batch_first=True).to(self.device), lengths
-        waves = [torch.from_numpy(self.store.read(int(self.rows[p]))) for p in positions]
-        lengths = torch.tensor([len(w) for w in waves])
-        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(self.device)
-        conv, frames = self.encoder.frontend(padded, lengths)
+        waves, lengths = batching.collate([self.store.read(int(self.rows[p])) for p in positions])
+        conv, frames = self.encoder.frontend(waves.to(self.device), lengths)
         return conv, frames.cpu()
 
-    def hidden(self, positions: np.ndarray, **options) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """All hidden states [batch, frames, width] and lengths [batch]."""
-        conv, lengths = self.cnn(positions)
-        return self.encoder.context(conv, lengths, **options), lengths
+    def hidden(self, positions: np.ndarray) -> tuple[list, torch.Tensor]:
+        """All hidden states [batch, frames, width] from the boundary on, None below it, and lengths [batch]."""
+        values, lengths = self.entry(positions)
+        if self.frozen in ("", prefix.CONV):
+            return self.encoder.context(values, lengths), lengths
+        return prefix.onward(self.encoder, values, lengths, int(self.frozen)), lengths
 
 
-def freeze_below(encoder, blocks: int) -> None:
-    """Leave only the top ``blocks`` transformer blocks trainable (Srinivasan 2022: the top six), no dropout below."""
-    encoder.requires_grad_(False)
-    encoder.freeze_cnn()
-    layers = encoder.model.encoder.layers
-    tuned = layers[max(0, len(layers) - blocks) :]
-    tuned.requires_grad_(True)
-    for module in set(encoder.model.modules()) - set(tuned.modules()):
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        elif isinstance(getattr(module, "dropout", None), float):  # an attention's
-            module.dropout = 0.0
+class Computed:
+    """What ``encoder`` puts out at a boundary, computed when an utterance is first read, then read from a file.
+
+    One utterance at a time, for batches round otherwise in the last bit, and in the feature store's type. The file has
+    no name: it goes when this object or the process does.
+
+    Raises
+    ------
+    UserError
+        The job was given no audio, or the disk cannot hold the file.
+    """
+
+    def __init__(self, inputs: Sources, encoder, boundary: str, rows: np.ndarray, lengths: np.ndarray):
+        self.encoder, self.boundary, self.device = encoder, boundary, inputs.device
+        self.audio, self.rows = inputs.audio, rows
+        self.ends = np.cumsum(lengths)
+        self.starts = self.ends - lengths
+        width = encoder.conv_width if boundary == prefix.CONV else encoder.width
+        shape, dtype = (int(lengths.sum()), width), np.dtype(inputs.speech.attributes["dtype"])
+        folder = inputs.scratch or tempfile.gettempdir()
+        os.makedirs(folder, exist_ok=True)
+        jobs.need_space(folder, shape[0] * shape[1] * dtype.itemsize)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            self.values = np.memmap(file, dtype, "w+", shape=shape)
+        self.known = np.zeros(len(rows), bool)
+
+    def read(self, position: int) -> np.ndarray:
+        """[frames, width] of one utterance."""
+        place = self.values[self.starts[position] : self.ends[position]]
+        if not self.known[position]:
+            place[:] = self._compute(position)
+            if not np.isfinite(place).all():
+                raise UserError(
+                    f"params.yaml: features.dtype: {place.dtype} cannot hold what the trained encoder puts out; set it"
+                    " to float32"
+                )
+            self.known[position] = True
+        return place
+
+    def _compute(self, position: int) -> np.ndarray:
+        waves, lengths = batching.collate([self.audio.read(int(self.rows[position]))])
+        training = self.encoder.training
+        self.encoder.eval()
+        with torch.no_grad():
+            values, frames = self.encoder.frontend(waves.to(self.device), lengths)
+            if self.boundary != prefix.CONV:
+                values = self.encoder.context(values, frames)[int(self.boundary)]
+        self.encoder.train(training)
+        return values[0].cpu().numpy()
 
 
 def in_batches(positions: np.ndarray, lengths: np.ndarray, size: int, work) -> list:

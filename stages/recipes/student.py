@@ -70,7 +70,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.recipes.speech_input import SpeechInput, freeze_below
+    from stages.recipes.speech_input import SpeechInput
     from stages.training import fit, network, seeded, shuffled
 
     examples = inputs.examples
@@ -84,8 +84,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
 
     generator = seeded(seed)
     encoder = inputs.speech_encoder()
-    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
-    freeze_below(encoder, row.tuned_blocks)
+    speech = SpeechInput(inputs, encoder, _frozen(row, encoder))
     model = _model(row, encoder, examples.outputs).to(inputs.device)
     tuned = [p for p in encoder.parameters() if p.requires_grad]
     fresh = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
@@ -129,8 +128,12 @@ def restored(row: Student, inputs, arrays: dict):
 
     encoder = inputs.speech_encoder()
     model = filled(_model(row, encoder, inputs.outputs), arrays)
-    speech = SpeechInput(inputs, encoder, freeze_cnn=True)
+    speech = SpeechInput(inputs, encoder, _frozen(row, encoder))
     return _predictor(row, speech, model, arrays["scaling/low"], arrays["scaling/span"])
+
+
+def _frozen(row: Student, encoder) -> str:
+    return str(max(0, encoder.depth - row.tuned_blocks))
 
 
 def _model(row: Student, encoder, dimensions: int):

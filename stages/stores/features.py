@@ -187,7 +187,10 @@ class FeatureStore:
         """The whole layer as a read-only memory map [frames, width]."""
         if layer not in self._maps:
             if layer not in self._where:
-                raise UserError(f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it there")
+                raise UserError(
+                    f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it to"
+                    f" encoders.{self.attributes.get('encoder', 'NAME')}.layers"
+                )
             offset, shape, dtype = self._where[layer]
             self._maps[layer] = np.memmap(self.path, dtype, "r", offset, shape)
         return self._maps[layer]

@@ -128,6 +128,35 @@ def test_weights_that_lack_a_tensor_are_refused(place):
     assert f"weights do not fit the configuration: missing {lost}" in found.stderr.splitlines()[-1]
 
 
+def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
+    """bf16 keeps eight bits of a number, so that features move by some tenths of a per cent, not by more."""
+    import torch
+
+    from stages import units
+
+    files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    stores = {}
+    for precision, has in (("fp32", True), ("bf16", True), ("bf16", False)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+        params["features"]["precision"] = precision
+        (place / "params.yaml").write_text(yaml.safe_dump(params))
+        caplog.clear()
+        made(place, "small", f"{precision}.h5", **files)
+        assert ("finds no bf16 instructions" in caplog.text) == (not has)
+        stores[precision] = FeatureStore(place / f"{precision}.h5")
+        assert stores[precision].attributes["precision"] == precision
+    for layer in ("conv", "0", "1", "2"):
+        found, wanted = (stores[name].map(layer).astype(np.float64) for name in ("bf16", "fp32"))
+        assert 1e-3 < np.linalg.norm(found - wanted) / np.linalg.norm(wanted) < 2e-2
+    assert units.fingerprint(place / "bf16.h5") != units.fingerprint(place / "fp32.h5")
+    params["features"]["precision"] = "fp16"
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match=r"features\.precision: fp16 on a processor takes over ten times as long"):
+        made(place, "small", "fp16.h5", **files)
+
+
 def test_extraction_goes_on_where_it_was_cut_off(place, monkeypatch, caplog):
     files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
     made(place, "small", "whole.h5", **files)

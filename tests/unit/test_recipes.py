@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
+from stages.encoders import prefix
 from stages.encoders.masked_prediction import HubertPretraining, config_of
 from stages.encoders.speech import SpeechEncoder
 from stages.encoders.text import SPECIAL, TextEncoder
 from stages.recipes import system
 from stages.recipes.examples import Examples, Fold
-from stages.recipes.speech_input import freeze_below
 
 torch.set_num_threads(1)
 WORDS = ["go", "no", "hat", "sun", "red", "pig", "mud", "elk"]
@@ -23,7 +23,9 @@ def speech_encoder(**changes):
     sizes = {"width": 32, "layers": 2, "heads": 2, "conv_widths": [16] * 7}
     section = HubertPretraining.model_validate(HubertPretraining.shipped(**sizes | changes))
     torch.manual_seed(0)
-    return SpeechEncoder.build(config_of(section))
+    encoder = SpeechEncoder.build(config_of(section))
+    encoder.untouched = prefix.digests(encoder)
+    return encoder
 
 
 def text_encoder():
@@ -32,7 +34,7 @@ def text_encoder():
 
 
 class Store:
-    """Random frames whose mean tells utterances apart, of lengths 24 to 38."""
+    """Random frames whose mean tells utterances apart, of lengths 24 to 38; a block's are twice as wide."""
 
     def __init__(self):
         rng = np.random.default_rng(3)
@@ -41,7 +43,7 @@ class Store:
         self.offsets, self.width = np.cumsum([0, *map(len, self.frames)]), 16
 
     def read(self, layer, index):
-        return self.frames[index]
+        return self.frames[index] if layer == "conv" else np.tile(self.frames[index], 2)
 
     def padded(self, positions):
         found = [torch.from_numpy(self.frames[p]) for p in positions]
@@ -97,7 +99,7 @@ def test_eight_utterances_are_learnt(recipe):
 
 def test_frozen_blocks_drop_nothing_out():
     encoder = speech_encoder(dropout=0.5)
-    freeze_below(encoder, 1)
+    prefix.freeze(encoder, "1")
     encoder.train()
     conv, lengths = Store().padded([0, 1])
     (start, below, top), again = encoder.context(conv, lengths), encoder.context(conv, lengths)
