@@ -67,7 +67,8 @@ class FeatureWriter:
                 file["utterances"] = np.asarray(utterances, dtype=h5py.string_dtype())
                 file.attrs.update(dtype=dtype, complete=False, **attributes)
                 file.attrs["index"] = np.bytes_(64)
-                file.create_group("layers")
+                for group in ("layers", "checksums"):  # those that h5py makes by itself carry the time
+                    file.create_group(group)
                 for name, width in widths.items():
                     _lay_out(file, f"layers/{name}", (int(self.offsets[-1]), width), self.dtype)
                     file[f"checksums/{name}"] = np.zeros(len(utterances), np.uint32)
