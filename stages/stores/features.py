@@ -4,14 +4,13 @@ Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer,
 [utterances + 1] in frames, ``utterances`` str; attributes ``encoder``, ``revision``, ``weights`` (SHA-256),
 ``manifest`` (SHA-256), ``normalised`` (waveform normalisation), ``hop`` (seconds per frame, 0 for text), ``dtype``.
 All layers of a store share their frames. Nothing is compressed, so a layer is read through a memory map.
-``checksums/{name}`` uint32 [utterances] are CRC-32 of every utterance's frames, the attribute ``index`` the SHA-256 of
-all but the frames (:func:`stages.stores.proof.index_digest`).
+``checksums/{name}`` uint64 [utterances] are of every utterance's frames (:func:`stages.stores.proof.checksum`), the
+attribute ``index`` is the SHA-256 of all but the frames (:func:`stages.stores.proof.index_digest`).
 """
 
 import json
 import os
 import time
-import zlib
 from pathlib import Path
 
 import h5py
@@ -71,7 +70,7 @@ class FeatureWriter:
                     file.create_group(group)
                 for name, width in widths.items():
                     _lay_out(file, f"layers/{name}", (int(self.offsets[-1]), width), self.dtype)
-                    file[f"checksums/{name}"] = np.zeros(len(utterances), np.uint32)
+                    file[f"checksums/{name}"] = np.zeros(len(utterances), np.uint64)
         with h5py.File(path, "r") as file:
             self.starts = {name: file[f"layers/{name}"].id.get_offset() or 0 for name in widths}
             self.checksums = {name: file[f"checksums/{name}"][:] for name in widths}
@@ -112,8 +111,9 @@ class FeatureWriter:
             )
         if not finite(values):
             raise ValueError(f"utterance {index}, layer {layer}: a value is not finite")
-        rest = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B") if values.size else b""
-        self.checksums[layer][index] = zlib.crc32(rest)
+        values = np.ascontiguousarray(values, self.dtype)
+        self.checksums[layer][index] = proof.checksum(values)
+        rest = memoryview(values).cast("B") if values.size else b""
         place = self.starts[layer] + int(start) * self.widths[layer] * self.dtype.itemsize
         while rest:
             written = os.pwrite(self.file, rest, place)
@@ -226,7 +226,7 @@ class FeatureStore:
         i = self.position[index] if isinstance(index, str) else index
         values = self._map(layer)[self.offsets[i] : self.offsets[i + 1]]
         if not self._proven[layer][i]:
-            if zlib.crc32(values) != self._checksums[layer][i]:
+            if proof.checksum(values) != self._checksums[layer][i]:
                 raise proof.damaged(self.path, f"utterance {self.utterances[i]}, layer {layer}")
             self._proven[layer][i] = 1
         return values
