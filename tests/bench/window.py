@@ -52,7 +52,8 @@ def compare(args, folder: Path) -> None:
         took = stage(
             folder, out, "features", "--corpus", "ravdess", "--encoder", window, "--audio", audio, "--out", out
         )
-        print(f"{window}: extraction {took:.0f} processor seconds", flush=True)
+        if took:
+            print(f"{window}: extraction {took:.0f} processor seconds", flush=True)
         for system in SYSTEMS:
             made = f"{window}-{system}"
             named = ("--study", "ravdess", "--system", system, "--speech-encoder", window, "--speech", out)
@@ -82,9 +83,9 @@ def parameters(args) -> dict:
 
 
 def stage(folder: Path, output: str, name: str, *options: str) -> float:
-    """Run a stage unless its output is there; its processor seconds."""
+    """Run a stage unless its output is there; its processor seconds, 0 where nothing was to do."""
     if (folder / output).exists():
-        return float("nan")
+        return 0.0
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", f"stages.{name}", "--log", f"{name}.log", *options]
     subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
