@@ -58,7 +58,7 @@ def main(args) -> None:
             if each.samples is None:
                 refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
-            writer.add(each.utterance, each.samples)
+            writer.add(each.utterance, each.samples, each.sha256)
             seconds = f"{len(each.samples) / RATE:.7f}"  # exact: 1/16000 s has seven decimals
             named[each.utterance].update(duration=seconds, sha256=each.sha256)
             found.append(named[each.utterance])
@@ -127,11 +127,16 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
     new = [(names[i], files[i]) for i in range(len(files)) if known[i] is None]
     jobs.log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
     decoding = decode_all(new, section.workers, section.silence_peak, section.min_seconds)
-    for name, position in zip(names, known, strict=True):
+    for name, file, position in zip(names, files, known, strict=True):
         if position is None:
             yield next(decoding)
-        else:
+            continue
+        try:
             samples, clipped = earlier.samples(position)
+        except UserError as damage:
+            jobs.log.warning("%s: %s is decoded again", damage, file)
+            yield from decode_all([(name, file)], 1, section.silence_peak, section.min_seconds)
+        else:
             yield judged(name, samples, section.silence_peak, section.min_seconds, clipped)
 
 

@@ -51,10 +51,8 @@ def stored_audio(path: Path) -> tuple[Audio, dict]:
     from stages.stores.audio import AudioStore
 
     store = AudioStore(path)
-    spans = zip(store.offsets[:-1], store.offsets[1:], strict=True)
-    digests = [hashlib.sha256(store.samples[start:end].tobytes()).hexdigest() for start, end in spans]
     about = {"source": "audio", "manifest": store.manifest}
-    return Audio(store.lengths, store.read), about | _heard(store.utterances, digests)
+    return Audio(store.lengths, store.read), about | _heard(store.utterances, store.digests())
 
 
 def _heard(names: list[str], digests: list[str]) -> dict:

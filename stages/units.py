@@ -11,6 +11,7 @@ import numpy as np
 
 from stages import jobs
 from stages.errors import UserError
+from stages.stores import proof
 from stages.stores.scratch import Unit
 
 Arrays = dict[str, np.ndarray]
@@ -78,13 +79,16 @@ def write(
         for n, a in found.items()
         if n.startswith(keep)
     }
+    arrays = {n: np.asarray(a, order="C") for n, a in arrays.items()}
     notes = {f"{f}/{s}": notes for (f, s), (_, notes) in results.items()}
+    digests = {unit: proof.tensors_digest(_of_unit(arrays, unit)) for unit in notes}
+    head = {"about": about or {}, "notes": notes, "digests": digests}
     with jobs.writing(path) as temporary:
-        save_file(
-            {n: np.asarray(a, order="C") for n, a in arrays.items()},
-            temporary,
-            metadata={"units": json.dumps({"about": about or {}, "notes": notes})},  # several keys: in random order
-        )
+        save_file(arrays, temporary, metadata={"units": proof.sealed(head)})  # several keys: in random order
+
+
+def _of_unit(arrays: Arrays, unit: str) -> Arrays:
+    return {n.removeprefix(f"{unit}/"): a for n, a in arrays.items() if n.startswith(f"{unit}/")}
 
 
 def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
@@ -95,13 +99,15 @@ def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
     UserError
         The file is damaged or has no such unit.
     """
-    prefix = f"{fold}/{seed}/"
+    unit = f"{fold}/{seed}"
     with _opened(path) as (file, head):
-        if f"{fold}/{seed}" not in head["notes"]:
+        if unit not in head["notes"]:
             raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again")
         names = file.keys()  # the handle itself cannot be iterated
-        found = {n.removeprefix(prefix): file.get_tensor(n) for n in names if n.startswith(prefix)}
-        return found, head["notes"][f"{fold}/{seed}"]
+        found = _of_unit({n: file.get_tensor(n) for n in names if n.startswith(f"{unit}/")}, unit)
+        if proof.tensors_digest(found) != head["digests"][unit]:
+            raise proof.damaged(path, f"fold {fold}, seed {seed}")
+        return found, head["notes"][unit]
 
 
 def notes(path: str | Path) -> dict[tuple[int, int], dict]:
@@ -129,8 +135,8 @@ def _opened(path: str | Path):
 
     try:
         with safe_open(path, "numpy") as file:
-            yield file, json.loads(file.metadata()["units"])
+            yield file, proof.unsealed(file.metadata()["units"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the study that makes it") from None
-    except (OSError, SafetensorError, KeyError, TypeError) as fault:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as fault:
         raise UserError(f"{path}: not a whole safetensors file ({fault}); delete it and run again") from None

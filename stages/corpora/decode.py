@@ -49,19 +49,21 @@ def decode(path: Path | str) -> tuple[Any, int]:
     import soundfile
     import soxr
 
-    with open(path, "rb") as opened:
+    opened = os.open(path, os.O_RDONLY)
+    try:
         _check_whole(opened, os.path.splitext(path)[1].lower())
-        try:
-            with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
-                rate, announced, blocks = file.samplerate, file.frames, []
-                unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
-                finite = file.subtype.startswith("PCM")
-                kind, held = "int16" if unchanged else "float32", 0
-                while held < announced and len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
-                    blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
-                    held += len(block)
-        except soundfile.LibsndfileError as fault:
-            raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
+        with soundfile.SoundFile(opened, closefd=False) as file:
+            rate, announced, blocks = file.samplerate, file.frames, []
+            unchanged = file.subtype == "PCM_16" and file.channels == 1 and rate == RATE
+            finite = file.subtype.startswith("PCM")
+            kind, held = "int16" if unchanged else "float32", 0
+            while held < announced and len(block := file.read(_BLOCK, dtype=kind, always_2d=True)):
+                blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(1))
+                held += len(block)
+    except soundfile.LibsndfileError as fault:
+        raise Unreadable(f"unreadable: {fault.error_string.strip().rstrip('.')}") from None
+    finally:
+        os.close(opened)
     if not blocks:
         raise Unreadable("empty: no samples")
     wave = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
@@ -83,30 +85,32 @@ def decode(path: Path | str) -> tuple[Any, int]:
     return wave.astype("<i2"), clipped
 
 
-def _check_whole(file, suffix: str) -> None:
-    """Find what libsndfile forgives: an empty file, a WAV cut off in its samples, an OGG without its last page."""
-    size = os.fstat(file.fileno()).st_size
+def _check_whole(file: int, suffix: str) -> None:
+    """Find what libsndfile forgives: an empty file, a WAV cut off in its samples, an OGG without its last page.
+
+    ``file`` is a descriptor, whose place stays at the start.
+    """
+    size = os.fstat(file).st_size
     if size == 0:
         raise Unreadable("empty file (0 bytes)")
     if suffix == ".raw":
         raise Unreadable("unreadable: headerless samples; convert to WAV or FLAC")
-    head = file.read(12)
+    head, place = os.pread(file, 12, 0), 12
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        while len(chunk := file.read(8)) == 8:
+        while len(chunk := os.pread(file, 8, place)) == 8:
             name, length = struct.unpack("<4sI", chunk)
+            place += 8
             if name == b"data":
-                held = size - file.tell()
+                held = size - place
                 if length < _ENDLESS and held < length:
                     raise Unreadable(f"truncated: {held} of {length} bytes of samples")
                 break
-            file.seek(length + length % 2, os.SEEK_CUR)
+            place += length + length % 2
     elif head[:4] == b"OggS":
-        file.seek(max(0, size - (1 << 16)))
-        tail = file.read()
+        tail = os.pread(file, 1 << 16, max(0, size - (1 << 16)))
         page = tail.rfind(b"OggS")
         if page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4:
             raise Unreadable("truncated: the last OGG page is missing")
-    os.lseek(file.fileno(), 0, os.SEEK_SET)
 
 
 def fault(samples, silence_peak: float, min_seconds: float) -> str:

@@ -1,10 +1,14 @@
-"""A whole encoder as one safetensors file: weights, and in the header configuration, vocabulary and notes as JSON."""
+"""A whole encoder as one safetensors file: weights, and in the header configuration, vocabulary and notes as JSON.
+
+Header and weights carry their SHA-256: a file that was damaged later is refused.
+"""
 
 import json
 from pathlib import Path
 
 from stages import jobs
 from stages.errors import UserError
+from stages.stores import proof
 
 
 def config_json(config) -> dict:
@@ -18,7 +22,8 @@ def save(path: Path | str, state: dict, header: dict) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    metadata = {"encoder": json.dumps(header, sort_keys=True)}  # one key: safetensors writes several in random order
+    head = header | {"tensors": _digest(tensors)}
+    metadata = {"encoder": proof.sealed(head)}  # one key: safetensors writes several in random order
     with jobs.writing(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
@@ -35,19 +40,25 @@ def header(path: Path | str) -> dict:
 
     try:
         with safe_open(path, "numpy") as file:
-            values = json.loads((file.metadata() or {}).get("encoder", "{}"))
-            if not {"config", "notes", "class"} <= set(values):
-                raise ValueError("no encoder's header")
-            return values
-    except (OSError, SafetensorError, ValueError) as fault:
+            return proof.unsealed((file.metadata() or {})["encoder"])
+    except (OSError, SafetensorError, KeyError, ValueError) as fault:
         raise UserError(f"{path}: not an encoder made by this pipeline ({fault}); delete it and run again") from None
 
 
 def tensors(path: Path | str) -> dict:
-    """The weights of such a file as torch tensors."""
+    """The weights of such a file as torch tensors; a :class:`UserError` where they are not what was written."""
     from safetensors.torch import load_file
 
-    return load_file(path)
+    wanted, found = header(path)["tensors"], load_file(path)
+    if _digest(found) != wanted:
+        raise proof.damaged(path, "its weights")
+    return found
+
+
+def _digest(tensors: dict) -> str:
+    import torch
+
+    return proof.tensors_digest({name: t.reshape(-1).view(torch.uint8).numpy() for name, t in tensors.items()})
 
 
 def fill(model, state: dict, path: Path | str) -> None:

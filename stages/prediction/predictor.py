@@ -80,14 +80,14 @@ class Predictor:
         """The stores of a corpus, made of ``clips``."""
         from stages.encoders.extraction import write_store
         from stages.recipes.unseen import Unseen
-        from stages.stores.audio import AudioStore, AudioWriter
+        from stages.stores.audio import AudioStore, AudioWriter, digest
 
         names = [str(i) for i in range(len(clips))]
         paths = {"audio": folder / "audio.h5"}
         paths |= {f"{kind}-weights": self.trained.weights.get(kind) for kind in ("speech", "text")}
         writer = AudioWriter(paths["audio"])
         for name, clip in zip(names, clips, strict=True):
-            writer.add(name, clip.samples)
+            writer.add(name, clip.samples, digest(clip.samples))
         writer.close("")
         store, texts = AudioStore(paths["audio"]), [untagged(clip.request.text) for clip in clips]
         for kind, extractor in self.extractors.items():

@@ -71,6 +71,6 @@ class Frames:
 
     def means(self) -> np.ndarray:
         """Normalised mean frame of every utterance [utterances, layers, width], uncut."""
-        pooled = np.stack([m.means() for m in self.moments], 1)
+        pooled = np.stack([m.means for m in self.moments], 1)
         group = self.normaliser.group
         return ((pooled - self.normaliser.mean[group]) / self.normaliser.scale[group])[self.rows]

@@ -8,38 +8,41 @@ EPSILON = 1e-6
 
 
 class Moments:
-    """Sums of a layer per utterance, from which the statistics of any set of utterances follow without another read.
+    """Mean and squared deviations of a layer per utterance, from one read; those of any set of utterances are merged.
 
-    Sums are taken about the layer's mean over a first chunk of frames, in float64, so that they stay accurate.
+    Each utterance's deviations are about its own mean, in float64, and sets are merged after Chan, Golub and LeVeque
+    1983, so nothing large cancels, and neither order nor ``chunk`` (frames in memory) changes a utterance's figures.
+
+    Attributes
+    ----------
+    counts, means, deviations
+        Frames of every utterance [utterances], their mean and the sum of squared deviations from it
+        [utterances, width]; 0 where there are no frames.
     """
 
     def __init__(self, store: FeatureStore, layer: str, chunk: int = 1 << 16):
-        data, offsets = store.map(layer), store.offsets
+        offsets, width = store.offsets, store.width(layer)
         self.counts = np.diff(offsets).astype(np.float64)
-        self.shift = data[:chunk].astype(np.float64).mean(0)
-        self.sums = np.zeros((len(store), data.shape[1]))
-        self.squares = np.zeros_like(self.sums)
+        self.means, self.deviations = np.zeros((2, len(store), width))
         start = 0
         while start < len(store):
             end = max(start + 1, int(np.searchsorted(offsets, offsets[start] + chunk, "right")) - 1)
-            block = data[offsets[start] : offsets[end]].astype(np.float64) - self.shift
-            bounds = offsets[start:end] - offsets[start]
-            filled = np.flatnonzero(np.diff(np.append(bounds, len(block))))
+            block, lengths = store.span(layer, start, end).astype(np.float64), np.diff(offsets[start : end + 1])
+            filled = np.flatnonzero(lengths)
             if len(filled):
-                self.sums[start + filled] = np.add.reduceat(block, bounds[filled])
-                self.squares[start + filled] = np.add.reduceat(block * block, bounds[filled])
+                bounds, rows = (offsets[start:end] - offsets[start])[filled], start + filled
+                self.means[rows] = np.add.reduceat(block, bounds) / lengths[filled][:, None]
+                block -= np.repeat(self.means[rows], lengths[filled], 0)
+                self.deviations[rows] = np.add.reduceat(np.square(block, out=block), bounds)
             start = end
 
     def statistics(self, utterances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation [width] over all frames of ``utterances`` (positions)."""
-        count = max(self.counts[utterances].sum(), 1)
-        mean = self.sums[utterances].sum(0) / count
-        variance = self.squares[utterances].sum(0) / count - mean**2
-        return mean + self.shift, np.sqrt(np.maximum(variance, 0)) + EPSILON
-
-    def means(self) -> np.ndarray:
-        """The mean frame of every utterance [utterances, width]."""
-        return self.sums / np.maximum(self.counts, 1)[:, None] + self.shift
+        counts, means = self.counts[utterances][:, None], self.means[utterances]
+        count = max(counts.sum(), 1)
+        mean = (counts * means).sum(0) / count
+        between = (counts * np.square(means - mean)).sum(0)
+        return mean, np.sqrt((self.deviations[utterances].sum(0) + between) / count) + EPSILON
 
 
 class Normaliser:
@@ -58,7 +61,7 @@ class Normaliser:
 
     def __init__(self, kind: str, moments: list[Moments], speakers: np.ndarray, train: np.ndarray, stored=None):
         self.kind, self.seen = kind, [int(i) for i in train] if kind == "global" else []
-        width = len(moments[0].shift)
+        width = moments[0].means.shape[1]
         self.group = np.zeros(len(speakers), int)
         if kind == "speaker":
             names, self.group = np.unique(speakers, return_inverse=True)

@@ -1,10 +1,12 @@
 """The audio store: a corpus decoded once, 16 kHz mono int16, one flat dataset with offsets.
 
-Layout (HDF5): ``samples`` int16 [total], ``offsets`` int64 [utterances + 1], ``utterances`` str [utterances];
-attributes ``rate`` (Hz) and ``manifest`` (the manifest's SHA-256).
+Layout (HDF5): ``samples`` int16 [total], ``offsets`` int64 [utterances + 1], ``utterances`` str [utterances],
+``digests`` uint8 [utterances, 32] (SHA-256 of every utterance's samples, as in the manifest); attributes ``rate`` (Hz),
+``manifest`` (the manifest's SHA-256) and ``index`` (SHA-256 of all but the samples).
 """
 
 import errno
+import hashlib
 import mmap
 import os
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 
 from stages import jobs
 from stages.errors import UserError
+from stages.stores import proof
 
 RATE = 16_000
 """Samples per second of everything downstream of ingest."""
@@ -40,12 +43,14 @@ class AudioWriter:
         empty = h5py.h5s.create_simple((0,), (h5py.h5s.UNLIMITED,))
         self.samples = h5py.Dataset(h5py.h5d.create(self.file.id, b"samples", h5py.h5t.STD_I16LE, empty, layout))
         self.names: list[str] = []
+        self.digests: list[str] = []
         self.offsets = [0]
         self._waiting = np.frombuffer(mmap.mmap(-1, 2 * _CHUNK), np.int16)
         self._filled = 0
 
-    def add(self, utterance: str, samples: np.ndarray) -> None:
-        """Append one utterance: int16 [samples] at 16 kHz."""
+    def add(self, utterance: str, samples: np.ndarray, sha256: str) -> None:
+        """Append one utterance: int16 [samples] at 16 kHz, and their :func:`digest`."""
+        self.digests.append(sha256)
         self.offsets.append(self.offsets[-1] + len(samples))
         self.names.append(utterance)
         while len(samples):
@@ -76,8 +81,17 @@ class AudioWriter:
         self.flush()
         self.file["offsets"] = np.asarray(self.offsets, np.int64)
         self.file["utterances"] = np.asarray(self.names, dtype=h5py.string_dtype())
-        self.file.attrs.update(rate=RATE, manifest=manifest_sha256)
+        digests = np.frombuffer(bytes.fromhex("".join(self.digests)), np.uint8).reshape(-1, 32)
+        self.file["digests"] = digests
+        about = {"rate": RATE, "manifest": manifest_sha256}
+        index = proof.index_digest(about, self.names, np.asarray(self.offsets, np.int64), digests)
+        self.file.attrs.update(about, index=index)
         self.file.close()
+
+
+def digest(samples: np.ndarray) -> str:
+    """SHA-256 of int16 [samples], little-endian, as the manifest has it."""
+    return hashlib.sha256(np.ascontiguousarray(samples, "<i2")).hexdigest()
 
 
 def _write_past_cache(path: Path, block: np.ndarray, place: int) -> None:
@@ -101,12 +115,12 @@ def _write(path: Path, block: np.ndarray, place: int, flag: int) -> int:
 
 
 class AudioStore:
-    """Read access by position or by utterance id.
+    """Read access by position or by utterance id; every utterance is proven by its digest when first read.
 
     Raises
     ------
     UserError
-        The file is absent, truncated or not an audio store.
+        The file is absent, truncated, damaged or not an audio store.
     """
 
     def __init__(self, path: Path | str):
@@ -115,12 +129,20 @@ class AudioStore:
             self.file = h5py.File(path, "r")
             self.offsets = self.file["offsets"][:]
             self.utterances = [name.decode() for name in self.file["utterances"][:]]
-            self.manifest = self.file.attrs["manifest"]
+            self._digests = self.file["digests"][:]
+            about = dict(self.file.attrs)
+            self.manifest, index = about["manifest"], about.pop("index")
             self.samples = self.file["samples"]
-        except (OSError, KeyError) as fault:
-            raise UserError(f"{path}: not a whole audio store ({fault}); delete it and run again") from None
+            if self.samples.shape != (self.offsets[-1],):
+                raise KeyError("samples are missing")
+            whole = proof.index_digest(about, self.utterances, self.offsets, self._digests) == index
+        except proof.FAULTS as fault:
+            raise UserError(f"{path}: not a whole audio store ({fault}); {proof.REMEDY}") from None
+        if not whole:
+            raise proof.damaged(path, "its index")
         self.position = {name: i for i, name in enumerate(self.utterances)}
         self.lengths = np.diff(self.offsets)
+        self._proven = bytearray(len(self))
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -130,6 +152,18 @@ class AudioStore:
         return self.raw(index).astype(np.float32) / 32768
 
     def raw(self, index: int | str) -> np.ndarray:
-        """The waveform int16 [samples] of one utterance."""
+        """The waveform int16 [samples] of one utterance; a :class:`UserError` where it is not what was written."""
         i = self.position[index] if isinstance(index, str) else index
-        return self.samples[self.offsets[i] : self.offsets[i + 1]]
+        try:
+            samples = self.samples[self.offsets[i] : self.offsets[i + 1]]
+        except OSError as fault:
+            raise proof.damaged(self.path, f"utterance {self.utterances[i]} ({fault})") from None
+        if not self._proven[i]:
+            if hashlib.sha256(samples).digest() != self._digests[i].tobytes():
+                raise proof.damaged(self.path, f"utterance {self.utterances[i]}")
+            self._proven[i] = 1
+        return samples
+
+    def digests(self) -> list[str]:
+        """SHA-256 of every utterance's samples, hexadecimal."""
+        return [each.tobytes().hex() for each in self._digests]

@@ -2,7 +2,7 @@
 
 Snakemake and DVC both delete a job's outputs before it runs; what lies here survives that, so that a rerun after a
 kill, or with one more seed, trains only what is missing. The store is disposable: without it results are the same.
-A unit is a safetensors file whose header carries its JSON notes.
+A unit is a safetensors file whose header carries its JSON notes and the digest of its arrays.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from stages import jobs
+from stages.stores import proof
 
 ROOT = Path("data/scratch")
 
@@ -52,7 +53,8 @@ def _save(path: Path, arrays: dict[str, np.ndarray], notes: dict) -> None:
 
     with jobs.writing(path) as temporary:
         whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
-        save_file(whole, temporary, metadata={"notes": json.dumps(notes)})
+        head = {"notes": notes, "tensors": proof.tensors_digest(whole)}
+        save_file(whole, temporary, metadata={"unit": proof.sealed(head)})
 
 
 def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
@@ -63,7 +65,10 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
     try:
         with safe_open(path, "numpy") as file:
             names = file.keys()  # the handle itself cannot be iterated
-            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["notes"])
+            arrays, head = {name: file.get_tensor(name) for name in names}, proof.unsealed(file.metadata()["unit"])
+            if proof.tensors_digest(arrays) != head["tensors"]:
+                raise ValueError("its arrays are not what was written")
+            return arrays, head["notes"]
     except (SafetensorError, KeyError, TypeError, ValueError) as fault:
         jobs.log.warning("%s: damaged (%s); that unit is made again", path, fault)
         path.unlink()

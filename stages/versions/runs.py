@@ -92,6 +92,7 @@ def commit_pending() -> None:
     for job in [job for job in run if job not in current]:
         print(f"{compiled.address(job, params)}: edited while it ran, so not committed; run again", file=sys.stderr)
     with _quiet(), Repo() as repo, lock_repo(repo):  # one lock: the graph is read once, not once per job
+        _drop_damaged([path for job in current for path in job.outputs.values()], repo.cache.local.oid_to_path)
         for target in (compiled.STRUCTURE, *(compiled.address(job, params) for job in current)):
             repo.commit(target, force=True)
     for job in current:  # the commit links outputs anew; what it does not link must not look older than they
@@ -99,6 +100,23 @@ def commit_pending() -> None:
         for path in filter(os.path.exists, [*kept, job.benchmark]):
             os.utime(path)
     PENDING.unlink()
+
+
+def _drop_damaged(outputs: list[str], cached_at) -> None:
+    """Remove cached copies of outputs just made that are no longer the bytes they are named by.
+
+    An output and its copy in the cache are one file where links are hard, so a damage is in both; DVC trusts the copy,
+    and would put it in the place of the output that was made anew.
+    """
+    recorded = LOCK.stat().st_mtime if LOCK.exists() else 0.0
+    for path in outputs:
+        if compiled.in_git(path) or not os.path.isfile(path) or os.path.getmtime(path) <= recorded:
+            continue
+        digest = _md5(path)
+        cached = Path(cached_at(digest))
+        if cached.exists() and not cached.samefile(path) and _md5(cached) != digest:
+            cached.unlink()
+            print(f"{cached}: damaged, replaced by {path}", file=sys.stderr)
 
 
 @contextmanager

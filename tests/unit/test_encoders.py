@@ -1,5 +1,6 @@
 """Speech encoders: batched equals single, strict loading, layers, files."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -142,6 +143,23 @@ def test_gradients_reach_cnn_and_mask_embedding():
     encoder.context(conv, frames, mask)[-1].square().mean().backward()
     assert encoder.model.feature_extractor.conv_layers[0].conv.weight.grad is None
     assert encoder.model.feature_projection.projection.weight.grad.abs().sum() > 0
+
+
+def test_weights_of_the_hub_are_held_to_their_published_digest(tmp_path):
+    """The hub's cache names a large file by its SHA-256; the snapshot links to it."""
+    from stages.encoders import loading
+
+    content = b"weights" * 100
+    published = hashlib.sha256(content).hexdigest()
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / published).write_bytes(content)
+    link = tmp_path / "model.safetensors"
+    link.symlink_to(tmp_path / "blobs" / published)
+    assert loading.digest([link]) == published
+    (tmp_path / "blobs" / published).write_bytes(b"W" + content[1:])
+    line = rf"model\.safetensors: SHA-256 .* where the hub's is {published[:12]}…; delete .*{published} and run again"
+    with pytest.raises(UserError, match=line):
+        loading.digest([link])
 
 
 def test_file_round_trip(tmp_path):

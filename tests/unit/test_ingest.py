@@ -12,7 +12,7 @@ import soundfile
 
 from stages.corpora import decode, ravdess
 from stages.errors import UserError
-from stages.stores.audio import AudioStore, AudioWriter
+from stages.stores.audio import AudioStore, AudioWriter, digest
 from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
 
@@ -214,7 +214,7 @@ def test_store_of_several_chunks_holds_every_sample_and_no_time(tmp_path, place)
         for name in ("a.h5", "b.h5"):
             writer = AudioWriter(folder / name)
             for i, wave in enumerate(waves):
-                writer.add(f"u{i}", wave)
+                writer.add(f"u{i}", wave, digest(wave))
             writer.close("digest")
         store = AudioStore(folder / "a.h5")
         for i, wave in enumerate(waves):

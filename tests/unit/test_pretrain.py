@@ -14,7 +14,7 @@ import yaml
 from stages import pretrain
 from stages.encoders import masked_language, masked_prediction
 from stages.errors import UserError
-from stages.stores.audio import AudioWriter
+from stages.stores.audio import AudioWriter, digest
 from stages.stores.scratch import Unit
 
 torch = pytest.importorskip("torch")
@@ -199,7 +199,7 @@ def place(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):
-        writer.add(f"t{i}", clip)
+        writer.add(f"t{i}", clip, digest(clip))
     writer.close("a" * 64)
     return tmp_path
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from stages import training, units
+from stages.errors import UserError
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.stores.features import FeatureStore, FeatureWriter
 from stages.stores.scratch import Unit
@@ -71,6 +72,42 @@ def test_damaged_unit_is_made_again(tmp_path):
     assert unit.load()[1] == {"n": 1}
     unit.path.write_bytes(unit.path.read_bytes()[:-5])
     assert unit.load() is None and not unit.path.exists()
+    unit.save({"x": np.arange(3)}, {"n": 1})
+    for place in (-1, unit.path.read_bytes().index(b'"n') + 4):  # an array, a note
+        unit.save({"x": np.arange(3)}, {"n": 1})
+        content = bytearray(unit.path.read_bytes())
+        content[place] ^= 1
+        unit.path.write_bytes(content)
+        assert unit.load() is None and not unit.path.exists()
+
+
+def test_a_flipped_byte_of_models_is_named_by_fold_and_seed(tmp_path):
+    path = tmp_path / "1of1.safetensors"
+    made = {(f, 1): ({"model/w": np.arange(4.0) + f}, {"layer": "all"}) for f in (1, 2)}
+    units.write(path, made, "model/", {"task": "emotion"})
+    content = bytearray(path.read_bytes())
+    content[content.index(np.arange(2, 6.0).tobytes()) + 7] ^= 1
+    path.write_bytes(content)
+    assert units.read(path, 1, 1)[0]["w"].tolist() == [1, 2, 3, 4]
+    with pytest.raises(UserError, match=r"1of1\.safetensors: fold 2, seed 1: not the bytes that were written"):
+        units.read(path, 2, 1)
+    content[content.index(b"emotion")] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        units.about(path)
+
+
+def test_moments_do_not_lose_small_deviations_beside_large_means(tmp_path):
+    """A channel at 4,000 that moves by 0.01, after a chunk at 0: sums of squares would end below nothing."""
+    rng = np.random.default_rng(5)
+    far = (4000 + 0.01 * rng.standard_normal((500, 1))).astype("float32")
+    writer = FeatureWriter(tmp_path / "s.h5", ["a", "b"], np.array([600, 500]), {"0": 1}, {"hop": 0.02}, "float32")
+    writer.put(0, "0", np.zeros((600, 1), "float32"))
+    writer.put(1, "0", far)
+    writer.close()
+    mean, sd = Moments(FeatureStore(tmp_path / "s.h5"), "0", 64).statistics(np.array([1]))
+    np.testing.assert_allclose(mean, far.astype(float).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(sd, far.astype(float).std(0) + 1e-6, rtol=1e-9)
 
 
 def test_parts_cover_every_fold_once():
@@ -116,8 +153,6 @@ def test_normaliser_says_what_it_saw(store):
 
 
 def test_truncated_store_is_refused(store, tmp_path):
-    from stages.errors import UserError
-
     path = tmp_path / "s.h5"
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(UserError, match="not a whole feature store"):
