@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from stages.models.dropout import Dropout
 from stages.models.pooling import masked_mean, segment_mean
 
 
@@ -51,7 +52,7 @@ class Dense(nn.Module):
         joint = 2 * hidden if beside else hidden
         self.second = nn.LSTM(joint, hidden, batch_first=True) if recurrent else nn.Linear(joint, hidden)
         self.out = nn.Linear(hidden, outputs)
-        self.dropout, self.dropout_first = nn.Dropout(dropout), dropout_first
+        self.dropout, self.dropout_first = Dropout(dropout), dropout_first
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor, beside=None) -> torch.Tensor:
         """[layers, sum of lengths, width], [batch] and [sum of lengths, beside] -> logits [batch, outputs]."""

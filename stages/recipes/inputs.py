@@ -91,10 +91,11 @@ class Inputs(Sources):
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
-        if current != (fold.number, normalise):
+        wanted = (fold.number if normalise == "global" else None, normalise)
+        if current != wanted:
             frames.normalise(normalise, self.speakers, fold.train)
             names = np.array(store.utterances)
             frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
             fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
-            self._frames[key] = (frames, (fold.number, normalise))
+            self._frames[key] = (frames, wanted)
         return frames

@@ -69,9 +69,9 @@ def test_a_change_of_one_system_reaches_no_other():
 
 def test_mistakes_are_named_with_the_nearest_key():
     with pytest.raises(UserError, match=r"p: a\.thread: unknown key; did you mean 'threads'\?"):
-        settings.validate(params.Train, {"thread": 1, "threads": 1, "memory_gb": 4.0}, "a", "p")
+        settings.validate(params.Train, {"thread": 1, "threads": 1, "workers": 1, "memory_gb": 4.0}, "a", "p")
     with pytest.raises(UserError, match=r"a\.threads: missing; add it \(shipped: 1\)"):
-        settings.validate(params.Train, {"memory_gb": 4.0}, "a")
+        settings.validate(params.Train, {"workers": 1, "memory_gb": 4.0}, "a")
 
 
 def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):
