@@ -64,7 +64,7 @@ def trained(paths, recipe: str, **changes):
     ("recipe", "changes", "low", "high"),
     [
         ("probe", {}, 0.3, 0.75),
-        ("probe", {"network": "lstm"}, 0.3, 0.75),
+        ("probe", {"network": "lstm", "activation": "relu"}, 0.3, 0.75),
         ("probe", {"layers": ["0"]}, 0.0, 0.45),
         ("fusion", {}, 0.9, 1.0),
         ("fusion", {"dropout_at": "before", "wrap": True, "clip_value": 1.0, "weights": "softmax"}, 0.9, 1.0),
@@ -81,6 +81,17 @@ def test_a_form_finds_what_it_hears_and_is_restored(paths, recipe, changes, low,
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
     found = system.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-5)
+
+
+def test_speakers_may_be_prefixes_of_names(paths):
+    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    fold, inputs.speakers = inputs.examples.fold(1), np.array(["one"] * len(inputs.utterances))
+    assert len(inputs.frames(["1"], 0, "speaker", fold).normaliser.mean) == 1
+    assert len(inputs.frames(["1"], 0, "speaker", fold, by="prefix").normaliser.mean) == 10
+    del inputs.prefixes
+    inputs.utterances[3] = "none"
+    with pytest.raises(UserError, match="no prefix before a _; choose speaker"):
+        inputs.frames(["1"], 0, "speaker", fold, by="prefix")
 
 
 def test_a_layer_that_is_not_stored_is_named(paths):
