@@ -89,6 +89,7 @@ def test_speakers_may_be_prefixes_of_names(paths):
     assert len(inputs.frames(["1"], 0, "speaker", fold).normaliser.mean) == 1
     assert len(inputs.frames(["1"], 0, "speaker", fold, by="prefix").normaliser.mean) == 10
     del inputs.prefixes
+    inputs.frames(["1"], 0, "none", fold)
     inputs.utterances[3] = "none"
     with pytest.raises(UserError, match="no prefix before a _; choose speaker"):
         inputs.frames(["1"], 0, "speaker", fold, by="prefix")
