@@ -191,7 +191,14 @@ STUDIES = {
             "srinivasan2022-iemocap-bert",
         ],
     ),
-    "deoliveira2023-layers-planted": _audio("planted", "sessions", "hubert-small", LAYERS, seeds=[1, 2, 3]),
+    "deoliveira2023-layers-planted": _audio(
+        "planted",
+        "sessions",
+        "hubert-small",
+        LAYERS,
+        seeds=[1, 2, 3],
+        changes={name: {"patience": 20} for name in LAYERS if name.startswith("deoliveira2023")},
+    ),
     "deoliveira2023-layers-msp": _audio(
         "msp-podcast-1-10", "msp-1-10-test1", "hubert-base", LAYERS, seeds=[1, 2, 3], substitute=False
     ),

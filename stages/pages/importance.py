@@ -21,10 +21,12 @@ def html(report) -> str:
 def figures(name: str, rows: list[dict], units: int) -> str:
     """A figure for each model that a training consists of; ``rows`` as :mod:`stages.metrics.trainings` gives them.
 
-    Points are means over the trainings, bars the 95 % interval of that mean, the dashed line equal weights.
+    Points are means over the trainings, bars the 95 % interval of that mean, the dashed line equal weights; the
+    axis spans what is shown.
     """
     ends = [row[end] for row in rows for end in ("weight", "low", "high") if row[end] is not None]
-    low, high = min(0.0, *ends), max(ends)
+    even = len({row["of"] for row in rows}) / len(rows)
+    low, high = min(even, *ends), max(even, *ends)
     return "".join(
         _figure(f"{name}, {of}" if of else name, [row for row in rows if row["of"] == of], low, high, units)
         for of in dict.fromkeys(row["of"] for row in rows)
@@ -33,7 +35,7 @@ def figures(name: str, rows: list[dict], units: int) -> str:
 
 def _figure(title: str, rows: list[dict], low: float, high: float, units: int) -> str:
     def at(value: float) -> str:
-        return f"{130 - 120 * (value - low) / (high - low or 1):.1f}"
+        return f"{125 - 110 * (value - low) / (high - low or 1):.1f}"
 
     places = [30 + 110 * (i + 0.5) / len(rows) for i in range(len(rows))]
     bars = "".join(
@@ -61,7 +63,7 @@ def _figure(title: str, rows: list[dict], low: float, high: float, units: int) -
         f'{text(title)}: {text(spoken)}"><rect class="frame" x="30" y="10" width="110" height="120"/>'
         f'<line class="even" x1="30" x2="140" y1="{even}" y2="{even}"/><polyline class="curve" points="{path}"/>'
         f'{bars}{dots}{ticks}<text x="85" y="150" text-anchor="middle">layer</text>'
-        f'<text x="27" y="{at(high)}" text-anchor="end">{high:.2f}</text>'
-        f'<text x="27" y="{at(low)}" text-anchor="end">{low:.2f}</text></svg>'
+        f'<text x="27" y="{at(high)}" text-anchor="end">{high:.3f}</text>'
+        f'<text x="27" y="{at(low)}" text-anchor="end">{low:.3f}</text></svg>'
         f"<figcaption>{units} training{'s' if units > 1 else ''}</figcaption></figure>"
     )

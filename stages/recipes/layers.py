@@ -22,7 +22,9 @@ class Layers(System):
     layers: list[str] = setting(["all"], "layers to average: all, or numbers")
     weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
     pooling: Literal["mean+max", "concat", "mean"] = setting("mean+max", "over frames")
-    normalise: Literal["speaker", "global", "none"] = setting("none", "of the frozen features (the paper names none)")
+    normalise: Literal["speaker", "global", "none"] = setting(
+        "global", "of the frozen features: weights compare layers of one scale (the paper names none)"
+    )
     learning_rate: float = setting(1e-3, "of Adam", gt=0)
     batch: int = setting(16, "utterances per step", ge=2)
     dropout: float = setting(0.1, "in the head", ge=0, lt=1)
