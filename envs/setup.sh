@@ -58,7 +58,10 @@ install
 # uv leaves compiling to Python, which does it at the first import, if it may write; where PYTHONDONTWRITEBYTECODE is
 # set, every job would compile torch and transformers anew (5 s each).
 heavy=transformers.models.hubert.modeling_hubert,transformers.models.bert.modeling_bert,sklearn.linear_model,scipy.stats
-heavy+=,pandas,h5py,faiss,soundfile,soxr,matplotlib.pyplot,snakemake.cli,dvc.repo,dvc.cli
-env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c "import $heavy"
+heavy+=,pandas,h5py,faiss,soundfile,soxr,opensmile,matplotlib.pyplot,pytest,xdist
+export -n PYTHONDONTWRITEBYTECODE
+.venv/bin/python -c "import $heavy"
+# Both tools import as they go, so they are run once: nothing of it is wanted but the bytecode.
+for tool in "snakemake --dry-run" "dvc status"; do .venv/bin/python -m $tool --quiet >/dev/null 2>&1 || :; done
 cp $pins $stamp
 echo "environment ready after $((SECONDS - started)) s" >&2

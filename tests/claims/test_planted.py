@@ -1,4 +1,4 @@
-"""What the planted corpus must show at claims size: 6,000 utterances by 80 speakers, unseen ones tested.
+"""What the planted corpus must show at claims size: 12,000 utterances by 100 speakers, unseen ones tested.
 
 `make claims` runs these; each claim is also made where it is untrue, and must fail there.
 """
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.claims
 
 DENSE, GLOBAL = "pepino2021-dense-egemaps", "dense-egemaps-global"
 CONTROLS = ["majority", "duration", "linear"]
-CHANCE = 0.02
-"""How far from .25 the UAR of guesses may lie: three standard errors of it on these 4,900 labels."""
+CHANCE = 0.015
+"""How far from .25 the UAR of guesses may lie: 3.4 standard errors of it on these 9,800 labels."""
 SETTINGS = SMALL[DENSE]
 """Of Dense: the default study's own."""
 SIZE = {
-    "corpora/planted/speakers": 80,
-    "corpora/planted/sessions": 40,
-    "corpora/planted/utterances": 6000,
+    "corpora/planted/speakers": 100,
+    "corpora/planted/sessions": 50,
+    "corpora/planted/utterances": 12000,
     "studies/default/protocol": "fifths",
     "studies/default/speech": "egemaps",
     "studies/default/systems": [*CONTROLS, DENSE, GLOBAL],
     "studies/default/changes": {DENSE: SETTINGS, GLOBAL: SETTINGS},
-    "studies/default/seeds": [1, 2, 3],
+    "studies/default/seeds": [1],
     f"systems/{GLOBAL}": SYSTEMS[DENSE] | {"paper": "", "table": "", "row": "", "normalise": "global"},
     "protocols/fifths": {
         "kind": "group-folds",
@@ -42,9 +42,8 @@ SIZE = {
 UNTRUE = {
     "studies/default/systems": [*CONTROLS, DENSE],
     "studies/default/changes": {DENSE: SETTINGS},
-    "studies/default/seeds": [1],
 }
-"""Where labels mean nothing one training of each fold is enough, and one normalisation."""
+"""Where labels mean nothing one normalisation is enough."""
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +93,7 @@ def share(metrics: dict, name: str, ceiling: float) -> float:
     return (metrics[name]["uar"]["pooled"] - 0.25) / (ceiling - 0.25)
 
 
-def test_dense_goes_seven_tenths_of_the_way_to_the_ceiling(outcome):
-    """Three quarters were the aim; what is audible of the cues bounds it, see the listener below."""
+def test_dense_goes_three_quarters_of_the_way_to_the_ceiling(outcome):
     labels, metrics, ceilings = outcome
     if labels != "normal":
         for name, figures in metrics.items():
@@ -104,7 +102,7 @@ def test_dense_goes_seven_tenths_of_the_way_to_the_ceiling(outcome):
     ceiling = ceilings["prosody"]["uar"]
     for name in (DENSE, GLOBAL):
         print(f"{name}: {share(metrics, name, ceiling):.1%} of the way from chance to the ceiling of {ceiling:.3f}")
-    assert share(metrics, DENSE, ceiling) >= 0.70
+    assert share(metrics, DENSE, ceiling) >= 0.75
     assert share(metrics, DENSE, ceiling) > share(metrics, GLOBAL, ceiling)
 
 
@@ -115,7 +113,7 @@ def test_what_is_audible_lies_below_the_ceiling(normal):
     print("R2 of the cues from functionals:", ", ".join(f"{name} {r2:.2f}" for name, r2 in heard.cues.items()))
     print(f"a listener told the cues in training: {told:.1%} of the way; told the labels alone: {untold:.1%}")
     assert heard.untold < heard.told
-    assert told < 0.85
+    assert told < 0.9
 
 
 def test_controls_stay_at_chance(outcome):
