@@ -59,7 +59,7 @@ def _figure(title: str, rows: list[dict], low: float, high: float, units: int) -
     )
     even = at(1 / len(rows))
     return (
-        f'<figure><h3>{text(title)}</h3><svg viewBox="0 0 150 150" role="img" aria-label="Weights of the layers, '
+        f'<figure><h3>{text(title)}</h3><svg viewBox="0 0 150 154" role="img" aria-label="Weights of the layers, '
         f'{text(title)}: {text(spoken)}"><rect class="frame" x="30" y="10" width="110" height="120"/>'
         f'<line class="even" x1="30" x2="140" y1="{even}" y2="{even}"/><polyline class="curve" points="{path}"/>'
         f'{bars}{dots}{ticks}<text x="85" y="150" text-anchor="middle">layer</text>'
