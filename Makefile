@@ -46,7 +46,7 @@ params: environment
 	python -m stages.params --write
 
 test: environment
-	python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 lint: environment
 	ruff check && ruff format --check

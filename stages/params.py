@@ -31,8 +31,10 @@ from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
 from stages.recipes.correlation import Correlation
 from stages.recipes.external import External
+from stages.recipes.frozen import Frozen
 from stages.recipes.fusion import Fusion
 from stages.recipes.gmp import Gmp
+from stages.recipes.layers import Layers
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
 from stages.recipes.regressor import Regressor
@@ -46,7 +48,19 @@ from stages.train import Train
 from stages.transcribe import Source
 
 Row = Annotated[
-    Control | External | Linear | Correlation | Probe | Fusion | Regressor | Cmgi | Gmp | Teacher | Student,
+    Control
+    | External
+    | Linear
+    | Correlation
+    | Probe
+    | Fusion
+    | Regressor
+    | Layers
+    | Frozen
+    | Cmgi
+    | Gmp
+    | Teacher
+    | Student,
     Field(discriminator="recipe"),
 ]
 

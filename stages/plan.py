@@ -99,6 +99,12 @@ class Plan:
                 found["start"] = f"{DATA}/retrain/{study}/{row.start}/{part}.safetensors"
         return found
 
+    def training_cores(self, study: str, name: str) -> int:
+        """What a training job can use: several workers for a frozen system with several seeds."""
+        section, row = self.params["train"], self.row(study, name)
+        several = not row.heavy and not row.deterministic and len(self.params["studies"][study]["seeds"]) > 1
+        return section["threads"] * (section["workers"] if several else 1)
+
     def chain_reads(self, stage: str, study: str, name: str) -> dict:
         """What a job of ``adapt``, ``cluster`` or ``retrain`` depends on of params.yaml."""
         speech = self.encoder(study, self.params[stage][name]["speech"], "speech")

@@ -19,14 +19,17 @@ from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spe
 from stages.recipes.cmgi import Cmgi
 from stages.recipes.control import Control
 from stages.recipes.correlation import Correlation
+from stages.recipes.frozen import Frozen
 from stages.recipes.fusion import Fusion
 from stages.recipes.gmp import Gmp
+from stages.recipes.layers import Layers
 from stages.recipes.linear import Linear
 from stages.recipes.probe import Probe
 from stages.recipes.regressor import Regressor
 from stages.recipes.student import Student
 from stages.recipes.teacher import Teacher
 from stages.shipped_protocols import PROTOCOLS
+from stages.shipped_studies import STUDIES
 from stages.transcribe import Gold
 
 CORPORA = {
@@ -63,11 +66,16 @@ ENCODERS = {
     "mfcc": Mfcc.shipped(),
     "egemaps": Egemaps.shipped(),
     "spectrogram": Spectrogram.shipped(),
+    "spectrogram-released": Spectrogram.shipped(hop=320),
+    "spectrogram-released-48k": Spectrogram.shipped(window=133, hop=107),
     "whisper-tiny": Whisper.shipped(source="data/raw/whisper-tiny-encoder", revision=""),
     "minilm-l3": Text.shipped(source="data/raw/minilm-l3", revision=""),
     "wav2vec2-base": _hub("facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8", PEPINO_LAYERS),
     "wav2vec2-base-960h": _hub(
         "facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156", PEPINO_LAYERS
+    ),
+    "wav2vec2-large": Transformers.shipped(
+        source="data/raw/wav2vec2-large", revision="", layers=["all"], normalise=True
     ),
     "hubert-base": _hub("facebook/hubert-base-ls960", "dba3bb02fda4248b6e082697eee756de8fe8aa8a"),
     "hubert-large": _hub("facebook/hubert-large-ll60k", "ff022d095678a2995f3c49bab18a96a9e553f782", normalise=True),
@@ -84,7 +92,7 @@ ENCODERS = {
 }
 
 RELEASED = {"learning_rate": 1e-4, "clip_value": 1.0, "dropout_at": "before", "wrap": True, "normalise": "speaker"}
-"""Where Pepino 2021's released code differs from the paper."""
+"""Where Pepino 2021's released code differs from the paper, on any corpus; IEMOCAP's speakers stand in its study."""
 
 SYSTEMS = {
     "majority": Control.shipped(modality="none"),
@@ -129,7 +137,17 @@ SYSTEMS = {
         paper="pepino2021", table="2", row="Dense-speaker", speech="wav2vec2-base", **RELEASED
     ),
     "pepino2021-lstm-released": Probe.shipped(
-        paper="pepino2021", table="2", row="LSTM-global", speech="wav2vec2-base", network="lstm", batch=16, **RELEASED
+        paper="pepino2021",
+        table="2",
+        row="LSTM-global",
+        speech="wav2vec2-base",
+        network="lstm",
+        activation="relu",
+        batch=16,
+        **RELEASED,
+    ),
+    "pepino2021-spectrogram-released": Probe.shipped(
+        paper="pepino2021", table="1", row="spectrogram", speech="spectrogram-released", **RELEASED
     ),
     "deoliveira2023-distil-text": Regressor.shipped(
         paper="deoliveira2023",
@@ -139,6 +157,34 @@ SYSTEMS = {
         speech="distilhubert",
         text="tinybert",
     ),
+    **{
+        f"deoliveira2023-layers-{weights}": Layers.shipped(
+            paper="deoliveira2023", table="Figure 2", row="HuBERT-base", speech="hubert-base", weights=weights
+        )
+        for weights in ("raw", "softmax")
+    },
+    **{
+        f"srinivasan2022-frozen-{name}": Frozen.shipped(
+            paper="srinivasan2022", table="2" if row else "", row=row, speech=encoder
+        )
+        for name, row, encoder in (
+            ("w2v2-base-960h", "4 w2v2-base", "wav2vec2-base-960h"),
+            ("w2v2-base", "", "wav2vec2-base"),
+            ("w2v2-large", "5 w2v2-large", "wav2vec2-large"),
+            ("hubert-base", "6 HuBERT-base", "hubert-base"),
+            ("hubert-large", "7 HuBERT-large", "hubert-large"),
+        )
+    },
+    "srinivasan2022-frozen-bert": Frozen.shipped(
+        paper="srinivasan2022", table="2", row="8 BERT", modality="text", sees="text", text="bert-base"
+    ),
+    **{
+        f"srinivasan2022-iemocap-{name}": Frozen.shipped(paper="srinivasan2022", table="3", row=row, **which)
+        for name, row, which in (
+            ("hubert-base", "2 HuBERT-base", {"speech": "hubert-base"}),
+            ("bert", "3 BERT", {"modality": "text", "sees": "text", "text": "bert-base"}),
+        )
+    },
     "srinivasan2022-teacher": Teacher.shipped(
         paper="srinivasan2022",
         table="2",
@@ -150,134 +196,6 @@ SYSTEMS = {
     "srinivasan2022-cts": Student.shipped(paper="srinivasan2022", table="2", row="12 cT/S", speech="hubert-base"),
     "gao2024-cmgi": Cmgi.shipped(paper="gao2024", table="2", row="CmGI", speech="hubert-large", text="bert-base"),
     "pan2024-gmp-ams": Gmp.shipped(paper="pan2024", table="3", row="GMP, AMS", speech="hubert-base"),
-}
-
-DEFAULT = [
-    "majority",
-    "duration",
-    "duration-dimensions",
-    "linear",
-    "linear-dimensions",
-    "pepino2021-dense-speaker",
-    "pepino2021-dense-egemaps",
-    "deoliveira2023-distil-text",
-    "srinivasan2022-teacher",
-    "srinivasan2022-cts",
-    "gao2024-cmgi",
-    "pan2024-gmp-ams",
-]
-SMALL = {
-    "pepino2021-dense-speaker": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
-    "pepino2021-dense-egemaps": {"learning_rate": 3e-3, "patience": 10, "stop_on": "uar"},
-    "deoliveira2023-distil-text": {"learning_rate": 3e-4, "epochs": 12, "patience": 12},
-    "srinivasan2022-teacher": {
-        "hidden": 32,
-        "gru_layers": 1,
-        "embedding": 32,
-        "epochs": 15,
-        "learning_rate": 5e-3,
-        "normalise": "global",
-    },
-    "srinivasan2022-cts": {
-        "weight": 3.0,
-        "hidden": 32,
-        "gru_layers": 1,
-        "embedding": 32,
-        "epochs": 10,
-        "learning_rate": 4e-3,
-        "batch": 8,
-        "tuned_blocks": 1,
-    },
-    "gao2024-cmgi": {
-        "width": 64,
-        "heads": 4,
-        "learning_rate": 1e-3,
-        "batch": 16,
-        "accumulate": 1,
-        "stage1_freeze_cnn": True,
-        "epochs": [4, 8],
-    },
-    "pan2024-gmp-ams": {
-        "start": "gmp-small",
-        "hidden": 64,
-        "learning_rate": 1e-3,
-        "batch": 8,
-        "epochs": 10,
-        "patience": 10,
-    },
-}
-PEPINO = [
-    "majority",
-    "linear",
-    "pepino2021-dense-egemaps",
-    "pepino2021-dense-spectrogram",
-    "pepino2021-pt-local",
-    "pepino2021-pt-contextual",
-    "pepino2021-dense-speaker",
-    "pepino2021-dense-global",
-    "pepino2021-lstm-global",
-    "pepino2021-fusion-global",
-    "pepino2021-dense-released",
-    "pepino2021-lstm-released",
-]
-"""The paper's rows that an encoder of our own can stand for; those of PT and FT are one where it stands for both."""
-PROBES = [name for name in PEPINO if name.startswith("pepino2021")]
-PEPINO_SEEDS = [123, 1234, 2345, 3456, 4567]
-"""Those of the released code."""
-
-
-def _without_local(**more) -> dict:
-    """Changes of the probes in a study whose encoder has no layer ``local``: 0 stands for it."""
-    return {n: more | ({"layers": ["0"]} if n == "pepino2021-pt-local" else {}) for n in PROBES if more or "local" in n}
-
-
-def _audio(corpus: str, protocol: str, speech: str, systems: list[str], **more) -> dict:
-    """A study of systems that read no text, with the released seeds."""
-    own = {"corpus": corpus, "protocol": protocol, "speech": speech, "text": "", "transcripts": ""}
-    return whole.Study.shipped(**own | {"systems": systems, "seeds": PEPINO_SEEDS} | more)
-
-
-STUDIES = {
-    "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1]),
-    "ravdess": whole.Study.shipped(
-        corpus="ravdess",
-        protocol="ravdess-emobox",
-        speech="whisper-tiny",
-        text="",
-        transcripts="",
-        seeds=[1, 2, 3, 4, 5],
-        systems=[
-            "majority",
-            "duration",
-            "linear",
-            "linear-speaker",
-            "correlation",
-            "pepino2021-dense-global",
-            "pepino2021-dense-speaker",
-        ],
-        changes={name: {"max_seconds": 5.0} for name in ("pepino2021-dense-global", "pepino2021-dense-speaker")},
-    ),
-    "pepino2021-planted": _audio("planted", "sessions", "hubert-small", PEPINO, changes=_without_local()),
-    "pepino2021-ravdess": _audio(
-        "ravdess", "pepino2021-ravdess", "whisper-tiny", PEPINO, changes=_without_local(max_seconds=5.0)
-    ),
-    "pepino2021-issa-ravdess": _audio(
-        "ravdess",
-        "issa-ravdess",
-        "whisper-tiny",
-        ["majority", "linear", "pepino2021-issa"],
-        changes={"pepino2021-issa": {"max_seconds": 5.0}},
-    ),
-    "pepino2021-iemocap": _audio(
-        "iemocap",
-        "iemocap-sessions",
-        "wav2vec2-base",
-        [*PEPINO, "pepino2021-pt-all", *(f"pepino2021-ft-{part}" for part in ("local", "contextual", "all"))],
-        substitute=False,
-    ),
-    "pepino2021-issa-iemocap": _audio(
-        "iemocap", "issa-iemocap", "wav2vec2-base", ["majority", "linear", "pepino2021-issa"], substitute=False
-    ),
 }
 
 SECTIONS = {

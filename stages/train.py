@@ -18,7 +18,10 @@ from stages.stores import scratch
 class Train(Section):
     """What all training jobs share; nothing here but the threads changes a result."""
 
-    threads: int = setting(1, "threads of every training job (another number rounds differently)", ge=1)
+    threads: int = setting(1, "threads of every training (another number rounds differently)", ge=1)
+    workers: int = setting(
+        4, "folds and seeds of a frozen system trained side by side, as cores allow; no influence on the result", ge=1
+    )
     memory_gb: float = setting(
         4.0, "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
     )
@@ -30,6 +33,7 @@ def arguments(parser) -> None:
     parser.add_argument("--study", required=True)
     parser.add_argument("--system", required=True)
     parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--cores", type=int, default=1, help="that folds and seeds are shared out among (default: 1)")
     parser.add_argument("--speech-encoder", default="", help="its name in encoders")
     parser.add_argument("--text-encoder", default="", help="its name in encoders")
     parser.add_argument("--beside-encoder", default="", help="descriptors fused with speech, a name in encoders")
@@ -47,8 +51,9 @@ def main(args) -> None:
     row = system.load(args.params, args.study, args.system)
     seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
     encoders = args.speech_encoder, args.text_encoder
-    inputs = Inputs(args, row.task, *encoders, section.memory_gb, args.beside_encoder, device_of(row))
-    train_and_write(args, row, inputs, seeds, section.threads)
+    workers = 1 if row.heavy else max(1, args.cores // section.threads)
+    inputs = Inputs(args, row.task, *encoders, section.memory_gb / workers, args.beside_encoder, device_of(row))
+    train_and_write(args, row, inputs, seeds, section.threads, workers)
 
 
 def device_of(row):
@@ -61,10 +66,10 @@ def seeds_of(row, seeds: list[int]) -> list[int]:
     return seeds[:1] if row.deterministic else seeds
 
 
-def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
+def train_and_write(args, row, inputs, seeds: list[int], threads: int, workers: int = 1) -> dict:
     """Train every unit of the job, write predictions and models, and return the units.
 
-    ``teach`` and ``distill`` end in it too.
+    ``teach`` and ``distill`` end in it too. ``workers`` units are trained side by side.
     """
     recipe, examples, inputs.scratch = system.module(row.recipe), inputs.examples, args.scratch
     digests = inputs.digests()
@@ -81,9 +86,8 @@ def train_and_write(args, row, inputs, seeds: list[int], threads: int) -> dict:
         return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"saw": inputs.saw}
 
     folds = units.part_of(args.part, examples.folds)
-    results = units.run(
-        f"{row.stage}-{args.system}", [(f, s) for f in folds for s in seeds], depends, work, args.scratch
-    )
+    pairs = [(f, s) for f in folds for s in seeds]
+    results = units.run(f"{row.stage}-{args.system}", pairs, depends, work, args.scratch, workers)
     write_predictions(args.predictions, examples, results)
     units.write(args.models, results, "model/", about(row, inputs))
     return results

@@ -16,7 +16,7 @@ rule train:
         "data/logs/train/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/train/{study}-{system}-{part}.tsv"
-    threads: plan.params["train"]["threads"]
+    threads: lambda w: plan.training_cores(w.study, w.system)
     resources:
         gpu=lambda w: int(plan.row(w.study, w.system).heavy),
     params:
@@ -26,5 +26,5 @@ rule train:
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.train --log {log} --study {wildcards.study} --system {wildcards.system}"
-        " --part {wildcards.part} {params.encoders} {params.inputs}"
+        " --part {wildcards.part} --cores {threads} {params.encoders} {params.inputs}"
         " --predictions {output.predictions} --models {output.models}"

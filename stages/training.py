@@ -31,6 +31,7 @@ class History:
 def seeded(seed: int) -> torch.Generator:
     """Seed torch's global generator (initial weights, dropout) and return another one for shuffling."""
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # else every new tensor is written twice
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed + 1)
 

@@ -13,6 +13,7 @@ from stages import jobs
 from stages.errors import UserError
 from stages.stores import proof
 from stages.stores.scratch import Unit
+from stages.workers import side_by_side
 
 Arrays = dict[str, np.ndarray]
 
@@ -48,19 +49,34 @@ def run(
     depends: Callable[[int, int], dict],
     work: Callable[[int, int, Unit], tuple[Arrays, dict]],
     root: str | Path,
+    workers: int = 1,
 ) -> dict[tuple[int, int], tuple[Arrays, dict]]:
-    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or worked out and put there."""
+    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or worked out and put there.
+
+    With ``workers`` missing units are worked out in so many processes side by side, with the same results.
+    """
     torch_version = importlib.metadata.version("torch").split("+")[0]
-    results, made = {}, 0
-    for fold, seed in jobs.progress(units, stage):
-        unit = Unit(stage, depends(fold, seed) | {"fold": fold, "seed": seed, "torch": torch_version}, root)
-        done = unit.load()
-        if done is None:
-            done = work(fold, seed, unit)
-            unit.save(*done)
-            made += 1
-        results[fold, seed] = done
-    jobs.log.info("%d units: %d made, %d found in %s", len(results), made, len(results) - made, root)
+    places = {
+        (fold, seed): Unit(stage, depends(fold, seed) | {"fold": fold, "seed": seed, "torch": torch_version}, root)
+        for fold, seed in units
+    }
+    results = {unit: place.load() for unit, place in places.items()}
+    missing = [unit for unit, done in results.items() if done is None]
+
+    def make(fold: int, seed: int) -> tuple[Arrays, dict]:
+        place = places[fold, seed]
+        done = work(fold, seed, place)
+        place.save(*done)
+        return done
+
+    workers = min(workers, len(missing))
+    if workers > 1:
+        for unit in jobs.progress(side_by_side(make, missing, workers), stage, len(missing)):
+            results[unit] = places[unit].load()
+    else:
+        for unit in jobs.progress(missing, stage):
+            results[unit] = make(*unit)
+    jobs.log.info("%d units: %d made, %d found in %s", len(units), len(missing), len(units) - len(missing), root)
     return results
 
 

@@ -1,4 +1,4 @@
-"""Features without a network: magnitude spectrogram, MFCCs, low-level descriptors of eGeMAPS; all every 10 ms."""
+"""Features without a network: magnitude spectrogram, MFCCs, low-level descriptors of eGeMAPS."""
 
 from functools import cache
 
@@ -9,20 +9,20 @@ EGEMAPS_LEAST = 960
 """openSMILE needs 60 ms for its pitch window; shorter clips are filled up with zeros."""
 
 
-def windows(wave: np.ndarray) -> np.ndarray:
-    """Overlapping windows of 25 ms every 10 ms [frames, 400], no padding; a shorter clip is filled up with zeros."""
-    wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))
-    return np.lib.stride_tricks.sliding_window_view(wave, WINDOW)[::HOP]
+def windows(wave: np.ndarray, size: int = WINDOW, hop: int = HOP) -> np.ndarray:
+    """Overlapping windows [frames, size] every ``hop`` samples, no padding; a shorter clip is filled up with zeros."""
+    wave = np.pad(wave, (0, max(0, size - len(wave))))
+    return np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
 
 
-def frames(samples: int) -> int:
+def frames(samples: int, size: int = WINDOW, hop: int = HOP) -> int:
     """Number of windows for so many samples."""
-    return (max(int(samples), WINDOW) - WINDOW) // HOP + 1
+    return (max(int(samples), size) - size) // hop + 1
 
 
-def spectrogram(wave: np.ndarray) -> np.ndarray:
-    """Magnitude spectrogram [frames, 201], Hann window of 25 ms, hop 10 ms (Pepino 2021, section 2.1)."""
-    return np.abs(np.fft.rfft(windows(wave) * np.hanning(WINDOW + 1)[:-1])).astype(np.float32)
+def spectrogram(wave: np.ndarray, size: int = WINDOW, hop: int = HOP) -> np.ndarray:
+    """Magnitude spectrogram [frames, size // 2 + 1], Hann window of 25 ms, hop 10 ms (Pepino 2021, section 2.1)."""
+    return np.abs(np.fft.rfft(windows(wave, size, hop) * np.hanning(size + 1)[:-1])).astype(np.float32)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -86,13 +87,17 @@ def _autocast(device, precision: str):
 def _plain(spec) -> Extractor:
     from stages.encoders import acoustics
 
-    work, width, frames = {
-        "egemaps": (acoustics.egemaps, 25, acoustics.egemaps_frames),
-        "spectrogram": (acoustics.spectrogram, acoustics.WINDOW // 2 + 1, acoustics.frames),
-        "mfcc": (acoustics.mfcc, 39, acoustics.frames),
-    }[spec.kind]
-    hop = acoustics.HOP / acoustics.RATE
-    return Extractor({"0": width}, hop, int, frames, lambda waves: [{"0": work(wave)} for wave in waves])
+    hop = acoustics.HOP
+    if spec.kind == "spectrogram":
+        hop, cut = spec.hop, {"size": spec.window, "hop": spec.hop}
+        work, frames = partial(acoustics.spectrogram, **cut), partial(acoustics.frames, **cut)
+        width = spec.window // 2 + 1
+    elif spec.kind == "egemaps":
+        work, width, frames = acoustics.egemaps, 25, acoustics.egemaps_frames
+    else:
+        work, width, frames = acoustics.mfcc, 39, acoustics.frames
+    seconds = hop / acoustics.RATE
+    return Extractor({"0": width}, seconds, int, frames, lambda waves: [{"0": work(wave)} for wave in waves])
 
 
 def _speech(spec, pretrained, device, cast) -> Extractor:

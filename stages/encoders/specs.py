@@ -92,9 +92,13 @@ class Egemaps(_Plain):
 
 
 class Spectrogram(_Plain):
-    """Magnitude spectrogram, 201 values every 10 ms."""
+    """Magnitude spectrogram of the 16 kHz signal."""
 
-    kind: Literal["spectrogram"] = setting("spectrogram", "magnitude spectrogram, Hann window 25 ms, hop 10 ms")
+    kind: Literal["spectrogram"] = setting("spectrogram", "magnitude spectrogram, Hann window")
+    window: int = setting(
+        400, "samples of a window; released code: 400 at the native rate, so 400 (IEMOCAP), 133 (RAVDESS, 48 kHz)", ge=2
+    )
+    hop: int = setting(160, "samples between windows; released code: 320, so 320 (IEMOCAP), 107 (RAVDESS)", ge=1)
 
 
 class Mfcc(_Plain):

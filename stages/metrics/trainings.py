@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t
 
 from stages import units
 
@@ -12,19 +13,29 @@ def trainings(paths: list[Path]) -> dict:
 
     ``units``: how many; ``capped``: how many were still improving when the limit on epochs ended them; ``curves``:
     per epoch the mean training loss and validation score over the units that reached it, and their number; ``layers``:
-    names, mean weight and its standard deviation over units; ``elsewhere``: the file that the predictions came in,
-    where no training of ours made them. What a recipe does not have is None.
+    names, mean weight, its standard deviation over units and the 95 % interval of the mean (Student's t), of every
+    model that a unit consists of (``of``: its dimension, empty where there is one); ``elsewhere``: the file that the
+    predictions came in, where no training of ours made them. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
-    histories = [one["history"] for one in notes if "history" in one]
-    weights = [one["layer weights"] for one in notes if "layer weights" in one]
+    histories = [history for one in notes for history in _histories(one)]
+    weights: dict[str, list] = {}
+    for one in notes:
+        found = one.get("layer weights", {})
+        for name, values in (found if isinstance(found, dict) else {"": found}).items():
+            weights.setdefault(name, []).append(values)
     return {
         "units": len(notes),
         "capped": sum(bool(history["capped"]) for history in histories),
         "curves": _curves(histories) if histories else None,
-        "layers": _layers(notes[0]["layers"], np.array(weights)) if weights else None,
+        "layers": [row for name, found in weights.items() for row in _layers(name, notes[0]["layers"], np.array(found))]
+        or None,
         "elsewhere": notes[0].get("made elsewhere"),
     }
+
+
+def _histories(note: dict) -> list[dict]:
+    return [note["history"]] if "history" in note else list(note.get("histories", {}).values())
 
 
 def _curves(histories: list[dict]) -> list[dict]:
@@ -38,7 +49,13 @@ def _curves(histories: list[dict]) -> list[dict]:
     return rows
 
 
-def _layers(names: list[str], weights: np.ndarray) -> list[dict]:
+def _layers(of: str, names: list[str], weights: np.ndarray) -> list[dict]:
     """``weights`` is [units, layers]."""
-    means, spread = weights.mean(0), weights.std(0, ddof=1) if len(weights) > 1 else np.zeros(len(names))
-    return [{"layer": n, "weight": float(m), "sd": float(s)} for n, m, s in zip(names, means, spread, strict=True)]
+    count, means = len(weights), weights.mean(0)
+    spread = weights.std(0, ddof=1) if count > 1 else np.zeros(len(names))
+    half = t.ppf(0.975, count - 1) * spread / count**0.5 if count > 1 else np.full(len(names), np.nan)
+    return [
+        {"of": of, "layer": n, "weight": float(m), "sd": float(s)}
+        | ({"low": float(m - h), "high": float(m + h)} if count > 1 else {"low": None, "high": None})
+        for n, m, s, h in zip(names, means, spread, half, strict=True)
+    ]

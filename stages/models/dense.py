@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from stages.models.dropout import Dropout
 from stages.models.pooling import masked_mean, segment_mean
 
 
@@ -33,25 +34,27 @@ class Dense(nn.Module):
 
     Parameters
     ----------
-    recurrent
-        The second layer is an LSTM (the paper's LSTM).
+    second
+        What the second layer is: ``dense``, ``lstm-tanh`` (the paper's LSTM) or ``lstm-relu`` (the released code's).
     beside
         Width of descriptors at the same rate, which have a first layer of their own (the paper's Fusion); 0: none.
     dropout_first
         Dropout comes before each of the two layers, as in the released code, and not after.
     """
 
-    def __init__(
-        self, layers, width, hidden, outputs, dropout, softmax, recurrent=False, beside=0, dropout_first=False
-    ):
+    def __init__(self, layers, width, hidden, outputs, dropout, softmax, second="dense", beside=0, dropout_first=False):
         super().__init__()
         self.average = LayerAverage(layers, softmax)
         self.first = nn.Linear(width, hidden)
         self.beside = nn.Linear(beside, hidden) if beside else None
         joint = 2 * hidden if beside else hidden
-        self.second = nn.LSTM(joint, hidden, batch_first=True) if recurrent else nn.Linear(joint, hidden)
+        self.second = {
+            "dense": lambda: nn.Linear(joint, hidden),
+            "lstm-tanh": lambda: nn.LSTM(joint, hidden, batch_first=True),
+            "lstm-relu": lambda: ReluLstm(joint, hidden),
+        }[second]()
         self.out = nn.Linear(hidden, outputs)
-        self.dropout, self.dropout_first = nn.Dropout(dropout), dropout_first
+        self.dropout, self.dropout_first = Dropout(dropout), dropout_first
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor, beside=None) -> torch.Tensor:
         """[layers, sum of lengths, width], [batch] and [sum of lengths, beside] -> logits [batch, outputs]."""
@@ -64,7 +67,36 @@ class Dense(nn.Module):
             packed = nn.utils.rnn.pack_sequence(hidden.split(lengths.tolist()), enforce_sorted=False)
             padded, _ = nn.utils.rnn.pad_packed_sequence(self.second(packed)[0], batch_first=True)
             return self.out(masked_mean(after(padded), lengths))
+        if isinstance(self.second, ReluLstm):
+            padded = self.second(nn.utils.rnn.pad_sequence(hidden.split(lengths.tolist()), batch_first=True))
+            return self.out(masked_mean(after(padded), lengths))
         return self.out(segment_mean(after(torch.relu(self.second(hidden))), lengths))
+
+
+class ReluLstm(nn.Module):
+    """An LSTM with ReLU in the place of tanh, of the cell's input and of its output, as Keras' ``activation="relu"``.
+
+    Weights start as Keras' do (Glorot, orthogonal), biases at zero and the forget gate's at one.
+    """
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.input, self.recurrent = nn.Linear(width, 4 * hidden), nn.Linear(hidden, 4 * hidden, bias=False)
+        nn.init.xavier_uniform_(self.input.weight)
+        nn.init.orthogonal_(self.recurrent.weight)
+        nn.init.zeros_(self.input.bias)
+        nn.init.ones_(self.input.bias[hidden : 2 * hidden])
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """[batch, frames, width] -> [batch, frames, hidden]; what follows a sequence's end has no influence on it."""
+        driven, found = self.input(frames), []
+        state = cell = frames.new_zeros(len(frames), self.recurrent.in_features)
+        for step in driven.unbind(1):
+            gate, forget, new, out = (step + self.recurrent(state)).chunk(4, 1)
+            cell = forget.sigmoid() * cell + gate.sigmoid() * torch.relu(new)
+            state = out.sigmoid() * torch.relu(cell)
+            found.append(state)
+        return torch.stack(found, 1)
 
 
 def to_rate(frames: torch.Tensor, ratio: int, count: int) -> torch.Tensor:

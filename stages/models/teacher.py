@@ -31,6 +31,19 @@ class Teacher(nn.Module):
         return embedding, self.out(embedding)
 
 
+class Single(nn.Module):
+    """One modality's summary, its projection and prediction (rows 3 to 8 of Table 2)."""
+
+    def __init__(self, width: int, hidden: int, layers: int, embedding: int, outputs: int):
+        super().__init__()
+        self.summary = Summary(width, hidden, layers)
+        self.project, self.out = nn.Linear(hidden, embedding), nn.Linear(embedding, outputs)
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """[batch, frames, width], [batch] -> [batch, outputs]."""
+        return self.out(self.project(self.summary(frames, lengths)))
+
+
 class Student(nn.Module):
     """Speech encoder, GRU, audio embedding e_a = P_a u_a (equation 2) and its prediction."""
 

@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from stages.pages import card, parts, trust
+from stages.pages import card, importance, parts, trust
 from stages.pages.contents import Contents, Entry
 from stages.pages.figures import TITLES, ceiling, interval, shown
 from stages.pages.parts import Cell, number, text
@@ -13,6 +13,7 @@ def html(report: Contents) -> str:
         _results(report),
         _comparisons(report),
         _confusions(report),
+        importance.html(report),
         _papers(report),
         _behind(report),
         card.html(report.card) if report.card else "",

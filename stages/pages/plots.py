@@ -27,11 +27,11 @@ def write(contents, csvs: dict[str, Path], folder: Path) -> None:
     for entry in contents.entries:
         if entry.evaluation:
             for name, found in _of_system(entry.evaluation, csvs[entry.name]).items():
-                rows[name] += [{"system": entry.name, **row} for row in found]
+                rows[name] += [{"system": " ".join([entry.name, row.get("of", "")]).strip(), **row} for row in found]
     columns = {
         "confusion": ("system", "true", "predicted", "share"),
         "agreement": ("system", "dimension", "utterance", "true", "predicted"),
-        "layers": ("system", "layer", "weight", "sd"),
+        "layers": ("system", "layer", "weight", "sd", "low", "high"),
         "curves": ("system", "epoch", "loss", "score", "units"),
         "calibration": ("system", "confidence", "accuracy", "count"),
     }

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.corpora.transcripts import read_transcripts
+from stages.errors import UserError
 from stages.guards.seen import pack
 from stages.guards.splits import fit_scope
 from stages.recipes.examples import Examples
@@ -67,6 +68,13 @@ class Inputs(Sources):
         return self.examples.manifest["speaker"].to_numpy(str)
 
     @cached_property
+    def prefixes(self) -> np.ndarray:
+        """What stands before the first _ of every utterance's name, str [utterances]."""
+        if not all("_" in name for name in self.utterances):
+            raise UserError("speaker_by: prefix: the utterances' names have no prefix before a _; choose speaker")
+        return np.array([name.partition("_")[0] for name in self.utterances])
+
+    @cached_property
     def transcripts(self) -> pd.DataFrame:
         """Columns ``text`` and ``reference``, one row per utterance in the manifest's order."""
         table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
@@ -93,10 +101,13 @@ class Inputs(Sources):
     def _note(self, what: str, seen) -> None:
         self.saw[what] = pack(seen, self.examples.manifest["utterance"].tolist())
 
-    def frames(self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech") -> Frames:
+    def frames(
+        self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech", by: str = "speaker"
+    ) -> Frames:
         """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
 
-        ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``.
+        ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``. A speaker is who speaks or,
+        ``by`` prefix, what stands before the first _ of an utterance's name.
         """
         store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
@@ -104,12 +115,13 @@ class Inputs(Sources):
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
-        if current != (fold.number, normalise):
-            frames.normalise(normalise, self.speakers, fold.train)
+        wanted = (fold.number if normalise == "global" else None, normalise, by)
+        if current != wanted:
+            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fold.train)
             names = np.array(store.utterances)
             frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
             fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
-            self._frames[key] = (frames, (fold.number, normalise))
+            self._frames[key] = (frames, wanted)
         if frames.fitted_on:
             self._note(f"normaliser of {kind}", frames.fitted_on)
         return frames

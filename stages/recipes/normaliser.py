@@ -1,8 +1,13 @@
 """Feature normalisation by speaker or over the training data, with the record of what it saw."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from stages.stores.features import FeatureStore
+
+if TYPE_CHECKING:
+    import torch
 
 EPSILON = 1e-6
 
@@ -77,11 +82,13 @@ class Normaliser:
             self.mean = np.array([[mean for mean, _ in layers] for layers in found])
             self.scale = np.array([[scale for _, scale in layers] for layers in found])
 
-    def apply(self, frames: np.ndarray, utterance: int) -> np.ndarray:
-        """Frames float32 [layers, frames, width] of one utterance, normalised."""
+    def apply(self, frames: "torch.Tensor", layer: int, utterance: int) -> None:
+        """Normalise the frames float32 [frames, width] of one layer of an utterance where they lie."""
+        import torch
+
         group = self.group[utterance]
-        mean, scale = (values[group][:, None].astype(np.float32) for values in (self.mean, self.scale))
-        return (frames - mean) / scale
+        mean, scale = (torch.from_numpy(v[group, layer].astype(np.float32)) for v in (self.mean, self.scale))
+        frames.sub_(mean).div_(scale)
 
     def arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """What new utterances need: mean and scale of ``global``; nothing of a kind that takes none from training."""

@@ -21,7 +21,11 @@ class Probe(System):
     normalise: Literal["speaker", "global", "none"] = setting(
         "speaker", "features' mean and scale; speaker sees test data"
     )
+    speaker_by: Literal["speaker", "prefix"] = setting(
+        "speaker", "who is one speaker there; prefix: name before its first _, on IEMOCAP both actors (released code)"
+    )
     network: Literal["dense", "lstm"] = setting("dense", "the second layer: pointwise, or an LSTM")
+    activation: Literal["tanh", "relu"] = setting("tanh", "of the LSTM's cell and output; released code: relu")
     hidden: int = setting(128, "units of both dense layers", ge=1)
     dropout: float = setting(0.2, "share of units dropped out", ge=0, lt=1)
     dropout_at: Literal["after", "before"] = setting(
@@ -95,7 +99,8 @@ def restored(row: Probe, inputs, arrays: dict):
 def _parts(row: Probe, inputs, fitted) -> dict:
     """The encoder's frames and, for Fusion, the descriptors'; normalised for a fold or by a unit's arrays."""
     asked = {"speech": row.layers, "beside": ["0"]}
-    return {kind: inputs.frames(asked[kind], row.max_seconds, row.normalise, fitted, kind) for kind in row.inputs}
+    how = row.max_seconds, row.normalise, fitted
+    return {kind: inputs.frames(asked[kind], *how, kind, row.speaker_by) for kind in row.inputs}
 
 
 def _model(row: Probe, parts: dict, classes: int):
@@ -103,7 +108,8 @@ def _model(row: Probe, parts: dict, classes: int):
 
     frames, beside = parts["speech"], parts["beside"].width if "beside" in parts else 0
     sizes = len(frames.layers), frames.width, row.hidden, classes, row.dropout
-    return Dense(*sizes, row.weights == "softmax", row.network == "lstm", beside, row.dropout_at == "before")
+    second = {"dense": "dense", "lstm": f"lstm-{row.activation}"}[row.network]
+    return Dense(*sizes, row.weights == "softmax", second, beside, row.dropout_at == "before")
 
 
 def _batch(parts: dict, positions: np.ndarray) -> tuple:

@@ -26,8 +26,13 @@ class Unseen(Sources):
         self.speakers, self.texts, self.outputs = np.array(speakers, str), texts, outputs
         self._frames: dict = {}
 
-    def frames(self, layers: list[str], max_seconds: float, normalise: str, arrays: dict, kind="speech") -> Frames:
-        """As :meth:`stages.recipes.inputs.Inputs.frames`, normalised by what the unit's ``arrays`` keep of training."""
+    def frames(
+        self, layers: list[str], max_seconds: float, normalise: str, arrays: dict, kind="speech", by="speaker"
+    ) -> Frames:
+        """As :meth:`stages.recipes.inputs.Inputs.frames`, normalised by what the unit's ``arrays`` keep of training.
+
+        Speakers are those that are named, whatever the training took them ``by``.
+        """
         store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
         if key not in self._frames:

@@ -5,6 +5,7 @@ kill, or with one more seed, trains only what is missing. The store is disposabl
 A unit is a safetensors file whose header carries its JSON notes and the digest of its arrays.
 """
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -34,6 +35,12 @@ class Unit:
         """Store the finished unit and drop its checkpoint."""
         _save(self.path, arrays, notes)
         self.checkpoint.unlink(missing_ok=True)
+
+    def part(self, name: str) -> "Unit":
+        """A share of this unit's work, with a file and a checkpoint of its own beside it."""
+        part = copy.copy(self)
+        part.path = self.path.with_name(f"{self.path.stem}-{name}.safetensors")
+        return part
 
     @property
     def checkpoint(self) -> Path:

@@ -20,6 +20,13 @@ def test_spectrogram_of_a_tone():
     assert np.allclose(found[:, 25], 100, rtol=1e-3)  # half the sum of the window
 
 
+def test_spectrogram_with_the_released_windows():
+    tone = np.sin(2 * np.pi * 2000 * np.arange(16_000) / 16_000).astype(np.float32)
+    found = acoustics.spectrogram(tone, size=133, hop=107)
+    assert found.shape == (acoustics.frames(16_000, 133, 107), 67) == (149, 67)
+    assert (found.argmax(1) == round(2000 * 133 / 16_000)).all()
+
+
 def test_mfcc_against_plain_loops():
     wave = clips([2_000], seed=5)[0]
     found = acoustics.mfcc(wave)

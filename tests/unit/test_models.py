@@ -6,7 +6,8 @@ import torch
 from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.models import cmgi
-from stages.models.dense import Dense, LayerAverage, to_rate
+from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
+from stages.models.dropout import Dropout
 from stages.models.losses import am_softmax, ccc_loss
 from stages.models.pooling import masked_max, masked_mean, segment_mean
 from stages.models.regressor import pool
@@ -70,7 +71,9 @@ def test_layer_average_with_softmax_is_its_formula():
     torch.testing.assert_close(average(frames), 0.25 * frames[0] + 0.75 * frames[1])
 
 
-@pytest.mark.parametrize("how", [{}, {"recurrent": True}, {"beside": 5}, {"dropout_first": True}])
+@pytest.mark.parametrize(
+    "how", [{}, {"second": "lstm-tanh"}, {"second": "lstm-relu"}, {"beside": 5}, {"dropout_first": True}]
+)
 def test_every_form_of_dense_gives_an_utterance_the_same_in_company_as_alone(how):
     torch.manual_seed(5)
     model = Dense(2, 6, 8, 4, 0.5, False, **how).eval()
@@ -85,9 +88,41 @@ def test_every_form_of_dense_gives_an_utterance_the_same_in_company_as_alone(how
 
 def test_lstm_is_torchs_on_one_utterance_without_packing():
     torch.manual_seed(6)
-    model, frames = Dense(1, 6, 8, 4, 0.2, False, recurrent=True).eval(), torch.randn(1, 9, 6)
+    model, frames = Dense(1, 6, 8, 4, 0.2, False, second="lstm-tanh").eval(), torch.randn(1, 9, 6)
     hidden = model.second(torch.relu(model.first(frames)))[0].mean(1)
     torch.testing.assert_close(model(frames, torch.tensor([9])), model.out(hidden))
+
+
+def test_relu_lstm_against_its_equations():
+    torch.manual_seed(8)
+    model, frames = ReluLstm(3, 2), torch.randn(1, 4, 3)
+    assert model.input.bias.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    w, b, u = (p.detach().numpy() for p in (model.input.weight, model.input.bias, model.recurrent.weight))
+    state, cell, expected = np.zeros(2), np.zeros(2), []
+    for x in frames[0].numpy():
+        gates = w @ x + b + u @ state
+        i, f, o = (1 / (1 + np.exp(-gates[k : k + 2])) for k in (0, 2, 6))
+        cell = f * cell + i * np.maximum(gates[4:6], 0)
+        state = o * np.maximum(cell, 0)
+        expected.append(state)
+    np.testing.assert_allclose(model(frames)[0].detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_has_its_share_its_mean_and_its_seed():
+    values, drop = torch.ones(1001, 999), Dropout(0.2)
+    torch.manual_seed(1)
+    found = drop(values)
+    assert set(found.unique().tolist()) == {0.0, 1.25}
+    assert float((found == 0).float().mean()) == pytest.approx(0.2, abs=0.002)
+    rows, columns = (found == 0).float().mean(1), (found == 0).float().mean(0)
+    expected = (0.2 * 0.8 / 1000) ** 0.5  # binomial: no row, column or neighbour knows of another
+    assert float(rows.std()) == pytest.approx(expected, rel=0.1) == pytest.approx(float(columns.std()), rel=0.1)
+    dropped = (found == 0).float().flatten() - 0.2
+    for distance in (1, 2, 3, 4):
+        assert abs(float((dropped[distance:] * dropped[:-distance]).mean())) < 0.001
+    torch.manual_seed(1)
+    assert torch.equal(drop(values), found)
+    assert drop.eval()(values) is values and Dropout(0.0)(values) is values
 
 
 @pytest.mark.parametrize("first", [False, True])

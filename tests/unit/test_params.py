@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import document, params, settings, shipped
+from stages import document, params, settings, shipped, shipped_studies
 from stages.corpora import protocols
 from stages.errors import UserError
 from stages.metrics.comparison import read_published
@@ -59,19 +59,20 @@ def test_substitutes_stand_for_weights_but_not_for_descriptors():
 def test_a_change_of_one_system_reaches_no_other():
     values = params.checked(str(ROOT / "params.yaml"))
     plan = Plan(values)
-    before = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in shipped.DEFAULT}
+    names = shipped_studies.DEFAULT
+    before = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
     changed = yaml.safe_load(yaml.safe_dump(values))
     changed["systems"]["gao2024-cmgi"]["alpha"] = 0.2
     plan = Plan(changed)
-    after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in shipped.DEFAULT}
+    after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
     assert [name for name in before if before[name] != after[name]] == ["gao2024-cmgi"]
 
 
 def test_mistakes_are_named_with_the_nearest_key():
     with pytest.raises(UserError, match=r"p: a\.thread: unknown key; did you mean 'threads'\?"):
-        settings.validate(params.Train, {"thread": 1, "threads": 1, "memory_gb": 4.0}, "a", "p")
+        settings.validate(params.Train, {"thread": 1, "threads": 1, "workers": 1, "memory_gb": 4.0}, "a", "p")
     with pytest.raises(UserError, match=r"a\.threads: missing; add it \(shipped: 1\)"):
-        settings.validate(params.Train, {"memory_gb": 4.0}, "a")
+        settings.validate(params.Train, {"workers": 1, "memory_gb": 4.0}, "a")
 
 
 def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):

@@ -1,11 +1,18 @@
 """The probe's forms on stores whose classes lie in one of the two alone."""
 
+import os
+import subprocess
+import sys
+import time
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from stages import units
 from stages.corpora.manifest import write_manifest
 from stages.errors import UserError
 from stages.metrics.scores import uar
@@ -57,7 +64,7 @@ def trained(paths, recipe: str, **changes):
     ("recipe", "changes", "low", "high"),
     [
         ("probe", {}, 0.3, 0.75),
-        ("probe", {"network": "lstm"}, 0.3, 0.75),
+        ("probe", {"network": "lstm", "activation": "relu"}, 0.3, 0.75),
         ("probe", {"layers": ["0"]}, 0.0, 0.45),
         ("fusion", {}, 0.9, 1.0),
         ("fusion", {"dropout_at": "before", "wrap": True, "clip_value": 1.0, "weights": "softmax"}, 0.9, 1.0),
@@ -76,6 +83,76 @@ def test_a_form_finds_what_it_hears_and_is_restored(paths, recipe, changes, low,
     np.testing.assert_allclose(found, test, atol=1e-5)
 
 
+def test_speakers_may_be_prefixes_of_names(paths):
+    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    fold, inputs.speakers = inputs.examples.fold(1), np.array(["one"] * len(inputs.utterances))
+    assert len(inputs.frames(["1"], 0, "speaker", fold).normaliser.mean) == 1
+    assert len(inputs.frames(["1"], 0, "speaker", fold, by="prefix").normaliser.mean) == 10
+    del inputs.prefixes
+    inputs.frames(["1"], 0, "none", fold)
+    inputs.utterances[3] = "none"
+    with pytest.raises(UserError, match="no prefix before a _; choose speaker"):
+        inputs.frames(["1"], 0, "speaker", fold, by="prefix")
+
+
 def test_a_layer_that_is_not_stored_is_named(paths):
     with pytest.raises(UserError, match="no layer '7'"):
         trained(paths, "probe", layers=["7"])
+
+
+def test_units_side_by_side_are_the_units_one_after_another(paths, tmp_path):
+    settings = system.settings_class("probe")
+    row = settings.model_validate(settings.shipped(hidden=16, learning_rate=1e-2, epochs=3, normalise="global"))
+    found = {}
+    for workers in (1, 2):
+        inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+
+        def work(number, seed, unit, inputs=inputs):
+            torch.set_num_threads(1)  # as in a job; the threads of this process are not there after the fork
+            outputs, arrays, notes = system.module("probe").train(row, inputs, inputs.examples.fold(number), seed, unit)
+            return arrays | {"outputs": outputs}, notes | {"process": os.getpid()}
+
+        pairs = [(fold, seed) for fold in inputs.examples.folds[:2] for seed in (1, 2)]
+        found[workers] = units.run("t", pairs, lambda *_: {}, work, tmp_path / str(workers), workers)
+    assert list(found[1]) == list(found[2]) == pairs
+    for unit in pairs:
+        (alone, about), (beside, of_worker) = found[1][unit], found[2][unit]
+        assert about.pop("process") == os.getpid() != of_worker.pop("process")
+        assert about == of_worker and alone.keys() == beside.keys()
+        assert all(np.array_equal(alone[name], beside[name]) for name in alone)
+    assert not np.array_equal(found[1][1, 1][0]["outputs"], found[1][1, 2][0]["outputs"])
+
+
+def test_a_fault_of_a_worker_is_the_fault_of_the_job(tmp_path):
+    def refuse(fold, seed, unit):
+        raise UserError(f"fold {fold}: no such layer")
+
+    with pytest.raises(UserError, match="fold 1: no such layer"):
+        units.run("t", [(1, 1), (1, 2)], lambda *_: {}, refuse, tmp_path, workers=2)
+    with pytest.raises(UserError, match=r"lower train\.workers"):
+        units.run("t", [(1, 1), (1, 2)], lambda *_: {}, lambda *_: os.kill(os.getpid(), 9), tmp_path, workers=2)
+    assert "SERPENTINE_PARENT" not in os.environ
+
+
+def test_workers_die_with_their_job(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from stages import units
+def work(fold, seed, unit):
+    Path(f"{tmp_path}/{{seed}}").write_text(str(__import__("os").getpid()))
+    time.sleep(60)
+units.run("t", [(1, 1), (1, 2)], lambda *_: {{}}, work, "{tmp_path}", workers=2)
+"""
+    job = subprocess.Popen([sys.executable, "-c", code])
+    begun = [tmp_path / "1", tmp_path / "2"]
+    end = time.monotonic() + 30
+    while not all(path.exists() and path.read_text() for path in begun):
+        assert time.monotonic() < end and job.poll() is None
+        time.sleep(0.02)
+    workers = [int(path.read_text()) for path in begun]
+    job.kill()
+    job.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < end
+        time.sleep(0.02)

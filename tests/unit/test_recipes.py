@@ -91,10 +91,14 @@ def test_eight_utterances_are_learnt(recipe):
     settings = system.settings_class(recipe)
     row = settings.model_validate(settings.shipped(**CASES[recipe]))
     inputs, fold = eight(row.task)
-    outputs, _, notes = system.module(recipe).train(row, inputs, fold, 1, None)
+    outputs, arrays, notes = system.module(recipe).train(row, inputs, fold, 1, None)
     assert inputs.examples.score(fold.scored, outputs) > 0.95
     if recipe == "cmgi":
         assert notes["hypotheses"] == WORDS
+    inputs.outputs = inputs.examples.outputs
+    kept = {name.removeprefix("model/"): values for name, values in arrays.items() if name.startswith("model/")}
+    again = system.module(recipe).restored(row, inputs, kept)(fold.scored)
+    np.testing.assert_allclose(again, outputs, atol=1e-4)
 
 
 def test_frozen_blocks_drop_nothing_out():

@@ -6,6 +6,7 @@ import torch
 
 from stages import training, units
 from stages.errors import UserError
+from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.stores.features import FeatureStore, FeatureWriter
 from stages.stores.scratch import Unit
@@ -144,12 +145,30 @@ def test_normaliser_says_what_it_saw(store):
     assert whole.seen == [0, 3]
     frames = np.concatenate([data[0], data[3]]).astype(float)
     expected = (data[2] - frames.mean(0)) / frames.std(0)
-    np.testing.assert_allclose(whole.apply(data[2][None], 2)[0], expected, rtol=1e-3, atol=1e-4)
+    found = torch.from_numpy(data[2].copy())
+    whole.apply(found, 0, 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     by_speaker = Normaliser("speaker", moments, np.array(list("xxyy")), train)
     own = np.concatenate([data[2], data[3]]).astype(float)
-    np.testing.assert_allclose(
-        by_speaker.apply(data[2][None], 2)[0], (data[2] - own.mean(0)) / own.std(0), rtol=1e-3, atol=1e-4
-    )
+    found = torch.from_numpy(data[2].copy())
+    by_speaker.apply(found, 0, 2)
+    np.testing.assert_allclose(found, (data[2] - own.mean(0)) / own.std(0), rtol=1e-3, atol=1e-4)
+
+
+def test_frames_are_the_same_in_memory_and_read_anew(store):
+    features, data = store
+    expected = None
+    for memory in (0, 100, 1e6):  # none, the shortest utterance, all
+        frames = Frames(features, np.arange(4), ["0"], 10.0, memory)
+        frames.normalise("global", np.array(list("xxyy")), np.array([0, 2]))
+        for _ in range(2):
+            found, lengths = frames.batch(np.array([3, 2, 1, 0]))
+            assert lengths.tolist() == [3, 500, 0, 5]  # the third is cut at ten seconds
+            expected = found.clone() if expected is None else expected
+            assert torch.equal(found, expected)
+        assert torch.equal(frames.one(0), expected[:, -5:])
+    frames = np.concatenate([data[0], data[2]]).astype(float)
+    np.testing.assert_allclose(expected[0, -5:], (data[0] - frames.mean(0)) / frames.std(0), rtol=1e-3, atol=1e-4)
 
 
 def test_truncated_store_is_refused(store, tmp_path):

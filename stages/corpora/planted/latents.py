@@ -14,10 +14,10 @@ from stages.corpora.planted import couplings
 STEPS = {"pitch": 11, "range": 18, "rate": 28, "loudness": 2.5, "effort": 0.2}
 """One standard deviation of a cue: eSpeak units of pitch and of range, words per minute, dB, tilt coefficient.
 
-They are set so that every cue can be heard, and the couplings are left alone. Of the variance of a cue, ridge regression
-on functionals of eGeMAPS finds in voices never heard (``tests/claims/listener.py``, 12,000 utterances): loudness 91 %,
-pitch 84 %, effort 80 %, rate 63 %, range 62 %. A step of 19 words per minute had left 43 % of rate; that of range cannot
-be longer, for eSpeak's scale ends there."""
+They are set so that every cue can be heard, and the couplings are left alone. Of the variance of a cue, ridge
+regression on functionals of eGeMAPS finds in voices never heard (``tests/claims/listener.py``, 12,000 utterances):
+loudness 91 %, pitch 84 %, effort 80 %, rate 63 %, range 62 %. A step of 19 words per minute had left 43 % of rate;
+that of range cannot be longer, for eSpeak's scale ends there."""
 
 LIMIT = 2.5
 """Cues are limited to this many standard deviations."""

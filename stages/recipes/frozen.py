@@ -1,0 +1,89 @@
+"""Srinivasan 2022's regressors on one frozen encoder, speech or text (rows 3 to 8 of Table 2, 2 and 3 of Table 3)."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.system import DIMENSIONS, System
+from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
+
+
+class Frozen(System):
+    """The last layer's frames, a GRU's last valid output, a projection, three dimensions; CCC loss (section 4.2)."""
+
+    recipe: Literal["frozen"] = setting("frozen", "the recipe: stages/recipes/frozen.py")
+    task: DIMENSIONS = setting("dimensions", "what is predicted")
+    sees: Literal["speech", "text"] = setting("speech", "which features; text: of the study's transcripts")
+    hidden: int = setting(128, "units of the GRU layers", ge=1)
+    gru_layers: int = setting(2, "GRU layers", ge=1)
+    embedding: int = setting(128, "width of the projection", ge=1)
+    normalise: Literal["speaker", "global", "none"] = setting("none", "of the frozen features (the paper names none)")
+    learning_rate: float = setting(5e-4, "of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
+    batch: int = setting(32, "utterances per step", ge=2)
+    epochs: int = setting(50, "epochs; the best on validation is kept", ge=1)
+
+    def files(self) -> tuple[str, ...]:
+        return (self.sees,)
+
+    inputs: ClassVar = ("speech", "text")
+
+
+def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
+    import torch
+
+    from stages.models.losses import ccc_loss
+    from stages.training import fit, network, seeded, shuffled
+
+    examples = inputs.examples
+    frames = inputs.frames(["last"], 0, row.normalise, fold, row.sees)
+    generator = seeded(seed)
+    model = _model(row, frames, examples.outputs)
+    optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
+    low, span = examples.scaling(fold.train)
+    outputs = _predictor(frames, model, low, span)
+    targets = torch.from_numpy((examples.targets - low) / span)
+
+    history = fit(
+        model,
+        optimiser,
+        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda positions: ccc_loss(model(*frames.padded(positions)), targets[positions]),
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
+        generator=generator,
+        unit=unit,
+    )
+    arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
+    arrays |= frames.normaliser.arrays(f"model/normaliser/{row.sees}/")
+    return outputs(fold.scored), arrays, {"history": history.__dict__}
+
+
+def restored(row: Frozen, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.training import filled
+
+    frames = inputs.frames(["last"], 0, row.normalise, arrays, row.sees)
+    model = filled(_model(row, frames, inputs.outputs), arrays)
+    return _predictor(frames, model, arrays["scaling/low"], arrays["scaling/span"])
+
+
+def _model(row: Frozen, frames, dimensions: int):
+    from stages.models.teacher import Single
+
+    return Single(frames.width, row.hidden, row.gru_layers, row.embedding, dimensions)
+
+
+def _predictor(frames, model, low: np.ndarray, span: np.ndarray):
+    import torch
+
+    def outputs(positions):
+        batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
+        with torch.no_grad():
+            return np.concatenate([model(*frames.padded(b)).numpy() for b in batches]) * span + low
+
+    return outputs

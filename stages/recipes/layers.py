@@ -1,0 +1,120 @@
+"""de Oliveira 2023, Figure 2: which layers of a frozen encoder serve which dimension; one model for each."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from stages.recipes.system import DIMENSIONS, System
+from stages.settings import setting
+
+if TYPE_CHECKING:
+    from stages.recipes.inputs import Inputs
+
+
+class Layers(System):
+    """A trainable average of the layers under the head of the paper's regressors, trained for one dimension at a time.
+
+    The paper names neither rate nor stop for this figure; those here are a choice.
+    """
+
+    recipe: Literal["layers"] = setting("layers", "the recipe: stages/recipes/layers.py")
+    task: DIMENSIONS = setting("dimensions", "what is predicted, each dimension by a model of its own")
+    layers: list[str] = setting(["all"], "layers to average: all, or numbers")
+    weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
+    pooling: Literal["mean+max", "concat", "mean"] = setting("mean+max", "over frames")
+    normalise: Literal["speaker", "global", "none"] = setting(
+        "global", "of the frozen features: weights compare layers of one scale (the paper names none)"
+    )
+    learning_rate: float = setting(1e-3, "of Adam", gt=0)
+    batch: int = setting(16, "utterances per step", ge=2)
+    dropout: float = setting(0.1, "in the head", ge=0, lt=1)
+    patience: int = setting(5, "epochs without a better validation CCC of the dimension before stopping", ge=1)
+    epochs: int = setting(100, "limit on epochs", ge=1)
+    inputs: ClassVar = ("speech",)
+
+
+def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
+    """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, all models' arrays, notes with the weights.
+
+    A dimension that is done is kept beside the unit's checkpoint until all are.
+    """
+    frames = inputs.frames(row.layers, 0, row.normalise, fold)
+    low, span = inputs.examples.scaling(fold.train)
+    parts = [unit.part(name) if unit else None for name in inputs.examples.dimensions]
+    arrays: dict[str, np.ndarray] = {"model/scaling/low": low, "model/scaling/span": span}
+    columns, notes = [], {"layers": frames.layers, "layer weights": {}, "histories": {}}
+    for dimension, (name, part) in enumerate(zip(inputs.examples.dimensions, parts, strict=True)):
+        done = part.load() if part else None
+        if done is None:
+            done = _trained(row, inputs.examples, frames, fold, seed, dimension, part)
+            if part:
+                part.save(*done)
+        found, about = done
+        columns.append(found.pop("outputs"))
+        arrays |= {f"model/{dimension}/{key.removeprefix('model/')}": values for key, values in found.items()}
+        notes["layer weights"][name], notes["histories"][name] = about["layer weights"], about["history"]
+    for part in parts:
+        if part:
+            part.path.unlink()
+    arrays |= frames.normaliser.arrays("model/normaliser/speech/")
+    return np.stack(columns, 1) * span + low, arrays, notes
+
+
+def restored(row: Layers, inputs, arrays: dict):
+    """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
+    from stages.training import filled
+
+    frames = inputs.frames(row.layers, 0, row.normalise, arrays)
+    models = []
+    for dimension in range(inputs.outputs):
+        prefix = f"{dimension}/"
+        own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        models.append(_predictor(row, frames, filled(_model(row, frames), own)))
+    low, span = arrays["scaling/low"], arrays["scaling/span"]
+    return lambda positions: np.stack([one(positions) for one in models], 1) * span + low
+
+
+def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, part) -> tuple[dict, dict]:
+    """Arrays (``model/network/...``, ``outputs`` for ``fold.scored``, scaled) and notes of one dimension's model."""
+    import torch
+
+    from stages.metrics.scores import ccc
+    from stages.models.losses import ccc_loss
+    from stages.training import fit, network, seeded, shuffled
+
+    generator = seeded(seed)
+    model = _model(row, frames)
+    outputs = _predictor(row, frames, model)
+    low, span = examples.scaling(fold.train)
+    scaled = ((examples.targets - low) / span)[:, dimension]
+    targets = torch.from_numpy(scaled)[:, None]
+    history = fit(
+        model,
+        torch.optim.Adam(model.parameters(), lr=row.learning_rate),
+        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda positions: ccc_loss(model(*frames.batch(positions)), targets[positions]),
+        lambda: ccc(scaled[fold.val], outputs(fold.val)),
+        epochs=row.epochs,
+        patience=row.patience,
+        generator=generator,
+        unit=part,
+    )
+    notes = {"layer weights": model.average.weights().detach().tolist(), "history": history.__dict__}
+    return network(model) | {"outputs": outputs(fold.scored)}, notes
+
+
+def _model(row: Layers, frames):
+    from stages.models.layers import Weighted
+
+    return Weighted(len(frames.layers), frames.width, row.weights == "softmax", row.pooling, row.dropout)
+
+
+def _predictor(row: Layers, frames, model):
+    import torch
+
+    def outputs(positions):
+        batches = [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
+        with torch.no_grad():
+            return np.concatenate([model(*frames.batch(b))[:, 0].numpy() for b in batches])
+
+    return outputs
