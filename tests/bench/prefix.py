@@ -27,7 +27,7 @@ from stages.models.losses import ccc_loss
 from stages.models.regressor import Regressor
 from stages.recipes.sources import Sources
 from stages.recipes.speech_input import SpeechInput
-from stages.stores.audio import RATE, AudioStore, AudioWriter
+from stages.stores.audio import RATE, AudioStore, AudioWriter, digest
 from tests.bench.extraction import SIZES
 
 CASES = {"DistilHuBERT, CNN frozen": ("distil", "conv", 1.8), "HuBERT-base, top six train": ("base", "6", 1.68)}
@@ -64,7 +64,8 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
     names = [f"u{i}" for i in range(args.clips)]
     for name in names:
         samples = int(args.seconds * RATE * rng.uniform(0.75, 1))
-        writer.add(name, (3000 * rng.standard_normal(samples)).astype(np.int16))
+        wave = (3000 * rng.standard_normal(samples)).astype(np.int16)
+        writer.add(name, wave, digest(wave))
     writer.close("")
     audio = AudioStore(folder / "audio.h5")
     spec = specs.load(folder / "params.yaml", "e")

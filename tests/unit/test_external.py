@@ -20,7 +20,7 @@ class Elsewhere:
         self.file = folder / "mine.csv"
         self.study.values["systems"]["mine"] = External.shipped(task=task, file=str(self.file))
         self.study.values["studies"]["small"]["systems"].append("mine")
-        self.study.values["train"] = {"threads": 1, "memory_gb": 1.0}
+        self.study.values["train"] = {"threads": 1, "memory_gb": 1.0, "workers": 1}
         self.study.write_params()
         made = predictions(self.study.rows, self.study.roles, task, 1.0, seeds=(1,))
         self.test = made[made["role"] == "test"].reset_index(drop=True)

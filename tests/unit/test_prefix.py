@@ -13,7 +13,7 @@ from stages.errors import UserError
 from stages.models.pooling import masked_mean
 from stages.recipes.sources import Sources
 from stages.recipes.speech_input import SpeechInput
-from stages.stores.audio import AudioStore, AudioWriter
+from stages.stores.audio import AudioStore, AudioWriter, digest
 from tests.unit.test_encoders import KINDS, small
 from tests.unit.test_recipes import eight, text_encoder
 
@@ -30,7 +30,8 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     (folder / "params.yaml").write_text(yaml.safe_dump({"encoders": {"small": spec}}))
     rng, writer = np.random.default_rng(0), AudioWriter(folder / "audio.h5")
     for i, length in enumerate(LENGTHS):
-        writer.add(NAMES[i], (3000 * rng.standard_normal(length)).astype(np.int16))
+        wave = (3000 * rng.standard_normal(length)).astype(np.int16)
+        writer.add(NAMES[i], wave, digest(wave))
     writer.close("")
     audio = AudioStore(folder / "audio.h5")
     spec = specs.load(folder / "params.yaml", "small")
