@@ -81,7 +81,8 @@ def run(main, doc: str, arguments) -> None:
         main(args)
         seconds = time.perf_counter() - started
         log.info("done after %.1f s", seconds)
-        keys = ("study", "corpus", "name", "system", "encoder", "source", "protocol")
+        place = "study" if getattr(args, "study", "") else "corpus"
+        keys = (place, "name", "system", "encoder", "source", "protocol")
         words = [str(value) for key in keys if isinstance(value := getattr(args, key, None), str)]
         if args.log and words:
             print(f"{sys.orig_argv[2].rpartition('.')[2]:<10} {' '.join(words):<50} {seconds:6.1f} s", file=sys.stderr)
