@@ -1,6 +1,7 @@
 """Extraction, all layers to disk, beside the bare encoder forward and beside the obvious loop; fp32, same threads.
 
     python -m tests.bench.extraction AUDIO [--encoder FOLDER | --size small|distil|base] [--clips 60] [--threads 1]
+        [--batch-seconds 60]
 
 AUDIO is an audio store (data/ingest/NAME/audio.h5) or a folder of WAV or FLAC at 16 kHz. FOLDER is a transformers
 folder, of Whisper's encoder too; a size is HuBERT's own classes with random weights: of the built-in encoder,
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--batch-seconds", type=float, default=Features.shipped()["batch_seconds"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -50,7 +52,7 @@ def main() -> None:
         folder = Path(name)
         spec = encoder_of(args, folder)
         extractor = extractors.open_extractor(spec, folder / "e.safetensors", torch.device("cpu"), "fp32")
-        limit = Features.shipped()["batch_seconds"] * RATE
+        limit = args.batch_seconds * RATE
         sides = {
             "bare forward": bare(spec, folder, waves, limit),
             "extraction": lambda: store(extractor, folder, waves, limit),
