@@ -26,7 +26,9 @@ LIBRARIES = ("torch", "transformers", "numpy", "opensmile")
 class Features(Section):
     """How features are extracted, the same for all encoders."""
 
-    batch_seconds: float = setting(60.0, "largest padded length of a batch of audio, seconds", gt=0)
+    batch_seconds: float = setting(
+        60.0, "largest padded length of a batch of audio, seconds; less where a processor's cache is full", gt=0
+    )
     batch_tokens: int = setting(4096, "largest padded length of a batch of texts, tokens", ge=1)
     dtype: Literal["float16", "float32"] = setting("float16", "type of the stored values")
     precision: Literal["fp32", "bf16", "fp16"] = setting(

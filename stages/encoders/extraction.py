@@ -19,7 +19,7 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
     read
         The item (waveform or text) at a position.
     limit
-        Largest padded size of a batch, in the unit of ``sizes``.
+        Largest padded size of a batch, in the unit of ``sizes``; the extractor's own limit may be lower.
     put
         Called with position, layer and values float32 [frames, width].
     done
@@ -28,7 +28,7 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
     from stages.encoders import batching
 
     costs = np.array([extractor.size(size) for size in sizes])
-    batches = batching.plan(costs, limit)
+    batches = batching.plan(costs, min(limit, extractor.most))
     for count, batch in enumerate(jobs.progress(batches[done:], "features"), done + 1):
         for i, layers in zip(batch, extractor.run([read(i) for i in batch]), strict=True):
             for layer, values in layers.items():

@@ -1,5 +1,6 @@
 """One interface for every kind of encoder, as the stage ``features`` needs it: known frames, batches in, layers out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,10 @@ from stages.encoders.specs import chosen, is_text
 from stages.errors import UserError
 
 Layers = dict[str, np.ndarray]
+
+CACHED = 25e6
+"""Bytes of the CNN's widest output in a batch that a processor still takes at full rate: 60 s of the built-in encoder,
+3.8 s of HuBERT's size. With more the memory of each layer is mapped anew (``tests/bench/extraction.py``)."""
 
 
 @dataclass
@@ -31,6 +36,8 @@ class Extractor:
         A batch of waveforms float32 [samples] or of texts, to every item's layers float32 [frames, width].
     weights
         SHA-256 of the weights, '' where there are none.
+    most
+        Samples beyond which a batch gains nothing here; no limit on a GPU.
     """
 
     widths: dict[str, int]
@@ -41,6 +48,7 @@ class Extractor:
     weights: str = ""
     notes: dict = field(default_factory=dict)
     lengths: Callable[[list[str]], list[int]] | None = None
+    most: float = math.inf
 
 
 def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
@@ -126,7 +134,8 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
                 taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
         return _rows({name: taps[name] for name in names}, frames.tolist())
 
-    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes)
+    most = CACHED / (4 * encoder.widest) if device.type == "cpu" else math.inf
+    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes, most=most)
 
 
 def _unseen(encoder, spec, cast) -> Extractor:

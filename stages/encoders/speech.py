@@ -4,7 +4,9 @@ Base models normalise over time in their first convolution (a GroupNorm with one
 changes valid frames (transformers #21534, measured at 34 to 64 %). Here that norm leaves padding out.
 """
 
+import itertools
 import math
+import operator
 from pathlib import Path
 
 import torch
@@ -55,6 +57,8 @@ class SpeechEncoder(nn.Module):
         Number of blocks, channels of hidden states, channels of the CNN's output.
     hop : float
         Seconds per frame.
+    widest : float
+        Values of the CNN's widest output per sample of a waveform.
     weights : str
         SHA-256 of the weights it was loaded from, '' for random ones.
     notes : dict
@@ -74,6 +78,8 @@ class SpeechEncoder(nn.Module):
         self._steps = list(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.width, self.conv_width = config.hidden_size, config.conv_dim[-1]
         self.hop = math.prod(stride for _, stride in self._steps) / RATE
+        strides = itertools.accumulate(config.conv_stride, operator.mul)
+        self.widest = max(width / stride for width, stride in zip(config.conv_dim, strides, strict=True))
         self.receptive = 1
         for kernel, stride in reversed(self._steps):
             self.receptive = (self.receptive - 1) * stride + kernel

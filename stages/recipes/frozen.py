@@ -36,7 +36,8 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.training import fit, network, seeded, shuffled
+    from stages.recipes.srinivasan import fitted
+    from stages.training import network, seeded
 
     examples = inputs.examples
     frames = inputs.frames(["last"], 0, row.normalise, fold, row.sees)
@@ -47,17 +48,10 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     outputs = _predictor(frames, model, low, span)
     targets = torch.from_numpy((examples.targets - low) / span)
 
-    history = fit(
-        model,
-        optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
-        lambda positions: ccc_loss(model(*frames.padded(positions)), targets[positions]),
-        lambda: examples.score(fold.val, outputs(fold.val)),
-        epochs=row.epochs,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
-        generator=generator,
-        unit=unit,
-    )
+    def loss_of(positions):
+        return ccc_loss(model(*frames.padded(positions)), targets[positions])
+
+    history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, generator, unit)
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     arrays |= frames.normaliser.arrays(f"model/normaliser/{row.sees}/")
     return outputs(fold.scored), arrays, {"history": history.__dict__}

@@ -71,7 +71,8 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
 
     from stages.models.losses import ccc_loss
     from stages.recipes.speech_input import SpeechInput
-    from stages.training import fit, network, seeded, shuffled
+    from stages.recipes.srinivasan import fitted
+    from stages.training import network, seeded
 
     examples = inputs.examples
     views = inputs.start(fold, seed)
@@ -106,17 +107,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
         distance = gap.norm(dim=1) if row.distance == "norm" else gap.square().mean(1)
         return loss + row.weight * distance.mean()
 
-    history = fit(
-        model,
-        optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
-        loss_of,
-        lambda: examples.score(fold.val, outputs(fold.val)),
-        epochs=row.epochs,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
-        generator=generator,
-        unit=unit,
-    )
+    history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, generator, unit)
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     return outputs(fold.scored), arrays, {"history": history.__dict__, "gate": gate}
 

@@ -37,7 +37,8 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from stages.models.losses import ccc_loss
-    from stages.training import fit, network, seeded, shuffled
+    from stages.recipes.srinivasan import fitted
+    from stages.training import network, seeded
 
     examples = inputs.examples
     speech = inputs.frames(["last"], 0, row.normalise, fold)
@@ -49,17 +50,10 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     views = _predictor(speech, text, model, low, span)
     targets = torch.from_numpy((examples.targets - low) / span)
 
-    history = fit(
-        model,
-        optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
-        lambda positions: ccc_loss(model(speech.padded(positions), text.padded(positions))[1], targets[positions]),
-        lambda: examples.score(fold.val, views(fold.val)[1]),
-        epochs=row.epochs,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
-        generator=generator,
-        unit=unit,
-    )
+    def loss_of(positions):
+        return ccc_loss(model(speech.padded(positions), text.padded(positions))[1], targets[positions])
+
+    history = fitted(row, examples, fold, model, optimiser, loss_of, lambda p: views(p)[1], generator, unit)
     known = np.concatenate([fold.train, fold.val])
     embedding = np.zeros((len(examples.manifest), row.embedding), np.float32)
     predicted = np.zeros((len(examples.manifest), examples.outputs), np.float32)

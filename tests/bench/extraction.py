@@ -52,7 +52,7 @@ def main() -> None:
         folder = Path(name)
         spec = encoder_of(args, folder)
         extractor = extractors.open_extractor(spec, folder / "e.safetensors", torch.device("cpu"), "fp32")
-        limit = args.batch_seconds * RATE
+        limit = min(args.batch_seconds * RATE, extractor.most)
         sides = {
             "bare forward": bare(spec, folder, waves, limit),
             "extraction": lambda: store(extractor, folder, waves, limit),

@@ -124,6 +124,24 @@ def test_weights_that_lack_a_tensor_are_refused(place):
     assert f"weights do not fit the configuration: missing {lost}" in found.stderr.splitlines()[-1]
 
 
+def test_a_batch_on_a_processor_stays_in_its_cache(place):
+    """The CNN of the encoder here has 16 channels after a stride of 5: 12.8 bytes per sample of its widest output."""
+    import torch
+
+    from stages.encoders import extractors
+
+    spec = specs.load(place / "params.yaml", "small")
+    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    assert found.most == pytest.approx(25e6 / 12.8)
+    found.most, asked = 16_000, []
+    sizes = np.array([8_000, 8_000, 8_000])
+    run = found.run
+    found.run = lambda waves: asked.append(len(waves)) or run(waves)
+    waves = [np.zeros(8_000, np.float32) + i / 10 for i in range(3)]
+    assert list(extraction.extract(found, sizes, waves.__getitem__, 1e9, lambda *_: None)) == [1, 2]
+    assert asked == [2, 1]
+
+
 def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
     """bf16 keeps eight bits of a number, so that features move by some tenths of a per cent, not by more."""
     import torch

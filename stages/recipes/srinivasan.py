@@ -1,0 +1,28 @@
+"""The training that Srinivasan 2022's systems share (section 4.2): teacher, student and the frozen regressors."""
+
+from collections.abc import Callable
+
+from stages.recipes.system import System
+
+
+def fitted(row: System, examples, fold, model, optimiser, loss_of: Callable, outputs: Callable, generator, unit):
+    """Train on shuffled batches; the learning rate falls by a quarter on a plateau of the validation rows' score.
+
+    ``loss_of`` positions is minimised, ``outputs`` of positions are in the corpus' units. Returns the
+    :class:`stages.training.History`; the model holds the weights of the best epoch.
+    """
+    import torch
+
+    from stages.training import fit, shuffled
+
+    return fit(
+        model,
+        optimiser,
+        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        loss_of,
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
+        generator=generator,
+        unit=unit,
+    )
