@@ -1,7 +1,8 @@
 """The result table in LaTeX (booktabs), to paste into a paper."""
 
 from stages.pages.contents import MARKS
-from stages.pages.figures import TITLES, ceiling, interval, shown
+from stages.pages.figures import TITLES
+from stages.pages.tables import tables
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"},
@@ -20,38 +21,29 @@ def results(report) -> str:
     ``report`` is a :class:`stages.pages.contents.Contents`.
     """
     lines = ["% \\usepackage{booktabs,amssymb}"]
-    for title, metrics in report.groups:
+    mark = f" {report.watermark.capitalize()}." if report.watermark else ""
+    for table in tables(report):
+        titles = (rf"\multicolumn{{2}}{{c}}{{{escaped(TITLES[m])}}}" for m in table.metrics)
         lines += [
             r"\begin{table}",
             r"\centering\small",
-            rf"\caption{{{escaped(f'{title}, study {report.study}. {report.caption}')}}}",
-            rf"\label{{tab:{report.study}-{title.lower()}}}",
-            r"\begin{tabular}{ll" + "r@{ }l" * len(metrics) + "}",
+            rf"\caption{{{escaped(f'{table.title}, study {report.study}.{mark} {report.caption}')}}}",
+            rf"\label{{tab:{report.study}-{table.title.lower()}}}",
+            r"\begin{tabular}{ll" + "r@{ }l" * len(table.metrics) + "}",
             r"\toprule",
-            " & ".join(["System", "sees", *(rf"\multicolumn{{2}}{{c}}{{{escaped(TITLES[m])}}}" for m in metrics)])
-            + r" \\",
+            " & ".join(["System", "sees", *titles]) + r" \\",
             r"\midrule",
         ]
-        for entry in report.entries:
-            if not set(metrics) & set(entry.metrics):
-                continue
-            cells = [escaped(report.named(entry.name)), escaped(entry.row.modality)]
-            for metric in metrics:
-                figure = entry.metrics.get(metric)
-                if figure is None:
-                    cells += ["", ""]
-                    continue
-                bounds = interval(metric, figure["ci_low"], figure["ci_high"], report.decimals)
-                cells.append(escaped(shown(metric, figure["pooled"], report.decimals)))
-                cells.append("{" + escaped(f"{bounds} {report.outcome(entry.name, metric)}".strip()) + "}")
-            lines.append(" & ".join(cells) + r" \\")
-        ceilings = []
-        for modality in ("audio", "text", "audio+text"):
-            known = [ceiling(report.ceilings, modality, m) for m in metrics]
-            if any(value is not None for value in known):
-                values = [rf"{escaped(shown(m, v, report.decimals))} & " for m, v in zip(metrics, known, strict=True)]
-                ceilings.append(rf"\emph{{ceiling}} & {modality} & " + " & ".join(values) + r" \\")
-        lines += [r"\midrule", *ceilings] if ceilings else []
+        for name, tag, modality, cells in table.lines:
+            own = [escaped(name + (f" ({tag})" if tag else "")), escaped(modality)]
+            for cell in cells:
+                value, *beside = cell or ("", "", "")
+                own += [escaped(value), "{" + escaped(" ".join(beside).strip()) + "}" if cell else ""]
+            lines.append(" & ".join(own) + r" \\")
+        lines += [r"\midrule"] if table.ceilings else []
+        for modality, values in table.ceilings:
+            told = " & ".join(f"{escaped(value)} & " for value in values)
+            lines.append(rf"\emph{{ceiling}} & {modality} & {told} \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     lines += [f"% missing: {e.name}: {e.missing}" for e in report.entries if e.missing]
     return "\n".join(lines).rstrip() + "\n"

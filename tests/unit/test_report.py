@@ -239,6 +239,8 @@ def test_results_of_a_leaky_protocol_are_marked_everywhere(tmp_path):
     assert page.count("linear (leaky)") >= 4 and '<span class="tag leak">leaky</span>' in page
     results = (out / "results.md").read_text()
     assert f"**{mark.capitalize()}.**" in results and "| linear (leaky)" in results
+    latex = (out / "results.tex").read_text()
+    assert latex.count(f"{mark.capitalize()}.") == 1 and "\nlinear (leaky) (control) & audio" in latex
     shown, _ = _show(out, tmp_path / "none.csv")
     assert mark.upper() in shown and "linear (leaky)" in shown and "majority (leaky)" in shown
 

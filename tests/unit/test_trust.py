@@ -130,7 +130,7 @@ def test_tables_to_paste_hold_the_figures(study):
     shown = f"{100 * metrics['linear']['uar']['pooled']:.1f}"
     low, high = (f"{100 * metrics['linear']['uar'][end]:.1f}" for end in ("ci_low", "ci_high"))
     latex = (study.out / "results.tex").read_text()
-    assert f"linear & audio & {shown} & {{[{low}, {high}]}}" in latex
+    assert f"linear (control) & audio & {shown} & {{[{low}, {high}]}}" in latex
     assert r"\begin{tabular}{llr@{ }lr@{ }lr@{ }l}" in latex and latex.count(r"\begin{table}") == 2
     assert r"UAR \%" in latex and "▲" not in latex and "−" not in latex
     assert f"| linear *(control)* | audio | {shown} [{low}, {high}]" in (study.out / "results.md").read_text()
