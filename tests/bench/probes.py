@@ -4,8 +4,9 @@
 
 First Dense on the built-in encoder of the default study: the same 25 trainings in one process with one thread, in one
 process with a thread per core (what one after another can make of the same cores), and side by side in one process per
-core, which is what a job of a study with several seeds does. Runs are interleaved, the median counts; predictions are
-compared bit by bit. CPU seconds stand beside, for they tell what a busy machine would hide.
+core, which is what a job of a study with several seeds does; and what the cores give two processes that do nothing but
+matrix products. Runs are interleaved, the median counts; predictions are compared bit by bit. CPU seconds stand beside,
+for they tell what a busy machine would hide.
 
 Then, where the time of one training goes: at built-in size (layers of 64) and at the size of wav2vec2-base (13 x 768,
 random frames), with the frames in memory and, as with IEMOCAP's 25 GB, read anew for every batch. Last, the same step
@@ -24,6 +25,8 @@ from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
+
+from stages.metrics.scores import uar
 
 FOLDS, SEEDS = 5, (1, 2, 3, 4, 5)
 WAYS = {"one after another, one thread": (1, 1), "one after another, two threads": (1, 2), "two side by side": (2, 1)}
@@ -87,12 +90,35 @@ def trainings(workers: int, threads: int) -> None:
 
 def _score(inputs, unit, outputs) -> float:
     fold = inputs.examples.fold(unit[0])
-    return inputs.examples.score(fold.test, outputs[len(fold.val) :])
+    return uar(inputs.examples.truth[fold.test], outputs[len(fold.val) :].argmax(1))
+
+
+def _alone(piece: int) -> None:
+    """Matrix products of Dense's first layer and nothing else, for about two seconds."""
+    for _ in range(1500):
+        _products(4000, 64)
+
+
+def limit() -> float:
+    """How many times as fast two processes of matrix products alone are as one after another."""
+    import torch
+
+    from stages.workers import side_by_side
+
+    torch.set_num_threads(1)
+    found = []
+    for count in (1, 2):
+        started = time.perf_counter()
+        list(side_by_side(_alone, [(0,), (1,)], count))
+        found.append(time.perf_counter() - started)
+    return found[0] / found[1]
 
 
 def compare(repeats: int) -> None:
     found: dict[str, list[dict]] = {name: [] for name in WAYS}
+    limits = []
     for _ in range(repeats):
+        limits.append(limit())
         for name, (workers, threads) in WAYS.items():
             command = [sys.executable, "-m", "tests.bench.probes", "--run", str(workers), str(threads)]
             environment = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": str(threads)}
@@ -103,6 +129,7 @@ def compare(repeats: int) -> None:
     for name, runs in found.items():
         wall, cpu = (statistics.median(one[key] for one in runs) for key in ("wall", "cpu"))
         print(f"{name:38} {wall:8.1f} {cpu:8.1f} {first / wall:7.2f} {100 * runs[0]['uar']:9.2f}")
+    print(f"{'two processes of matrix products alone':38} {'':8} {'':8} {statistics.median(limits):7.2f}")
     same = {one["bytes"] for name in ("one after another, one thread", "two side by side") for one in found[name]}
     print(f"predictions of one thread after another and side by side: {'equal' if len(same) == 1 else 'DIFFERENT'}")
 
