@@ -139,7 +139,7 @@ def probe(folder: Path, protocol: str, pooled: dict) -> None:
         drawn[side], labels[side] = intervals.resampled(sums, counts), table.pred
         line = f"probe {side:16} UAR {100 * summary.value(table, 'uar'):.2f}"
         if side != "fp32":
-            low, high = intervals.percentiles(100 * (drawn[side] - drawn["fp32"]), 0.95)
+            low, high = intervals.interval(100 * (drawn[side] - drawn["fp32"]), 0.95, counts.shape[1])
             share = np.mean(labels[side] != labels["fp32"])
             line += f", minus fp32 [{low:+.2f}, {high:+.2f}], other labels {100 * share:.2f} %"
         print(line)

@@ -8,7 +8,8 @@ import json
 import pandas as pd
 import pytest
 
-from stages.shipped import SMALL, SYSTEMS
+from stages.shipped import SYSTEMS
+from stages.shipped_studies import SMALL
 from tests.claims.listener import listen
 from tests.stories.conftest import Project
 

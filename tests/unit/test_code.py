@@ -1,6 +1,8 @@
 """The digest of code: comments wake nothing, a line wakes what imports it."""
 
+import ast
 import os
+import pydoc
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,15 @@ def test_recipes_do_not_wake_each_other():
         assert not (set(names) - {name}) & seen
         found |= seen
     assert "stages.models.dense" in found
+
+
+def test_what_benches_and_claims_name_of_the_package_exists():
+    root, missing = Path(__file__).parents[2], []
+    for path in sorted((*root.glob("tests/bench/*.py"), *root.glob("tests/claims/*.py"))):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        imports = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("stages")]
+        names = {alias.asname or alias.name: f"{n.module}.{alias.name}" for n in imports for alias in n.names}
+        used = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+        asked = set(names.values()) | {f"{names[n.value.id]}.{n.attr}" for n in used if n.value.id in names}
+        missing += [f"{path.name}: {name}" for name in sorted(asked) if pydoc.locate(name) is None]
+    assert not missing
