@@ -20,7 +20,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.stores.features import FeatureStore, FeatureWriter
+from stages.stores.feature_writer import FeatureWriter
+from stages.stores.features import FeatureStore
 
 BATCH = 32
 
