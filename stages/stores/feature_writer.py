@@ -1,5 +1,7 @@
 """Writing a feature store, or a shard of one; its layout stands in :mod:`stages.stores.features`."""
 
+import ctypes
+import errno
 import json
 import os
 import time
@@ -73,6 +75,8 @@ class FeatureWriter:
             self.checksums = {name: file[f"checksums/{name}"][:] for name in widths}
             self._checksums_at = {name: file[f"checksums/{name}"].id.get_offset() for name in widths}
         self.file = os.open(path, os.O_WRONLY)
+        if not self.done:
+            _reserve(self.file, os.path.getsize(path))
         self.plan, self.marked = plan, time.monotonic()
 
     def _left(self, plan: str) -> int:
@@ -153,6 +157,19 @@ def finite(values: np.ndarray) -> bool:
         return bool(np.isfinite(values).all())
     bits = np.ascontiguousarray(values).view(np.int16)  # those of infinities and NaN are the highest of either sign
     return bool(bits.max() < 0x7C00 and bits.view(np.uint16).max() < 0xFC00)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Have the file system set aside the first ``size`` bytes of an open file, where it knows how to.
+
+    What was reserved cannot be missing later, and is written with a fifth less work. ``os.posix_fallocate`` would write
+    into every block where the file system does not know how.
+    """
+    reserve = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)  # Linux
+    if reserve and reserve(file, 0, ctypes.c_int64(0), ctypes.c_int64(size)):
+        number = ctypes.get_errno()
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(number, os.strerror(number))
 
 
 def _lay_out(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype) -> None:

@@ -34,7 +34,7 @@ def plan_digest(batches: list[np.ndarray], names: list[str]) -> str:
 
 
 def written(*files: Path) -> int:
-    """Bytes of those of ``files`` that are there, as the disk counts them: a file laid out takes none until filled."""
+    """Bytes of those of ``files`` that are there, as the disk counts them: filled or reserved."""
     return sum(os.stat(path).st_blocks * 512 for path in files if path.exists())
 
 

@@ -158,3 +158,4 @@ def test_room_is_asked_for_all_shards_together(tmp_path):
         (out / "other").write_bytes(bytes(1_000_000))
         assert shards.written(out / "other", out / "none") >= 1_000_000
         FeatureWriter(out / "s.h5", ["a", "b"], frames, widths, {"hop": 0.02}, others=500, written=1_400_000).close()
+        assert shards.written(out / "s.h5") >= 1_200_000  # reserved before the first utterance is written
