@@ -71,6 +71,8 @@ def main(args) -> None:
     else:
         store = AudioStore(source)
         utterances, attributes["manifest"] = store.utterances, store.manifest
+    if args.part != "1of1":
+        attributes["device"] = device.type if device else "cpu"
     extractor = open_extractor(spec, args.pretrained, device, section.precision)
     if is_text(spec):
         sizes, read, limit = np.array(extractor.lengths(texts), int), texts.__getitem__, section.batch_tokens

@@ -162,8 +162,8 @@ def finite(values: np.ndarray) -> bool:
 def _reserve(file: int, size: int) -> None:
     """Have the file system set aside the first ``size`` bytes of an open file, where it knows how to.
 
-    What was reserved cannot be missing later, and is written with a fifth less work. ``os.posix_fallocate`` would write
-    into every block where the file system does not know how.
+    What was reserved cannot be missing later, and is written with less work (``tests/bench/store.py``).
+    ``os.posix_fallocate`` would write into every block where the file system does not know how.
     """
     reserve = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)  # Linux
     if reserve and reserve(file, 0, ctypes.c_int64(0), ctypes.c_int64(size)):

@@ -18,7 +18,7 @@ from stages import jobs
 from stages.errors import UserError
 from stages.stores.features import FeatureStore, index_of, table_digest
 
-OWN = ("shard", "batches", "index")
+OWN = ("shard", "batches", "device", "index")
 """Attributes of a shard that the joined store has not, or has its own of."""
 
 
