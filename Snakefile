@@ -36,7 +36,7 @@ wildcard_constraints:
     corpus=NAME,
     protocol=NAME,
     transcripts=NAME,
-    encoder=NAME,
+    encoder=r"(?!\d+of\d+\.)[^/]+",
     study=NAME,
     system=NAME,
     name=NAME,

@@ -1,5 +1,7 @@
 """Extract frozen features: all asked layers of one encoder, in one pass over a corpus' audio or transcripts.
 
+With ``--part 2of3`` the share of one of three jobs, a shard; with ``--shards`` the store over those that are done.
+
 A clip shorter than an encoder's receptive field (400 samples) is filled up with zeros.
 """
 
@@ -38,7 +40,10 @@ class Features(Section):
 
 
 def main(args) -> None:
-    """Write the store of one encoder over one corpus."""
+    """Write the store of one encoder over one corpus, or one shard of it."""
+    if args.shards:
+        join(args)
+        return
     section = settings.load(Features, "features", args.params)
     spec = specs.load(args.params, args.encoder)
     source = args.transcripts if is_text(spec) else args.audio
@@ -66,6 +71,8 @@ def main(args) -> None:
     else:
         store = AudioStore(source)
         utterances, attributes["manifest"] = store.utterances, store.manifest
+    if args.part != "1of1":
+        attributes["device"] = device.type if device else "cpu"
     extractor = open_extractor(spec, args.pretrained, device, section.precision)
     if is_text(spec):
         sizes, read, limit = np.array(extractor.lengths(texts), int), texts.__getitem__, section.batch_tokens
@@ -88,17 +95,44 @@ def main(args) -> None:
         "encoder": spec.model_dump(),
         "section": section.model_dump(),
         "device": str(device),
+        "part": args.part,
         "code": code.digest("stages.features"),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "of": [[name, int(size)] for name, size in zip(utterances, sizes, strict=True)],
     }
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
-    partial, who = args.scratch / "features" / "-".join(args.out.parts[-3:]), f"{args.corpus}: "
+    partial, who = _unfinished(args.scratch, args.out), f"{args.corpus}: "
     partial.parent.mkdir(parents=True, exist_ok=True)
+    count = int(args.part.partition("of")[2])
+    every = [args.out.with_name(f"{i}of{count}.h5") for i in range(1, count + 1)]
+    others = [file for out in every if out != args.out for file in (out, _unfinished(args.scratch, out))]
     with jobs.writing(args.out) as temporary, jobs.locked(partial):
-        frames = write_store(partial, extractor, utterances, sizes, read, limit, section.dtype, attributes, who, digest)
+        frames = write_store(
+            *(partial, extractor, utterances, sizes, read, limit, section.dtype, attributes, who, digest),
+            *(args.part, others if count > 1 else ()),
+        )
         shutil.move(partial, temporary)
-    jobs.log.info("%d utterances, %d frames, layers %s", len(utterances), frames, ", ".join(extractor.widths))
+    jobs.log.info("%d frames, layers %s", frames, ", ".join(extractor.widths))
+
+
+def _unfinished(root: Path, out: Path) -> Path:
+    """Where a store lies until it is finished."""
+    return root / "features" / "-".join(out.parts[-3:])
+
+
+def join(args) -> None:
+    """Write the store over the shards that other jobs have extracted."""
+    from stages.stores import shards
+    from stages.stores.audio import AudioStore
+
+    audio = AudioStore(args.audio)
+    with jobs.writing(args.out) as temporary:
+        store = shards.join(temporary, args.shards, audio.utterances, audio.manifest)
+    jobs.log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(args.shards))
+    known = {shard.resolve() for shard in args.shards}
+    for path in sorted(args.shards[0].parent.glob("*of*.h5")):
+        if path.resolve() not in known:
+            jobs.log.warning("%s: no shard of this store any more; delete it", path)
 
 
 def arguments(parser) -> None:
@@ -107,6 +141,8 @@ def arguments(parser) -> None:
     parser.add_argument("--audio", type=Path, help="audio store (for speech encoders)")
     parser.add_argument("--transcripts", type=Path, help="transcripts CSV (for text encoders)")
     parser.add_argument("--pretrained", type=Path, help="the built-in encoder's file")
+    parser.add_argument("--part", default="1of1", help="share of the batches, as 2of3 (default: 1of1, all): a shard")
+    parser.add_argument("--shards", type=Path, nargs="+", help="extract nothing, join these shards, 1ofN to NofN")
     parser.add_argument("--out", type=Path, required=True, help="feature store to write")
     parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="where an unfinished store lies meanwhile")
 

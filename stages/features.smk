@@ -2,6 +2,8 @@
 
 OUTPUTS
     data/features/{corpus}/{encoder}.h5                 frames of every utterance, one flat dataset per layer
+    data/features/{corpus}/{encoder}/{part}.h5          those of a share of the utterances, where params `shards:` names
+                                                        the corpus; the file above then says what lies where
     data/features/{corpus}/{transcripts}/{encoder}.h5   the same for tokens
 """
 
@@ -17,7 +19,7 @@ rule features:
         "data/benchmarks/features/{corpus}-{encoder}.tsv"
     threads: plan.params["features"]["threads"]
     resources:
-        gpu=lambda w: int(plan.networked(w.encoder)),
+        gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
     params:
         reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
         code=code.digest("stages.features"),
@@ -25,6 +27,27 @@ rule features:
     shell:
         "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " {params.inputs} --out {output}"
+
+
+rule features_part:
+    input:
+        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder, part=w.part)),
+    output:
+        "data/features/{corpus}/{encoder}/{part}.h5",
+    log:
+        "data/logs/features/{corpus}-{encoder}-{part}.log",
+    benchmark:
+        "data/benchmarks/features/{corpus}-{encoder}-{part}.tsv"
+    threads: plan.params["features"]["threads"]
+    resources:
+        gpu=lambda w: int(plan.networked(w.encoder)),
+    params:
+        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        code=code.digest("stages.features"),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        " --part {wildcards.part} {params.inputs} --out {output}"
 
 
 rule features_text:

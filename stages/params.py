@@ -99,6 +99,9 @@ class Params(Section):
     )
     transcripts: dict[str, Source] = setting({}, "where text comes from")
     encoders: dict[str, Encoder] = setting({}, "frozen or fine-tuned feature extractors")
+    shards: dict[str, Annotated[int, Field(ge=1)]] = setting(
+        {}, "corpus: jobs (GPUs) that share the extraction of each of its speech features; 1 where it is not named"
+    )
     systems: dict[str, Row] = setting({}, "how a system is trained: one row each")
     ingest: Ingest
     pretrain: dict[str, Pretrain] = setting({}, "built-in encoders")
@@ -127,8 +130,9 @@ def checked(path: str = "params.yaml") -> dict:
         for name in params[registry]:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
                 raise UserError(f"{path}: {registry}.{name}: a name has lower-case letters, digits, '-' and '_' alone")
-    for name in params["active"]:
-        _known(path, "active", name, params["studies"])
+    for key, registry in (("active", "studies"), ("shards", "corpora")):
+        for name in params[key]:
+            _known(path, key, name, params[registry])
     for study in params["studies"]:
         _check_study(path, params, study)
     return params

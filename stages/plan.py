@@ -14,6 +14,9 @@ _STAGES = (
 )
 
 
+Files = dict[str, str | list[str]]
+
+
 class Plan:
     """The validated parameters, seen as a graph of files.
 
@@ -43,8 +46,18 @@ class Plan:
         count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1
         return [f"{i}of{count}" for i in range(1, count + 1)]
 
-    def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> dict[str, str]:
-        """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol."""
+    def shards(self, corpus: str, encoder: str) -> list[str]:
+        """The files that hold the frames of a corpus' store of speech features, where it is not a single one."""
+        count = self.params["shards"].get(corpus, 1)
+        if count == 1:
+            return []
+        return [f"{DATA}/features/{corpus}/{encoder}/{i}of{count}.h5" for i in range(1, count + 1)]
+
+    def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> Files:
+        """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol.
+
+        Where stores are in shards, ``frames`` are all of these; scripts find them by themselves.
+        """
         own = self.params["studies"][study]
         corpus, transcripts = own["corpus"], own["transcripts"]
         speech, text = self.encoder(study, speech, "speech"), self.encoder(study, text, "text")
@@ -61,14 +74,20 @@ class Plan:
             "manifest": f"{DATA}/ingest/{corpus}/manifest.csv",
             "protocol": f"{DATA}/ingest/{corpus}/protocols/{own['protocol']}.csv",
         }
-        return found | {name: every[name] for name in names if every.get(name)}
+        encoders = {"speech": speech, "beside": beside}
+        frames = [path for k, one in encoders.items() if k in names and one for path in self.shards(corpus, one)]
+        found |= {name: every[name] for name in names if every.get(name)}
+        return found | ({"frames": list(dict.fromkeys(frames))} if frames else {})
 
     def weights(self, encoder: str) -> str:
         """The file of an encoder that the pipeline pretrains itself; empty for any other."""
         spec = self.params["encoders"].get(encoder, {})
         return f"{DATA}/pretrain/{spec['pretrain']}.safetensors" if "pretrain" in spec else ""
 
-    def features_inputs(self, corpus: str, encoder: str, transcripts: str = "") -> dict[str, str]:
+    def features_inputs(self, corpus: str, encoder: str, transcripts: str = "", part: str = "") -> Files:
+        """Inputs of the job that extracts a store or one ``part`` of it, or that joins those."""
+        if not transcripts and not part and (shards := self.shards(corpus, encoder)):
+            return {"audio": f"{DATA}/ingest/{corpus}/audio.h5", "shards": shards}
         source = (
             {"transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv"}
             if transcripts
@@ -77,7 +96,7 @@ class Plan:
         weights = self.weights(encoder)
         return source | ({"pretrained": weights} if weights else {})
 
-    def chain_inputs(self, stage: str, study: str, name: str, part: str) -> dict[str, str]:
+    def chain_inputs(self, stage: str, study: str, name: str, part: str) -> Files:
         """Inputs of ``adapt``, ``cluster`` and ``retrain``, each beginning from the one before."""
         entry = self.params[stage][name]
         found = self.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
@@ -86,7 +105,7 @@ class Plan:
             found["start"] = f"{DATA}/{before}/{study}/{entry[before]}/{part}.safetensors"
         return found
 
-    def system_inputs(self, study: str, name: str, part: str) -> dict[str, str]:
+    def system_inputs(self, study: str, name: str, part: str) -> Files:
         """Inputs of the job that trains a system."""
         row = self.row(study, name)
         found = self.files(study, row.files(), row.speech, row.text, getattr(row, "beside", ""))
@@ -154,9 +173,9 @@ class Plan:
         own = self.params["studies"][study]
         return f"{DATA}/scorings/{own['corpus']}/{own['protocol']}"
 
-    def report_inputs(self, study: str) -> dict[str, str | list[str]]:
+    def report_inputs(self, study: str) -> Files:
         own = self.params["studies"][study]
-        found: dict[str, str | list[str]] = dict(self.files(study, ()))
+        found = self.files(study, ())
         found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
         found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
         found["quarantine"] = f"{DATA}/ingest/{own['corpus']}/quarantine.csv"
@@ -175,7 +194,8 @@ class Plan:
             for part in self.parts(study, name):
                 waiting = [self.system_inputs(study, name, part)]
                 while waiting:
-                    for path in waiting.pop().values():
+                    found = waiting.pop().values()
+                    for path in (path for one in found for path in ([one] if isinstance(one, str) else one)):
                         if path not in files:
                             files[path] = ""
                             waiting.append(self._made_from(study, path, part))
@@ -189,12 +209,14 @@ class Plan:
         order = [*_STAGES, "protocol"]
         return sorted(dict.fromkeys(found), key=lambda path: (order.index(path.split("/")[2]), path))
 
-    def _made_from(self, study: str, path: str, part: str) -> dict[str, str]:
+    def _made_from(self, study: str, path: str, part: str) -> Files:
         """What a feature store or the output of ``adapt``, ``cluster`` or ``retrain`` is made from."""
         stage, *rest = path.removeprefix(f"{DATA}/").split("/")
         if stage == "features":
-            corpus, *transcripts, encoder = rest
-            return self.features_inputs(corpus, encoder.removesuffix(".h5"), *transcripts)
+            corpus, *between, name = (word.removesuffix(".h5") for word in rest)
+            if path in self.shards(corpus, *between[:1] or [name]):
+                return self.features_inputs(corpus, *between, part=name)
+            return self.features_inputs(corpus, name, *between)
         if stage in ("adapt", "cluster", "retrain"):
             return self.chain_inputs(stage, study, rest[1], part)
         return {}
@@ -247,8 +269,8 @@ class Plan:
 
 
 def options(inputs) -> str:
-    """Named inputs of a rule as command-line options: ``--name path ...``."""
-    return " ".join(f"--{name} {path}" for name, path in inputs.items())
+    """Named inputs of a rule as command-line options: ``--name path ...``; ``frames`` stand in their store."""
+    return " ".join(f"--{name} {paths}" for name, paths in inputs.items() if name != "frames")
 
 
 def prepare_environment() -> None:

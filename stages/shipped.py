@@ -205,6 +205,7 @@ SECTIONS = {
     "protocols": PROTOCOLS,
     "transcripts": TRANSCRIPTS,
     "encoders": ENCODERS,
+    "shards": {},
     "systems": SYSTEMS,
     "ingest": whole.Ingest.shipped(),
     "pretrain": {"hubert": HubertPretraining.shipped(), "bert": BertPretraining.shipped()},

@@ -19,7 +19,10 @@ Arrays = dict[str, np.ndarray]
 
 
 def fingerprint(path: str | Path) -> str:
-    """Digest of an input: a store by its attributes, offsets and size, any other file by its bytes."""
+    """Digest of an input: a store by its attributes (its index among them) and offsets, any other file by its bytes.
+
+    So the same features have one digest in shards and in a single file.
+    """
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file; run the stage that makes it (snakemake {path})")
@@ -33,8 +36,7 @@ def fingerprint(path: str | Path) -> str:
             offsets = file["offsets"][:].tobytes() if "offsets" in file else b""
     except OSError as fault:
         raise UserError(f"{path}: not a whole HDF5 file ({fault}); delete it and run again") from None
-    text = json.dumps(attributes) + str(path.stat().st_size)
-    return hashlib.sha256(text.encode() + offsets).hexdigest()
+    return hashlib.sha256(json.dumps(attributes).encode() + offsets).hexdigest()
 
 
 def part_of(part: str, folds: list[int]) -> list[int]:

@@ -70,9 +70,9 @@ def _private(job: Job, params: dict) -> bool:
     corpus = job.wildcards.get("corpus")
     if not corpus or params["corpora"][corpus]["reader"] == "planted":
         return False
-    return job.rule == "ingest" or (
-        job.rule == "features" and params["encoders"][job.wildcards["encoder"]]["kind"] in _INVERTIBLE
-    )
+    if job.rule in ("features", "features_part"):
+        return params["encoders"][job.wildcards["encoder"]]["kind"] in _INVERTIBLE
+    return job.rule == "ingest"
 
 
 def document(jobs: list[Job], params: dict) -> str:
@@ -124,7 +124,7 @@ def digests(jobs: list[Job]) -> dict:
 
 
 def _structure(params: dict) -> dict:
-    keys = ["active"]
+    keys = ["active", "shards"]
     for section, names in _SHAPING.items():
         for entry, values in params[section].items():
             if section != "studies" or entry in params["active"]:

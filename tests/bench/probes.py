@@ -138,7 +138,8 @@ def where_time_goes(layers: int, width: int, frames: int, steps: int = 4) -> Non
     """Milliseconds of one step (32 utterances) by part; ``frames`` per utterance."""
     from stages.models.dense import Dense
     from stages.recipes.frames import Frames
-    from stages.stores.features import FeatureStore, FeatureWriter
+    from stages.stores.feature_writer import FeatureWriter
+    from stages.stores.features import FeatureStore
 
     rng, count = np.random.default_rng(0), 32
     with tempfile.TemporaryDirectory() as folder:

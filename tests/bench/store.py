@@ -4,23 +4,27 @@
 
 Reads minibatches of 32 random utterances of 50 to 250 frames, float16, each padded into one array, as training does;
 all sides hold the same bytes and are read from the page cache, in turn. A store proves every utterance by its checksum
-when it is first read: ``store, first time`` opens it anew in every round, ``store`` is as in all later epochs. Writing
-is with fsync, beside one plain write of the same bytes to a new file in the same folder. Medians of the rounds; ratios
-are within a round.
+when it is first read: ``store, first time`` opens it anew in every round, ``store`` is as in all later epochs; what a
+new map costs without any proof is ``its bytes, mapped anew``, what the sum costs ``flat map, and the sum``. Writing is
+in the order of extraction, the longest first, and with fsync, beside one plain write of the same bytes to a new file in
+the same folder, and beside a store whose room is not reserved first. Medians of the rounds; ratios are within a round,
+and once more by processor seconds, which a busy machine leaves comparable.
 """
 
 import argparse
 import os
-import statistics
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import h5py
 import numpy as np
 
-from stages.stores.features import FeatureStore, FeatureWriter
+from stages.stores import feature_writer, proof
+from stages.stores.feature_writer import FeatureWriter
+from stages.stores.features import FeatureStore
 
 BATCH = 32
 
@@ -48,12 +52,12 @@ def main() -> None:
 
 
 def writing(folder: Path, values, names: list[str], frames, offsets, rounds: int) -> None:
-    spent = {"plain write": [], "store": []}
+    spent = {"plain write": [], "store": [], "store, not reserved": []}
     for round_ in range(rounds):
         for side in list(spent)[:: 1 if round_ % 2 else -1]:
             (folder / "store.h5").unlink(missing_ok=True)
             (folder / "flat.bin").unlink(missing_ok=True) if side == "plain write" else None
-            started = time.perf_counter()
+            started = now()
             if side == "plain write":
                 with open(folder / "flat.bin", "wb", buffering=0) as file:
                     rest = memoryview(values).cast("B")
@@ -61,36 +65,53 @@ def writing(folder: Path, values, names: list[str], frames, offsets, rounds: int
                         rest = rest[file.write(rest) :]
                     os.fsync(file.fileno())
             else:
-                writer = FeatureWriter(folder / "store.h5", names, frames, {"0": values.shape[1]}, {})
-                for i in range(len(names)):
-                    writer.put(i, "0", values[offsets[i] : offsets[i + 1]])
-                writer.close()
-            spent[side].append(time.perf_counter() - started)
+                reserve = feature_writer._reserve if side == "store" else lambda *_: None
+                with patch.object(feature_writer, "_reserve", reserve):
+                    store(folder, values, names, frames, offsets)
+            spent[side].append(now() - started)
     if not (folder / "store.h5").exists():
-        writer = FeatureWriter(folder / "store.h5", names, frames, {"0": values.shape[1]}, {})
-        for i in range(len(names)):
-            writer.put(i, "0", values[offsets[i] : offsets[i + 1]])
-        writer.close()
+        store(folder, values, names, frames, offsets)
     show("writing", spent, "plain write", values.nbytes)
+
+
+def store(folder: Path, values, names: list[str], frames, offsets) -> None:
+    writer = FeatureWriter(folder / "store.h5", names, frames, {"0": values.shape[1]}, {})
+    for i in np.argsort(-frames, kind="stable").tolist():
+        writer.put(i, "0", values[offsets[i] : offsets[i + 1]])
+    writer.close()
 
 
 def reading(folder: Path, names: list[str], frames, offsets, values, rounds: int) -> None:
     store, flat = FeatureStore(folder / "store.h5"), np.memmap(folder / "flat.bin", np.float16, "r", shape=values.shape)
+    with h5py.File(store.path) as file:
+        place = file["layers/0"].id.get_offset()
+
+    def mapped():
+        anew = np.memmap(store.path, np.float16, "r", place, values.shape)
+        return lambda i: anew[offsets[i] : offsets[i + 1]]
+
+    def summed(i):
+        found = flat[offsets[i] : offsets[i + 1]]
+        proof.checksum(found)
+        return found
+
     with h5py.File(folder / "many.h5", "r") as many:
         sides = {
             "flat memory map": lambda: lambda i: flat[offsets[i] : offsets[i + 1]],
-            "store": lambda: lambda i: store.read("0", i),
+            "store": lambda: partial(store.read, "0"),
             "store, first time": lambda: partial(FeatureStore(store.path).read, "0"),
+            "its bytes, mapped anew": mapped,
+            "flat map, and the sum": lambda: summed,
             "one dataset each": lambda: lambda i: many[names[i]][:],
         }
         for opened in sides.values():  # fills the page cache; and all hold the same
             read = opened()
             assert all(np.array_equal(read(i), values[offsets[i] : offsets[i + 1]]) for i in range(0, len(names), 7))
-        spent: dict[str, list[float]] = {side: [] for side in sides}
+        spent: dict[str, list[np.ndarray]] = {side: [] for side in sides}
         for round_ in range(-1, rounds):
             order = np.random.default_rng(max(round_, 0)).permutation(len(names))
             for side, opened in list(sides.items())[:: 1 if round_ % 2 else -1]:
-                started = time.perf_counter()
+                started = now()
                 read = opened()
                 for start in range(0, len(order), BATCH):
                     batch = order[start : start + BATCH]
@@ -98,15 +119,23 @@ def reading(folder: Path, names: list[str], frames, offsets, values, rounds: int
                     for row, i in zip(padded, batch, strict=True):
                         row[: frames[i]] = read(i)
                 if round_ >= 0:
-                    spent[side].append(time.perf_counter() - started)
+                    spent[side].append(now() - started)
     show("reading", spent, "flat memory map", values.nbytes)
 
 
-def show(what: str, spent: dict[str, list[float]], base: str, size: int) -> None:
+def now() -> np.ndarray:
+    """Seconds by the clock and of this process."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def show(what: str, spent: dict[str, list[np.ndarray]], base: str, size: int) -> None:
     for side, seconds in spent.items():
-        ratio = statistics.median(b / s for b, s in zip(spent[base], seconds, strict=True))
-        median = statistics.median(seconds)
-        print(f"{what:8} {side:18} {median:7.3f} s {size / median / 1e6:7.0f} MB/s, {ratio:5.2f} of {base}'s rate")
+        ratio, processor = np.median([b / s for b, s in zip(spent[base], seconds, strict=True)], 0)
+        median = np.median(seconds, 0)[0]
+        print(
+            f"{what:8} {side:23} {median:7.3f} s {size / median / 1e6:7.0f} MB/s, {ratio:5.2f} of {base}'s rate"
+            f" (processor {processor:5.2f})"
+        )
 
 
 if __name__ == "__main__":

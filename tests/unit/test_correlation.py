@@ -12,7 +12,7 @@ from stages.metrics.scores import uar
 from stages.recipes import correlation, linear
 from stages.recipes.inputs import FILES, Inputs
 from stages.recipes.unseen import Unseen
-from stages.stores.features import FeatureWriter
+from stages.stores.feature_writer import FeatureWriter
 from tests.unit.small_study import CLASSES, manifest_rows, protocol_frame
 
 ROW = correlation.Correlation.model_validate(

@@ -16,9 +16,10 @@ from stages import features
 from stages.encoders import batching, bundle, extraction, specs
 from stages.errors import UserError
 from stages.recipes.normaliser import Moments
-from stages.stores import features as feature_store
+from stages.stores import feature_writer
 from stages.stores.audio import AudioStore, AudioWriter, digest
-from stages.stores.features import FeatureStore, FeatureWriter
+from stages.stores.feature_writer import FeatureWriter, finite
+from stages.stores.features import FeatureStore
 from tests.unit.small_corpus import mounted
 
 ROOT = Path(__file__).parents[2]
@@ -70,12 +71,10 @@ def command(place, *options):
     )
 
 
-def made(place, encoder, out, **files):
+def made(place, encoder, out, part="1of1", shards=None, **files):
     """The stage run within this process."""
-    values = dict(
-        params=str(place / "params.yaml"), corpus="noise", encoder=encoder, out=place / out, scratch=place / "scratch"
-    )
-    values["scratch"] = place / "scratch"
+    values = {"params": str(place / "params.yaml"), "corpus": "noise", "encoder": encoder, "out": place / out}
+    values |= {"scratch": place / "scratch", "part": part, "shards": shards and [place / name for name in shards]}
     values |= {name: place / files[name] if name in files else None for name in ("audio", "transcripts", "pretrained")}
     features.main(type("Args", (), values))
 
@@ -175,7 +174,7 @@ def test_extraction_goes_on_where_it_was_cut_off(place, monkeypatch, caplog):
     files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
     made(place, "small", "whole.h5", **files)
     whole = (place / "whole.h5").read_bytes()
-    monkeypatch.setattr(feature_store, "MARK_SECONDS", 0)
+    monkeypatch.setattr(feature_writer, "MARK_SECONDS", 0)
     monkeypatch.setattr(FeatureWriter, "close", lambda writer: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # as good as killed: all batches are marked, nothing is declared whole
         made(place, "small", "out.h5", **files)
@@ -195,7 +194,7 @@ def test_extraction_goes_on_where_it_was_cut_off(place, monkeypatch, caplog):
 
 
 def test_what_another_plan_left_is_not_taken(place, monkeypatch, caplog):
-    monkeypatch.setattr(feature_store, "MARK_SECONDS", 0)
+    monkeypatch.setattr(feature_writer, "MARK_SECONDS", 0)
     monkeypatch.setattr(FeatureWriter, "close", lambda writer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         made(place, "mfcc", "out.h5", audio="audio.h5")
@@ -428,8 +427,6 @@ def test_a_store_that_the_disk_cannot_hold_is_refused_before_the_first_byte(tmp_
 
 def test_not_finite_is_found_by_the_bits():
     """All 65,536 values of float16, against numpy's own test."""
-    from stages.stores.features import finite
-
     every = np.arange(65_536, dtype=np.uint16).view(np.float16)
     assert [finite(value) for value in every[:, None]] == np.isfinite(every).tolist()
     assert finite(every[np.isfinite(every)]) and not finite(every)

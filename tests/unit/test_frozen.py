@@ -15,7 +15,7 @@ from stages.pages.importance import figures
 from stages.recipes import system
 from stages.recipes.inputs import FILES, Inputs
 from stages.recipes.unseen import Unseen
-from stages.stores.features import FeatureWriter
+from stages.stores.feature_writer import FeatureWriter
 from stages.stores.scratch import Unit
 from tests.unit.small_study import DIMENSIONS, manifest_rows, protocol_frame
 

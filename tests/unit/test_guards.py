@@ -18,7 +18,7 @@ from stages.metrics.summary import Evaluate
 from stages.recipes.examples import Examples
 from stages.recipes.linear import Linear
 from stages.retrain import Retrain
-from stages.stores.features import FeatureWriter
+from stages.stores.feature_writer import FeatureWriter
 from stages.train import Train
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
 

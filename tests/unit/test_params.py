@@ -9,7 +9,7 @@ from stages import document, params, settings, shipped, shipped_studies
 from stages.corpora import protocols
 from stages.errors import UserError
 from stages.metrics.comparison import read_published
-from stages.plan import Plan
+from stages.plan import Plan, options
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +66,39 @@ def test_a_change_of_one_system_reaches_no_other():
     plan = Plan(changed)
     after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
     assert [name for name in before if before[name] != after[name]] == ["gao2024-cmgi"]
+
+
+def test_shards_are_read_by_what_reads_the_store():
+    values = params.checked(str(ROOT / "params.yaml"))
+    single = Plan(values)
+    plan = Plan(values | {"shards": {"planted": 2}})
+    store, weights = "data/features/planted/hubert-small", "data/pretrain/hubert.safetensors"
+    audio = "data/ingest/planted/audio.h5"
+    assert plan.features_inputs("planted", "hubert-small", part="1of2") == {"audio": audio, "pretrained": weights}
+    joined = {"audio": audio, "shards": [f"{store}/1of2.h5", f"{store}/2of2.h5"]}
+    assert plan.features_inputs("planted", "hubert-small") == joined
+    assert plan.features_inputs("ravdess", "hubert-small") == single.features_inputs("ravdess", "hubert-small")
+    linear = single.system_inputs("default", "linear", "1of1")
+    assert plan.system_inputs("default", "linear", "1of1") == linear | {"frames": joined["shards"]}
+    words = [
+        single.system_inputs("default", "linear-text", "1of1"),
+        plan.system_inputs("default", "linear-text", "1of1"),
+    ]
+    assert words[0] == words[1]
+    assert options(plan.system_inputs("default", "linear", "1of1")) == options(linear)
+    found = {path for path in plan.benchmarks("default") if "/features/planted-hubert-small" in path}
+    assert found == {f"data/benchmarks/features/planted-hubert-small{end}.tsv" for end in ("", "-1of2", "-2of2")}
+
+
+def test_shards_of_no_corpus_or_no_number_are_refused(tmp_path):
+    values, path = yaml.safe_load(document.params_yaml()), tmp_path / "p.yaml"
+    for shards, line in (
+        ({"plantd": 2}, "shards: there is no 'plantd'; did you"),
+        ({"planted": 0}, r"shards\.planted: "),
+    ):
+        path.write_text(yaml.safe_dump(values | {"shards": shards}))
+        with pytest.raises(UserError, match=line):
+            params.checked(str(path))
 
 
 def test_mistakes_are_named_with_the_nearest_key():

@@ -8,7 +8,8 @@ from stages import training, units
 from stages.errors import UserError
 from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
-from stages.stores.features import FeatureStore, FeatureWriter
+from stages.stores.feature_writer import FeatureWriter
+from stages.stores.features import FeatureStore
 from stages.stores.scratch import Unit
 
 
