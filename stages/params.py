@@ -181,8 +181,8 @@ def _check_study(path: str, params: dict, study: str) -> None:
 def _check_trial(path, params, study, trial, systems, plan) -> None:
     own, entry, where = params["studies"][study], plan.trial(trial), f"studies.{study}.trials.{trial}"
     for name in systems:
-        _known(path, where, name, own["systems"])
-        if reason := entries.untried(entry, plan.row(study, name)):
+        _known(path, where, name, params["systems"])
+        if name in own["systems"] and (reason := entries.untried(entry, plan.row(study, name))):
             raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; take it out of the list")
     if entry.kind == "corpus":
         for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):

@@ -166,7 +166,7 @@ class Plan:
             (trial, name)
             for trial, wanted in own.get("trials", {}).items()
             for name in wanted or own["systems"]
-            if not entries.untried(self.trial(trial), self.row(study, name))
+            if name in own["systems"] and not entries.untried(self.trial(trial), self.row(study, name))
         ]
 
     def report_inputs(self, study: str) -> dict[str, str | list[str]]:

@@ -196,6 +196,8 @@ def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[st
     untried = []
     for name, wanted in study.get("trials", {}).items():
         trial = trials.load(name, args.params)
+        elsewhere = [one for one in wanted if one not in study["systems"]]
+        untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
         for entry in entries:
             if (name, entry.name) not in found:
                 asked = not wanted or entry.name in wanted

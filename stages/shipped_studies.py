@@ -105,7 +105,7 @@ STUDIES = {
         systems=DEFAULT,
         changes=SMALL,
         seeds=[1],
-        trials={"noise-10": ["linear", "pepino2021-dense-egemaps"]},
+        trials={"noise-10": ["pepino2021-dense-egemaps"]},
     ),
     "ravdess": whole.Study.shipped(
         corpus="ravdess",

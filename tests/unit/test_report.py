@@ -38,7 +38,7 @@ def study(tmp_path_factory):
         tmp_path_factory.mktemp("study"),
         {name: {} for name in [*SYSTEMS, "pan2024-gmp-ams"]},
         changes={"pepino2021-dense-speaker": {"learning_rate": 0.003}},
-        trials={name: list(skills) for name, skills in TRIALS.items()},
+        trials={name: [*skills, "correlation"] for name, skills in TRIALS.items()},
     )
     for name, (task, skill) in SYSTEMS.items():
         frame = predictions(study.rows, study.roles, task, skill, seed=len(name))
@@ -143,6 +143,7 @@ def test_page_shows_trials_as_they_can_be_recomputed(study, metrics):
     assert text.count("<figure>") == 4  # UAR of linear, three dimensions of the other
     reasons = dict(re.findall(r'<td class="wide">([^<]*)</td><td class="wide">([^<]*)</td>', text))
     assert reasons["majority"] == "a control that hears nothing"
+    assert reasons["correlation"] == "not a system of this study"
     assert "linear-dimensions" in next(s for s, why in reasons.items() if why == "the study does not ask for it")
 
 

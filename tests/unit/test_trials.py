@@ -1,13 +1,14 @@
 """Noise is what it says; a trial that cannot be is refused by name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from stages import params
 from stages.errors import UserError
 from stages.plan import Plan
-from stages.trials import noise, wanted
+from stages.trials import elsewhere, noise, wanted
 from tests.unit.small_study import ROOT
 
 RATE = 16_000
@@ -73,8 +74,8 @@ def test_babble_needs_somebody_else(voices):
 )
 def test_trial_that_cannot_be_is_refused_by_name(tmp_path, change, fault):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    elsewhere = values["robustness"]["crema-d"]
-    values["robustness"] |= {"own": elsewhere | {"corpus": "planted"}, "unknown": elsewhere | {"corpus": "nowhere"}}
+    there = values["robustness"]["crema-d"]
+    values["robustness"] |= {"own": there | {"corpus": "planted"}, "unknown": there | {"corpus": "nowhere"}}
     values["studies"]["default"]["trials"] = change
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(UserError, match=fault):
@@ -107,3 +108,12 @@ def test_readmes_lines_for_trials_are_enough(tmp_path):
     assert inputs["audio"] == "data/ingest/emodb/audio.h5"
     assert inputs["other-protocol"] == "data/ingest/emodb/protocols/emodb-speakers.csv"
     assert wanted.options(plan, "ravdess", "emodb", "linear").endswith("emodb-speakers --encoders whisper-tiny")
+
+
+def test_ratings_of_another_corpus_are_told_in_the_studys_units():
+    rows = pd.DataFrame({"utterance": ["a", "b", "c"], "emotion": "", "arousal": [1.0, 5.0, np.nan], "valence": 3.0})
+    found, left_out = elsewhere.truth(rows, "dimensions", ["arousal", "valence"], [-0.5, 1.5], "robustness.x")
+    assert found.to_dict("list") == {"utterance": ["a", "b"], "true_arousal": [1.0, 7.0], "true_valence": [4.0, 4.0]}
+    assert left_out == {"no rating": 1}
+    with pytest.raises(UserError, match=r"robustness\.x: no utterance that is tested has one of: angry"):
+        elsewhere.truth(rows, "emotion", ["angry"], [], "robustness.x")
