@@ -7,6 +7,8 @@ from stages.pages.parts import Cell, number, text
 
 METRICS = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
 COLOURS = ("white", "pink", "babble")
+OPEN = 12
+"""Rows of a table that stand on the page at once."""
 
 
 def html(report: Contents) -> str:
@@ -14,19 +16,17 @@ def html(report: Contents) -> str:
     if not (report.tried or report.untried):
         return ""
     header = ["System", "tried on", "metric", "own test part", "tried", "interval", "lost", "interval", "utterances"]
-    rows, notes = [], {}
-    for one in report.tried:
-        for note in one["notes"]:
-            notes.setdefault((one["words"], note), []).append(report.named(one["system"]))
+    rows = []
     for system in dict.fromkeys(one["system"] for one in report.tried):
         for metric in METRICS:
             own = [one for one in report.tried if one["system"] == system and metric in one["metrics"]]
             rows += [
                 [report.named(system), one["words"], TITLES[metric], *_figures(report, one, metric)] for one in own
             ]
+    notes = _together([(one["words"], one["system"], note) for one in report.tried for note in one["notes"]])
     listed = "".join(
-        f'<li>{text(words)}: {text(note)} <span class="soft">({text(", ".join(systems))})</span></li>'
-        for (words, note), systems in notes.items()
+        f'<li>{text(note)} <span class="soft">({text(_names(report, systems))}; {text("; ".join(trials))})</span></li>'
+        for note, systems, trials in notes
     )
     out = (
         "<h2>Robustness</h2><p>The trained systems on what they were not made for; nothing is retrained. Noise is set "
@@ -34,15 +34,38 @@ def html(report: Contents) -> str:
         "of the fold that tests it, so what is <em>lost</em> (own minus tried) is paired, the same speakers drawn for "
         "both. Another corpus is predicted by all folds together and has other speakers, so that nothing is paired.</p>"
     )
-    out += _curves(report) + (parts.table(header, rows) if rows else "") + (f"<ul>{listed}</ul>" if listed else "")
+    table = parts.table(header, rows) if rows else ""
+    if len(rows) > OPEN:
+        table = f"<details><summary>All {len(rows)} figures</summary>{table}</details>"
+    out += _curves(report) + table + (f"<ul>{listed}</ul>" if listed else "")
     if report.untried:
-        by: dict[tuple[str, str], list[str]] = {}
-        for words, system, reason in report.untried:
-            by.setdefault((words, reason), []).append(report.named(system))
-        lines = [[words, Cell(text(", ".join(s)), "wide"), Cell(text(why), "wide")] for (words, why), s in by.items()]
-        table = parts.table(["On", "not tried", "why"], lines)
-        out += f"<details><summary>Not tried</summary>{table}</details>"
+        every = {words for words, *_ in report.untried} | {one["words"] for one in report.tried}
+        lines = [
+            [
+                Cell(text(_names(report, systems)), "wide"),
+                Cell("every trial" if len(trials) == len(every) else text("; ".join(trials)), "wide"),
+                Cell(text(why), "wide"),
+            ]
+            for why, systems, trials in _together(report.untried)
+        ]
+        kept = parts.table(["Not tried", "on", "why"], lines)
+        out += f"<details><summary>Not tried</summary>{kept}</details>"
     return out
+
+
+def _names(report: Contents, systems: list[str]) -> str:
+    return ", ".join(map(report.named, systems))
+
+
+def _together(told: list[tuple[str, str, str]]) -> list[tuple[str, list[str], list[str]]]:
+    """(trial, system, words) as (words, systems, trials), the systems of the same trials on one line."""
+    trials: dict[tuple[str, str], list[str]] = {}
+    for trial, system, words in told:
+        trials.setdefault((words, system), []).append(trial)
+    systems: dict[tuple[str, ...], list[str]] = {}
+    for (words, system), own in trials.items():
+        systems.setdefault((words, *own), []).append(system)
+    return [(words, names, own) for (words, *own), names in systems.items()]
 
 
 def _figures(report: Contents, one: dict, metric: str) -> list[Cell]:

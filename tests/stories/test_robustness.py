@@ -140,7 +140,7 @@ def test_page_shows_what_was_tried_and_why_the_rest_was_not(finished):
     uar = json.loads((finished.folder / f"{TRIED}.json").read_text())["metrics"]["uar"]["pooled"]
     assert '<th scope="row">linear</th><td>white noise, 10 dB</td><td>UAR %</td>' in section
     assert f'<td class="n">{100 * uar:.1f}</td>' in section
-    assert 'majority</td><td class="wide">a control that hears nothing</td>' in section
+    assert 'majority</th><td class="wide">every trial</td><td class="wide">a control that hears nothing</td>' in section
     assert "the study does not ask for it" in section
     assert '16 Robustness <span class="better">held</span></dt><dd>Tried: white noise, 10 dB (1 system).' in page
     entries = (finished.folder / "data/scorings/planted/sessions").glob("default.linear@noise-10.*.json")

@@ -141,10 +141,11 @@ def test_page_shows_trials_as_they_can_be_recomputed(study, metrics):
         assert f"{trial['colour']} noise {trial['snr_db']:g} dB {tried:.{digits}f} [" in figure
         assert f"clean {own:.{digits}f} [" in figure
     assert text.count("<figure>") == 4  # UAR of linear, three dimensions of the other
-    reasons = dict(re.findall(r'<td class="wide">([^<]*)</td><td class="wide">([^<]*)</td>', text))
-    assert reasons["majority"] == "a control that hears nothing"
-    assert reasons["correlation"] == "not a system of this study"
-    assert "linear-dimensions" in next(s for s, why in reasons.items() if why == "the study does not ask for it")
+    cell = '<td class="wide">([^<]*)</td>'
+    reasons = re.findall(rf'<th scope="row" class="wide">([^<]*)</th>{cell}{cell}', text)
+    assert ("majority", "every trial", "a control that hears nothing") in reasons
+    assert ("correlation", "every trial", "not a system of this study") in reasons
+    assert ("srinivasan2022-cts", "babble noise, 0 dB", "the study does not ask for it") in reasons
 
 
 def test_trial_of_other_predictions_is_refused(study):
