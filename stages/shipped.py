@@ -203,6 +203,7 @@ SYSTEMS = {
 ROBUSTNESS = {
     **{f"noise-{snr}": Noise.shipped(snr_db=float(snr)) for snr in (20, 10, 0)},
     **{f"babble-{snr}": Noise.shipped(colour="babble", snr_db=float(snr)) for snr in (20, 10, 0)},
+    "ravdess": Elsewhere.shipped(corpus="ravdess", protocol="ravdess-emobox"),
     "crema-d": Elsewhere.shipped(),
     "msp-podcast": Elsewhere.shipped(corpus="msp-podcast-1-10", protocol="msp-1-10-test1"),
 }
