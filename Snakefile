@@ -39,6 +39,7 @@ wildcard_constraints:
     encoder=r"(?!\d+of\d+\.)[^/]+",
     study=NAME,
     system=NAME,
+    trial=NAME,
     name=NAME,
     part=r"\d+of\d+",
 
@@ -67,6 +68,7 @@ include: "stages/train.smk"
 include: "stages/teach.smk"
 include: "stages/distill.smk"
 include: "stages/evaluate.smk"
+include: "stages/robustness.smk"
 include: "stages/report.smk"
 
 

@@ -46,6 +46,7 @@ from stages.settings import Section, setting
 from stages.teach import Teach
 from stages.train import Train
 from stages.transcribe import Source
+from stages.trials import entries
 
 Row = Annotated[
     Control
@@ -67,7 +68,7 @@ Row = Annotated[
 
 REGISTRIES = (
     *("studies", "corpora", "protocols", "transcripts", "encoders", "systems"),
-    *("pretrain", "adapt", "cluster", "retrain"),
+    *("pretrain", "adapt", "cluster", "retrain", "robustness"),
 )
 RESERVED = ("all", "claims", "compare", "environment", "lint", "params", "sync", "test", "why")
 """Words of the Makefile."""
@@ -86,6 +87,9 @@ class Study(Section):
     seeds: list[int] = setting([1, 2, 3], "one training of every fold each", min_length=1)
     systems: list[str] = setting([], "names in systems", min_length=1)
     changes: dict[str, dict[str, Any]] = setting({}, "system: settings that differ here; reported as deviations")
+    trials: dict[str, list[str]] = Field(
+        {}, description="a name in robustness: systems tried on it, [] for all that can be; may be left out"
+    )
 
 
 class Params(Section):
@@ -113,6 +117,7 @@ class Params(Section):
     teach: Teach
     distill: Distill
     evaluate: Evaluate
+    robustness: dict[str, entries.Trial] = setting({}, "what trained systems are tried on, where a study asks for it")
     report: Report
 
 
@@ -172,6 +177,23 @@ def _check_study(path: str, params: dict, study: str) -> None:
         if row.recipe == "external" and study in params["active"] and not Path(row.file).is_file():
             raise UserError(f"{path}: systems.{name}.file: {row.file}: no such file; put the predictions there")
         _check_encoders(path, params, study, name, row, plan)
+    for trial, systems in own.get("trials", {}).items():
+        _known(path, f"{where}.trials", trial, params["robustness"])
+        _check_trial(path, params, study, trial, systems, plan)
+
+
+def _check_trial(path, params, study, trial, systems, plan) -> None:
+    own, entry, where = params["studies"][study], plan.trial(trial), f"studies.{study}.trials.{trial}"
+    for name in systems:
+        _known(path, where, name, params["systems"])
+        if name in own["systems"] and (reason := entries.untried(entry, plan.row(study, name))):
+            raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; take it out of the list")
+    if entry.kind == "corpus":
+        for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):
+            if wanted := getattr(entry, key):
+                _known(path, f"robustness.{trial}.{key}", wanted, params[registry])
+        if entry.corpus == own["corpus"]:
+            raise UserError(f"{path}: {where}: '{entry.corpus}' is the study's own corpus; name another")
 
 
 def _check_text(path, params, study, name, row, plan, has, source) -> None:

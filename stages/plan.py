@@ -6,11 +6,12 @@ import sys
 from stages import code
 from stages.errors import UserError
 from stages.recipes import system
+from stages.trials import entries
 
 DATA = "data"
 _STAGES = (
     *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
-    "evaluate",
+    *("evaluate", "robustness"),
 )
 
 
@@ -155,17 +156,17 @@ class Plan:
         """The files of the encoders of a system that the pipeline pretrains itself."""
         return [path for path in map(self.weights, self.system_encoder_names(study, name)) if path]
 
-    def _published(self, study: str, name: str) -> list[str]:
+    def published(self, study: str, name: str) -> list[str]:
         """The encoders of a system that come with published weights."""
         return [one for one in self.system_encoder_names(study, name) if "source" in self.params["encoders"][one]]
 
     def evaluate_reads(self, study: str, name: str) -> dict:
         """What scoring a system depends on of params.yaml: its section, and where its encoders come from."""
-        return self.reads("evaluate", *(f"encoders.{one}.source" for one in self._published(study, name)))
+        return self.reads("evaluate", *(f"encoders.{one}.source" for one in self.published(study, name)))
 
     def seen_options(self, study: str, name: str) -> str:
         """The command-line options that say what a system's published encoders are, and where scorings are counted."""
-        corpus, encoders = self.params["studies"][study]["corpus"], " ".join(self._published(study, name))
+        corpus, encoders = self.params["studies"][study]["corpus"], " ".join(self.published(study, name))
         return f"--corpus {corpus} --ledger {self.ledger(study)}" + (f" --encoders {encoders}" if encoders else "")
 
     def ledger(self, study: str) -> str:
@@ -173,11 +174,28 @@ class Plan:
         own = self.params["studies"][study]
         return f"{DATA}/scorings/{own['corpus']}/{own['protocol']}"
 
+    def trial(self, name: str) -> entries.Trial:
+        """An entry of ``robustness:``."""
+        return entries.checked(self.params["robustness"][name], name, self.path)
+
+    def trials(self, study: str) -> list[tuple[str, str]]:
+        """Trial and system of every job of ``robustness`` that a study asks for."""
+        own = self.params["studies"][study]
+        return [
+            (trial, name)
+            for trial, wanted in own.get("trials", {}).items()
+            for name in wanted or own["systems"]
+            if name in own["systems"] and not entries.untried(self.trial(trial), self.row(study, name))
+        ]
+
     def report_inputs(self, study: str) -> Files:
         own = self.params["studies"][study]
         found = self.files(study, ())
         found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
         found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
+        if tried := self.trials(study):
+            found["robustness"] = [f"{DATA}/robustness/{study}/{trial}/{name}.json" for trial, name in tried]
+            found["tried"] = [f"{DATA}/robustness/{study}/{trial}/{name}.csv" for trial, name in tried]
         found["quarantine"] = f"{DATA}/ingest/{own['corpus']}/quarantine.csv"
         if self.params["corpora"][own["corpus"]]["reader"] == "planted":
             found["ceilings"] = f"{DATA}/ingest/{own['corpus']}/ceilings.json"
@@ -200,6 +218,7 @@ class Plan:
                             files[path] = ""
                             waiting.append(self._made_from(study, path, part))
             files |= dict.fromkeys([*self.predictions(study, name), f"{DATA}/evaluate/{study}/{name}.json"], "")
+        files |= {f"{DATA}/robustness/{study}/{trial}/{name}.json": "" for trial, name in self.trials(study)}
         found = [f"{DATA}/benchmarks/protocol/{own['corpus']}-{own['protocol']}.tsv"]
         for path in files:
             stage, *rest = path.removeprefix(f"{DATA}/").split("/")
@@ -225,6 +244,7 @@ class Plan:
         """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""
         own = self.params["studies"][study]
         keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
+        keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
         for name in own["systems"]:
             named = set(self.row(study, name).encoders().values()) - {"study"}
             keys += [f"systems.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]

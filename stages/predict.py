@@ -74,9 +74,9 @@ def main(args) -> None:
 
 
 def of_study(args):
-    from stages.prediction import trained
+    from stages.prediction import finished
 
-    return trained.of_study(args.params, args.study, args.system, args.fold, args.seed)
+    return finished.of_study(args.params, args.study, args.system, args.fold, args.seed)
 
 
 def write_bundle(args) -> None:

@@ -1,7 +1,8 @@
 """One study's report: results with intervals and ceilings, paired comparisons, paper against ours, provenance.
 
-Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), the
-papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol, and ``systems.SYSTEM`` of its systems.
+Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), what
+``robustness`` found, the papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol,
+``systems.SYSTEM`` of its systems and ``robustness.TRIAL`` of its trials.
 Every result of a protocol that is declared leaky is marked. Writes into the folder --out:
 metrics.json, table.csv, comparison.csv, results.md, results.tex, index.html, plots/*.csv.
 
@@ -34,6 +35,7 @@ def arguments(parser) -> None:
     parser.add_argument("--protocol", type=Path)
     parser.add_argument("--quarantine", type=Path, help="the files that ingest left out")
     parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
+    parser.add_argument("--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, CSVs beside them")
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if there")
@@ -100,6 +102,7 @@ def gather(args):
     quarantine, provenance = card.read_quarantine(args.quarantine), facts.provenance(study, entries, args)
     cost = costs.read(args.benchmarks)
     scorings = ledger.counts(args.ledger) if args.ledger else {}
+    tried, untried = _trials(args, study, entries)
     found = verdicts.Study(
         definition=definition,
         manifest=manifest,
@@ -114,6 +117,7 @@ def gather(args):
         transcripts=study["transcripts"],
         commit=dict(provenance)["Commit"],
         cost=costs.total(cost),
+        tried=tried,
         scorings={name: count for (own, name), count in scorings.items() if own == args.study},
     )
     return Contents(
@@ -131,6 +135,8 @@ def gather(args):
         card=card.of_corpus(manifest, protocol, quarantine, licence),
         watermark=mark,
         guards=verdicts.verdicts(found),
+        tried=tried,
+        untried=untried,
         scorings=scorings,
         coverage=intervals.read_coverage(args.coverage) if args.coverage else [],
     )
@@ -175,6 +181,30 @@ def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str,
             f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them anew"
         )
     return found
+
+
+def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[str, str, str]]]:
+    """What was tried, in the study's order, and of every trial the systems that were not, with the reason."""
+    from stages.trials import entries as trials
+
+    found = {}
+    for path in args.robustness:
+        one = _read_json(path)
+        if one.get("study") != args.study or one["predictions_sha256"] != jobs.sha256(path.with_suffix(".csv")):
+            raise UserError(f"{path}: not of study '{args.study}' and of the CSV beside it; run robustness anew")
+        found[one["trial"], one["system"]] = one
+    untried = []
+    for name, wanted in study.get("trials", {}).items():
+        trial = trials.load(name, args.params)
+        elsewhere = [one for one in wanted if one not in study["systems"]]
+        untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
+        for entry in entries:
+            if (name, entry.name) not in found:
+                asked = not wanted or entry.name in wanted
+                why = "its job failed or was not run, see data/logs" if asked else "the study does not ask for it"
+                untried.append((trial.words, entry.name, trials.untried(trial, entry.row) or why))
+    order = [(name, entry.name) for entry in entries for name in study.get("trials", {})]
+    return [found[key] for key in order if key in found], untried
 
 
 def _entry(args, study: dict, name: str, evaluation: dict | None):

@@ -34,6 +34,7 @@ rule report:
     params:
         reads=lambda w: plan.report_reads(w.study),
         code=code.digest("stages.report"),
+        tried=lambda w, input: f"--robustness {input.robustness}" if "robustness" in input.keys() else "",
         ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
         ledger=lambda w: plan.ledger(w.study),
         benchmarks=lambda w: plan.benchmarks(w.study),
@@ -41,5 +42,5 @@ rule report:
     shell:
         "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"
         " --protocol {input.protocol} --quarantine {input.quarantine} --evaluations {input.evaluations}"
-        " {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
+        " {params.tried} {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
         " --out {params.folder}"

@@ -31,6 +31,8 @@ from stages.recipes.teacher import Teacher
 from stages.shipped_protocols import PROTOCOLS
 from stages.shipped_studies import STUDIES
 from stages.transcribe import Gold
+from stages.trials.elsewhere import Elsewhere
+from stages.trials.noise import Noise
 
 CORPORA = {
     "planted": Planted.shipped(),
@@ -198,6 +200,14 @@ SYSTEMS = {
     "pan2024-gmp-ams": Gmp.shipped(paper="pan2024", table="3", row="GMP, AMS", speech="hubert-base"),
 }
 
+ROBUSTNESS = {
+    **{f"noise-{snr}": Noise.shipped(snr_db=float(snr)) for snr in (20, 10, 0)},
+    **{f"babble-{snr}": Noise.shipped(colour="babble", snr_db=float(snr)) for snr in (20, 10, 0)},
+    "ravdess": Elsewhere.shipped(corpus="ravdess", protocol="ravdess-emobox"),
+    "crema-d": Elsewhere.shipped(),
+    "msp-podcast": Elsewhere.shipped(corpus="msp-podcast-1-10", protocol="msp-1-10-test1"),
+}
+
 SECTIONS = {
     "active": ["default"],
     "studies": STUDIES,
@@ -226,5 +236,6 @@ SECTIONS = {
     "teach": whole.Teach.shipped(),
     "distill": whole.Distill.shipped(),
     "evaluate": whole.Evaluate.shipped(),
+    "robustness": ROBUSTNESS,
     "report": whole.Report.shipped(),
 }

@@ -94,8 +94,19 @@ def _audio(corpus: str, protocol: str, speech: str, systems: list[str], **more) 
     return whole.Study.shipped(**own | {"systems": systems, "seeds": PEPINO_SEEDS} | more)
 
 
+ROBUST = [
+    *("majority", "linear", "linear-text", "linear-dimensions", "pepino2021-dense-global", "pepino2021-dense-speaker"),
+    *("pepino2021-dense-egemaps", "deoliveira2023-distil-text"),
+]
+NOISES = [f"{colour}-{snr}" for colour in ("noise", "babble") for snr in (20, 10, 0)]
+
 STUDIES = {
-    "default": whole.Study.shipped(systems=DEFAULT, changes=SMALL, seeds=[1]),
+    "default": whole.Study.shipped(
+        systems=DEFAULT,
+        changes=SMALL,
+        seeds=[1],
+        trials={"noise-10": ["pepino2021-dense-egemaps"]},
+    ),
     "ravdess": whole.Study.shipped(
         corpus="ravdess",
         protocol="ravdess-emobox",
@@ -147,6 +158,19 @@ STUDIES = {
     ),
     "pepino2021-issa-iemocap": _audio(
         "iemocap", "issa-iemocap", "wav2vec2-base", ["majority", "linear", "pepino2021-issa"], substitute=False
+    ),
+    "robustness-planted": whole.Study.shipped(
+        systems=ROBUST,
+        changes={name: SMALL[name] for name in ROBUST if name in SMALL},
+        trials={name: [] for name in NOISES},
+    ),
+    "robustness-iemocap": _audio(
+        "iemocap",
+        "iemocap-sessions",
+        "wav2vec2-base",
+        ["majority", "linear", "pepino2021-dense-global", "pepino2021-dense-speaker"],
+        substitute=False,
+        trials={name: [] for name in [*NOISES, "crema-d", "msp-podcast"]},
     ),
     "srinivasan2022-frozen-planted": whole.Study.shipped(
         systems=[

@@ -67,6 +67,8 @@ class Study:
     commit: str
     cost: dict | None
     """Hours of CPU, peak memory and jobs that were not measured here; None where nothing was."""
+    tried: list[dict] = field(default_factory=list)
+    """What ``robustness`` wrote, a dictionary per trial and system."""
     scorings: dict[str, int] = field(default_factory=dict)
     """{system: distinct sets of test predictions scored so far}."""
 
@@ -241,7 +243,13 @@ def _fairness(study: Study):
 
 def _robustness(study: Study):
     silent = "Silent and damaged files stop ingest; figures stand per tenth of the durations."
-    return "Neither noise nor another corpus was tried.", silent
+    systems: dict[str, int] = {}
+    for one in study.tried:
+        systems[one["words"]] = systems.get(one["words"], 0) + 1
+    if not systems:
+        return "Neither noise nor another corpus was tried.", silent
+    told = "; ".join(f"{words} ({count} system{'s' if count > 1 else ''})" for words, count in systems.items())
+    return "", f"Tried: {told}. {silent}"
 
 
 def _controls(study: Study):

@@ -66,6 +66,10 @@ class Contents:
     """See :func:`stages.guards.verdicts.verdicts`."""
     scorings: dict[tuple[str, str], int] = field(default_factory=dict)
     """{(study, system): distinct sets of test predictions} that this protocol's test part was scored with."""
+    tried: list[dict] = field(default_factory=list)
+    """What ``robustness`` wrote, a dictionary per trial and system."""
+    untried: list[tuple[str, str, str]] = field(default_factory=list)
+    """Trial in words, system, and why it was not tried."""
     coverage: list[dict] = field(default_factory=list)
     """See :func:`stages.metrics.intervals.read_coverage`."""
 

@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from stages.pages import card, importance, parts, trust
+from stages.pages import card, importance, parts, robustness, trust
 from stages.pages.contents import Contents, Entry
 from stages.pages.figures import TITLES, ceiling, interval, shown
 from stages.pages.parts import Cell, number, text
@@ -16,6 +16,7 @@ def html(report: Contents) -> str:
         importance.html(report),
         _papers(report),
         _behind(report),
+        robustness.html(report),
         card.html(report.card) if report.card else "",
         _notes(report),
         trust.guards(report),

@@ -59,6 +59,10 @@ svg text { fill: var(--soft); font-size: 9px; }
 svg.broad { max-width: 26rem; } svg .fill { fill: var(--mark); } svg .base { stroke: var(--line); }
 .kind0 { fill: var(--mark); background: var(--mark); } .kind1 { fill: var(--mark-soft); background: var(--mark-soft); }
 .kind2 { fill: var(--soft); background: var(--soft); }
+svg .line { fill: none; stroke-width: 1.5; } svg circle.line0 { fill: var(--mark); }
+.line0 { stroke: var(--mark); background: var(--mark); } .line1 { stroke: var(--soft); background: var(--soft); }
+.line2 { stroke: var(--warn); background: var(--warn); } svg circle.line1 { fill: var(--soft); }
+svg circle.line2 { fill: var(--warn); }
 .legend i { display: inline-block; width: .7rem; height: .7rem; margin: 0 .3rem 0 .6rem; border-radius: 2px; }
 .legend i:first-child { margin-left: 0; }
 .banner { border: 2px solid var(--warn); border-radius: 6px; padding: .5rem .9rem;

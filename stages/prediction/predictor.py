@@ -11,7 +11,7 @@ from stages.corpora.text import untagged
 from stages.encoders import specs
 from stages.errors import UserError
 from stages.prediction.clips import Clip
-from stages.prediction.trained import Trained
+from stages.prediction.trained import Trained, Unit
 from stages.recipes import system
 
 CHUNK_SECONDS = 600.0
@@ -60,19 +60,23 @@ class Predictor:
 
     def predict(self, clips: list[Clip]) -> np.ndarray:
         """Class probabilities [clips, classes], or values of the dimensions in the corpus' units: the models' mean."""
-        found = self.outputs(clips).astype(np.float64)
+        return self.mean(self.outputs(clips))
+
+    def mean(self, outputs: np.ndarray) -> np.ndarray:
+        """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
+        found = outputs.astype(np.float64)
         if self.row.task == "emotion":
             found = np.exp(found - np.logaddexp.reduce(found, axis=2, keepdims=True))
         return found.mean(0)
 
-    def outputs(self, clips: list[Clip]) -> np.ndarray:
-        """What every model puts out, as in the study's prediction files [models, clips, outputs]."""
+    def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
+        """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
         recipe, positions = system.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
             unseen = self._stored(Path(folder), clips)
             found = []
-            for unit, path in self.trained.models.items():
-                arrays, _ = units.read(path, *unit)
+            for unit in of or self.trained.models:
+                arrays, _ = units.read(self.trained.models[unit], *unit)
                 found.append(recipe.restored(self.row, unseen, arrays)(positions))
         return np.stack(found)
 

@@ -23,18 +23,30 @@ HEADER = """\
 # One stage per kind of job, a line per job. `structure` digests the code that each job uses (no comments, no
 # docstrings), and refuses to go on where params.yaml asks for another graph than this one.
 """
-_OPTIONAL = ("ceilings", "pretrained", "speech-weights", "start", "text-weights")
+_OPTIONAL = ("ceilings", "pretrained", "robustness", "speech-weights", "start", "text-weights")
 """Inputs that some jobs of a rule have and others lack; a system's follow from its recipe instead."""
 _INVERTIBLE = ("spectrogram", "mfcc")
 """Kinds of encoders from whose features one can make audible speech."""
 _SHAPING = {
-    "studies": ("corpus", "protocol", "speech", "text", "transcripts", "substitute", "parts", "systems", "changes"),
+    "studies": (
+        "corpus",
+        "protocol",
+        "speech",
+        "text",
+        "transcripts",
+        "substitute",
+        "parts",
+        "systems",
+        "changes",
+        "trials",
+    ),
     "systems": ("recipe", "speech", "text", "beside", "use_text", "start", "teacher"),
     "corpora": ("reader",),
     "encoders": ("kind", "pretrain", "source"),
     "adapt": ("speech",),
     "cluster": ("speech", "adapt"),
     "retrain": ("speech", "cluster"),
+    "robustness": ("kind", "corpus", "protocol", "transcripts", "ratings"),
 }
 """Keys by section that decide which jobs there are and what they read."""
 
@@ -55,7 +67,10 @@ def stage_of(job: Job, params: dict) -> str:
     else:
         optional = {name: len(job.inputs.get(name, ())) for name in _OPTIONAL}
         parts += [name if count == 1 else f"{name}-{count}" for name, count in optional.items() if count]
-        named = sum(key.startswith("encoders.") for key in job.reads) if job.rule in ("evaluate", "report") else 0
+        parts += ["words"] if job.rule == "robustness" and "transcripts" in job.inputs else []
+        parts += ["elsewhere"] if "other-manifest" in job.inputs else []
+        counted = job.rule in ("evaluate", "robustness", "report")
+        named = sum(key.startswith("encoders.") for key in job.reads) if counted else 0
         parts += [f"encoders-{named}"] if named else []
     parts += sorted({str(len(files)) for name, files in job.inputs.items() if len(files) > 1 and name != "pretrained"})
     if any(".changes." in key for key in job.reads):

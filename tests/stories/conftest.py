@@ -166,6 +166,7 @@ class Project:
 
 SMALL = {
     "studies/default/systems": SYSTEMS,
+    "studies/default/trials": {"noise-10": ["linear"]},
     "corpora/planted/speakers": 8,
     "corpora/planted/sessions": 4,
     "corpora/planted/utterances": 64,
@@ -186,7 +187,11 @@ SMALL = {
     "retrain/gmp-small/epochs": 2,
     "evaluate/draws": 1000,
 }
-LIGHT = SMALL | {"studies/default/systems": ["majority", "linear"], "studies/default/changes": {}}
+LIGHT = SMALL | {
+    "studies/default/systems": ["majority", "linear"],
+    "studies/default/trials": {},
+    "studies/default/changes": {},
+}
 
 
 @pytest.fixture(scope="session")

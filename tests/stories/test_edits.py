@@ -1,4 +1,4 @@
-"""Ten typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
+"""Eleven typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
 
 The smallest set: the jobs that read what was edited (of params.yaml, of the code that they import) and all that follow
 from them. README shows the table that this test makes.
@@ -37,9 +37,16 @@ EDITS = {
         ],
     ),
     "the source of transcripts": ({"transcripts/corrupted/wer": 0.3}, ["transcribe planted-corrupted"]),
+    "how loud a trial's noise is": (
+        {"robustness/noise-10/snr_db": 5.0},
+        ["robustness default-noise-10-linear", "report default"],
+    ),
     "a setting of the report": ({"report/decimals": 3}, ["report default"]),
     "a comment in a recipe": (("stages/recipes/linear.py", "# a comment\n"), []),
-    "a line of a recipe": (("stages/recipes/linear.py", "LINE = 1\n"), ["train default-linear"]),
+    "a line of a recipe": (
+        ("stages/recipes/linear.py", "LINE = 1\n"),
+        ["train default-linear", "robustness default-noise-10-linear"],
+    ),
     "the corpus' seed": ({"corpora/planted/seed": 2}, ["ingest planted", "ceilings planted"]),
 }
 

@@ -21,8 +21,9 @@ from stages.errors import UserError
 from stages.features import Features
 from stages.prediction import bundle
 from stages.prediction.clips import Clip, Limits, Refused, Request, clips
+from stages.prediction.finished import of_study
 from stages.prediction.predictor import Predictor
-from stages.prediction.trained import digest, of_study
+from stages.prediction.trained import digest
 from stages.stores.audio import RATE, AudioStore
 from tests.stories.conftest import ROOT
 

@@ -1,5 +1,6 @@
 """A small made-up study: manifest, protocol, predictions and parameters that the scoring stages read for real."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from stages.corpora.manifest import write_manifest
+from stages import jobs, robustness
+from stages.corpora.manifest import read_manifest, write_manifest
+from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
+from stages.trials import noise
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -90,13 +94,15 @@ class SmallStudy:
         self.roles = protocol_frame(self.rows)
         self.roles.to_csv(self.protocol, index=False)
         shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
-        own = dict(shipped["studies"]["default"]) | {"systems": list(systems), "changes": {}, "seeds": [1, 2]} | changes
+        own = dict(shipped["studies"]["default"]) | {"systems": list(systems), "changes": {}, "seeds": [1, 2]}
+        own |= {"trials": {}} | changes
         rows = {name: shipped["systems"][name] | change for name, change in systems.items()}
         self.params = folder / "params.yaml"
         self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": Evaluate.shipped(draws=1000)}
         self.values["corpora"] = {own["corpus"]: shipped["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: shipped["protocols"][own["protocol"]]}
         self.values["encoders"] = shipped["encoders"]
+        self.values["robustness"] = {name: shipped["robustness"][name] for name in own["trials"]}
         self.values["report"] = {"decimals": 1, "reproduced_within": 0.01}
         self.write_params()
 
@@ -116,6 +122,22 @@ class SmallStudy:
             *("--manifest", self.manifest, "--protocol", self.protocol, "--predictions", *paths),
             *("--out-csv", f"{out}.csv", "--out-json", f"{out}.json", *more),
         )
+
+    def tried(self, trial: str, system: str, frame: pd.DataFrame) -> Path:
+        """The trial's files, as ``robustness`` writes them of predictions under noise; no model is asked."""
+        path = self.folder / f"robustness/{trial}/{system}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame[frame["role"] == "test"].to_csv(path, index=False)
+        noisy, clean = (read_predictions(one).query("role == 'test'") for one in (path, self.evaluated(system)))
+        manifest, entry = read_manifest(self.manifest), noise.Noise(**self.values["robustness"][trial])
+        found = {"study": self.study, "system": system, "trial": trial, "words": entry.words, "notes": []}
+        found |= {"colour": entry.colour, "snr_db": entry.snr_db, "predictions_sha256": jobs.sha256(path)}
+        figures = robustness.scored(noisy, manifest, clean, manifest, Evaluate(**self.values["evaluate"]))
+        path.with_suffix(".json").write_text(json.dumps(found | figures))
+        return path.with_suffix(".json")
+
+    def evaluated(self, system: str) -> Path:
+        return self.folder / f"evaluate/{system}.csv"
 
     def report(self, systems, *more) -> subprocess.CompletedProcess:
         return python(

@@ -22,11 +22,14 @@ PROBE = """<script>addEventListener('load', () => document.body.dataset.probe = 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    study = SmallStudy(tmp_path_factory.mktemp("page"), {"linear": {}, "linear-dimensions": {}})
+    names, trials = ("linear", "linear-dimensions"), {"noise-20": [], "noise-0": []}
+    study = SmallStudy(tmp_path_factory.mktemp("page"), {name: {} for name in names}, trials=trials)
+    tried = []
     for name, task in (("linear", "emotion"), ("linear-dimensions", "dimensions")):
         path = study.predict(name, predictions(study.rows, study.roles, task, 1.0))
         assert study.evaluate(name, path).returncode == 0
-    assert study.report(["linear", "linear-dimensions"]).returncode == 0
+        tried += [study.tried(one, name, predictions(study.rows, study.roles, task, 0.5)) for one in trials]
+    assert study.report(names, "--robustness", *tried).returncode == 0
     return (study.folder / "report/small/index.html").read_text()
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
+from stages.pages.figures import TITLES
 from stages.recipes.system import encoder
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
@@ -22,6 +23,12 @@ SYSTEMS = {
     "linear-dimensions": ("dimensions", 0.3),
     "srinivasan2022-cts": ("dimensions", 0.9),
 }
+TRIALS = {
+    "noise-20": {"linear": 0.9, "srinivasan2022-cts": 0.8},
+    "noise-0": {"linear": 0.2, "srinivasan2022-cts": 0.1},
+    "babble-0": {"linear": 0.5},
+}
+"""Skill that is left of each system's."""
 CEILINGS = {"prosody": {"uar": 0.7, "ccc_valence": 0.5}, "words": {"uar": 0.6}, "both": {"uar": 0.8}}
 
 
@@ -31,6 +38,7 @@ def study(tmp_path_factory):
         tmp_path_factory.mktemp("study"),
         {name: {} for name in [*SYSTEMS, "pan2024-gmp-ams"]},
         changes={"pepino2021-dense-speaker": {"learning_rate": 0.003}},
+        trials={name: [*skills, "correlation"] for name, skills in TRIALS.items()},
     )
     for name, (task, skill) in SYSTEMS.items():
         frame = predictions(study.rows, study.roles, task, skill, seed=len(name))
@@ -42,7 +50,12 @@ def study(tmp_path_factory):
     (study.folder / "ceilings.json").write_text(json.dumps(CEILINGS))
     (study.folder / "quarantine.csv").write_text("utterance,file,reason\nu99 unusable,u99.wav,silent\n")
     more = ("--ceilings", study.folder / "ceilings.json", "--quarantine", study.folder / "quarantine.csv")
-    ended = study.report(SYSTEMS, *more)
+    study.trials = [
+        study.tried(trial, name, predictions(study.rows, study.roles, SYSTEMS[name][0], skill, seed=7))
+        for trial, skills in TRIALS.items()
+        for name, skill in skills.items()
+    ]
+    ended = study.report(SYSTEMS, *more, "--robustness", *study.trials)
     assert ended.returncode == 0, ended.stderr
     study.out = study.folder / "report" / "small"
     return study
@@ -107,6 +120,43 @@ def _interval(rows, draws):
     values = np.mean([(draws @ h) / (draws @ n) for h, n in zip(hits, counts, strict=True)], axis=0)
     tail = 100 * norm.cdf(-np.sqrt(10 / 9) * t.ppf(0.975, 9))
     return np.percentile(values, [tail, 100 - tail])
+
+
+def test_page_shows_trials_as_they_can_be_recomputed(study, metrics):
+    """Own figure, the trial's, what is lost: table and words of the figures, from the CSVs alone."""
+    text = (study.out / "index.html").read_text().partition("<h2>Robustness</h2>")[2].partition("<h2>")[0]
+    for path in study.trials:
+        rows, name = pd.read_csv(path.with_suffix(".csv")), path.stem
+        metric, digits, scale = ("uar", 1, 100) if name == "linear" else ("ccc_valence", 3, 1)
+        tried = scale * np.mean([_score(metric, one) for _, one in rows.groupby("seed")])
+        own = scale * metrics[name][metric]["pooled"]
+        trial = study.values["robustness"][path.parent.name]
+        words = f"{trial['colour']} noise, {trial['snr_db']:g} dB"
+        line = re.search(rf'<th scope="row">{name}</th><td>{words}</td><td>{TITLES[metric]}</td>(.*?)</tr>', text)[1]
+        cells = re.findall(r">([^<]*)</td>", line)
+        assert cells[:2] == [f"{own:.{digits}f}", f"{tried:.{digits}f}"]
+        assert cells[3] == f"{own - tried:+.{digits}f}".replace("-", "−")
+        assert cells[5] == str(rows["utterance"].nunique())
+        figure = re.search(rf'aria-label="{name}, {TITLES[metric]}: ([^"]*)"', text)[1]
+        assert f"{trial['colour']} noise {trial['snr_db']:g} dB {tried:.{digits}f} [" in figure
+        assert f"clean {own:.{digits}f} [" in figure
+    assert text.count("<figure>") == 4  # UAR of linear, three dimensions of the other
+    cell = '<td class="wide">([^<]*)</td>'
+    reasons = re.findall(rf'<th scope="row" class="wide">([^<]*)</th>{cell}{cell}', text)
+    assert ("majority", "every trial", "a control that hears nothing") in reasons
+    assert ("correlation", "every trial", "not a system of this study") in reasons
+    assert ("srinivasan2022-cts", "babble noise, 0 dB", "the study does not ask for it") in reasons
+
+
+def test_trial_of_other_predictions_is_refused(study):
+    path = study.trials[0].with_suffix(".csv")
+    whole = path.read_text()
+    try:
+        path.write_text(whole + "\n")
+        ended = study.report(SYSTEMS, "--robustness", *study.trials)
+    finally:
+        path.write_text(whole)
+    assert ended.returncode == 1 and "not of study 'small' and of the CSV beside it" in ended.stderr.splitlines()[-1]
 
 
 def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):

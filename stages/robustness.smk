@@ -1,0 +1,31 @@
+"""Trained systems tried on noisy copies of their test utterances, or on another corpus; nothing is retrained.
+
+OUTPUTS
+    data/robustness/{study}/{trial}/{system}.csv    predictions of what was tried
+    data/robustness/{study}/{trial}/{system}.json   their figures beside the study's own
+"""
+
+from stages.trials import wanted
+
+
+rule robustness:
+    input:
+        unpack(lambda w: wanted.inputs(plan, w.study, w.trial, w.system)),
+    output:
+        csv="data/robustness/{study}/{trial}/{system}.csv",
+        json="data/robustness/{study}/{trial}/{system}.json",
+    log:
+        "data/logs/robustness/{study}-{trial}-{system}.log",
+    benchmark:
+        "data/benchmarks/robustness/{study}-{trial}-{system}.tsv"
+    threads: plan.params["features"]["threads"]
+    resources:
+        gpu=0,
+    params:
+        reads=lambda w: wanted.reads(plan, w.study, w.trial, w.system),
+        code=lambda w: plan.recipe_code("robustness", w.study, w.system),
+        how=lambda w: wanted.options(plan, w.study, w.trial, w.system),
+        inputs=lambda w, input: options(input),
+    shell:
+        "exec python -m stages.robustness --log {log} --study {wildcards.study} --name {wildcards.trial}"
+        " --system {wildcards.system} {params.how} {params.inputs} --out-csv {output.csv} --out-json {output.json}"

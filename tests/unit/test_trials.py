@@ -1,0 +1,119 @@
+"""Noise is what it says; a trial that cannot be is refused by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from stages import params
+from stages.errors import UserError
+from stages.plan import Plan
+from stages.trials import elsewhere, noise, wanted
+from tests.unit.small_study import ROOT
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def voices():
+    rng = np.random.default_rng(0)
+    return {name: (3000 * rng.standard_normal(20_000 + 999 * i)).astype(np.int16) for i, name in enumerate("abcdefgh")}
+
+
+def mixed(voices, name: str, **values):
+    trial = noise.Noise(**noise.Noise.shipped(**values))
+    others = [one for one in voices if one != name]
+    return noise.added(voices[name], noise.drawn(trial, name, len(voices[name]), others, voices.get), trial.snr_db)
+
+
+@pytest.mark.parametrize("colour", ["white", "pink", "babble"])
+def test_noise_has_the_stated_power_and_depends_on_the_utterance_alone(voices, colour):
+    clean = voices["c"].astype(float)
+    for snr in (20.0, 0.0):
+        loud, clipped = mixed(voices, "c", colour=colour, snr_db=snr)
+        found = 10 * np.log10(np.mean(clean**2) / np.mean((loud - clean) ** 2))
+        assert found == pytest.approx(snr, abs=0.02) and clipped == 0 and loud.dtype == np.int16
+    again, _ = mixed(dict(reversed(voices.items())), "c", colour=colour, snr_db=0.0)
+    np.testing.assert_array_equal(again, loud)
+    ten, _ = mixed(voices, "c", colour=colour, snr_db=10.0)
+    assert np.corrcoef(loud - clean, ten - clean)[0, 1] > 0.999  # the same noise, less of it
+    other, _ = mixed(voices, "c", colour=colour, snr_db=0.0, seed=2)
+    assert abs(np.corrcoef(loud - clean, other - clean)[0, 1]) < 0.5
+    np.testing.assert_array_equal(mixed(voices, "c", colour=colour, snr_db=float("inf"))[0], voices["c"])
+
+
+def test_pink_noise_loses_three_decibels_an_octave():
+    drawn = noise.drawn(noise.Noise(**noise.Noise.shipped(colour="pink")), "x", 1 << 17, [], dict().get)
+    power = np.abs(np.fft.rfft(drawn)) ** 2
+    octaves = [power[start : 2 * start].mean() for start in (1 << np.arange(6, 16))]
+    np.testing.assert_allclose(10 * np.log10(np.divide(octaves[:-1], octaves[1:])), 3.01, atol=1.2)
+    assert 10 * np.log10(octaves[0] / octaves[-1]) == pytest.approx(9 * 3.01, abs=1.5)
+
+
+def test_what_is_too_loud_is_clipped_and_counted():
+    loud, clipped = noise.added(np.array([32000, -32000, 10], np.int16), np.array([1.0, -1.0, 0.0]), 0.0)
+    assert loud.tolist() == [32767, -32768, 10] and clipped == 2
+
+
+def test_babble_needs_somebody_else(voices):
+    with pytest.raises(UserError, match="no other speaker"):
+        noise.drawn(noise.Noise(**noise.Noise.shipped(colour="babble")), "a", 10, [], voices.get)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"noise-9": []}, r"studies\.default\.trials: there is no 'noise-9'; did you mean"),
+        ({"noise-10": ["linaer"]}, r"noise-10: there is no 'linaer'; did you mean 'linear'"),
+        ({"noise-10": ["majority"]}, "noise-10: majority cannot be tried: a control that hears nothing"),
+        ({"crema-d": ["srinivasan2022-teacher"]}, "reads words, and the trial names no transcripts"),
+        ({"crema-d": ["srinivasan2022-cts"]}, "does not say what the other corpus' ratings are"),
+        ({"own": []}, "'planted' is the study's own corpus"),
+        ({"unknown": []}, r"robustness\.unknown\.corpus: there is no 'nowhere'"),
+    ],
+)
+def test_trial_that_cannot_be_is_refused_by_name(tmp_path, change, fault):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    there = values["robustness"]["crema-d"]
+    values["robustness"] |= {"own": there | {"corpus": "planted"}, "unknown": there | {"corpus": "nowhere"}}
+    values["studies"]["default"]["trials"] = change
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=fault):
+        params.checked(str(tmp_path / "p.yaml"))
+
+
+def test_study_may_leave_trials_out(tmp_path):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    del values["studies"]["default"]["trials"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    params.checked(str(tmp_path / "p.yaml"))
+    values["robustness"]["noise-10"]["snr_db"] = float("nan")
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=r"robustness\.noise-10\.snr_db"):
+        params.checked(str(tmp_path / "p.yaml"))
+
+
+def test_readmes_lines_for_trials_are_enough(tmp_path):
+    blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
+    lines = yaml.safe_load(next(block for block in blocks if block.startswith("robustness:")).split("```")[0])
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["robustness"] |= lines["robustness"]
+    values["studies"]["ravdess"] |= lines["studies"]["ravdess"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    plan = Plan(params.checked(str(tmp_path / "p.yaml")))
+    hearing = [name for name in values["studies"]["ravdess"]["systems"] if name not in ("majority", "duration")]
+    noises = [(trial, name) for trial in ("noise-20", "noise-10") for name in hearing]
+    assert plan.trials("ravdess") == [*noises, ("pink-5", "linear"), ("emodb", "linear"), ("emodb", "correlation")]
+    inputs = wanted.inputs(plan, "ravdess", "emodb", "correlation")
+    assert inputs["audio"] == "data/ingest/emodb/audio.h5"
+    assert inputs["other-protocol"] == "data/ingest/emodb/protocols/emodb-speakers.csv"
+    assert wanted.options(plan, "ravdess", "emodb", "linear").endswith("emodb-speakers --encoders whisper-tiny")
+
+
+def test_ratings_of_another_corpus_are_told_in_the_studys_units():
+    rows = pd.DataFrame({"utterance": ["a", "b", "c"], "emotion": "", "arousal": [1.0, 5.0, np.nan], "valence": 3.0})
+    found, left_out = elsewhere.truth(rows, "dimensions", ["arousal", "valence"], [-0.5, 1.5], "robustness.x")
+    assert found.to_dict("list") == {"utterance": ["a", "b"], "true_arousal": [1.0, 7.0], "true_valence": [4.0, 4.0]}
+    assert left_out == {"no rating": 1}
+    with pytest.raises(UserError, match=r"robustness\.x: no utterance that is tested has one of: angry"):
+        elsewhere.truth(rows, "emotion", ["angry"], [], "robustness.x")
