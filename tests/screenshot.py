@@ -23,7 +23,7 @@ def main() -> None:
         own = (f"--window-size={WIDTH},{HEIGHT}", f"--user-data-dir={folder}", f"--screenshot={folder}/page.png")
         subprocess.run([CHROMIUM, *flags, *own, page.as_uri()], check=True, capture_output=True, timeout=300)
         with Image.open(f"{folder}/page.png") as picture:
-            picture.convert("RGB").quantize(64).save(OUT, optimize=True)
+            picture.convert("RGB").quantize(256).save(OUT, optimize=True)
 
 
 if __name__ == "__main__":
