@@ -62,11 +62,16 @@ def error(values: np.ndarray, speakers: int) -> float:
 
 
 def p_value(difference: float, differences: np.ndarray, speakers: int) -> float:
-    """Two-sided p-value of no difference: Student's t over the bootstrap's :func:`error`."""
+    """Two-sided p-value of no difference: Student's t over the bootstrap's :func:`error`.
+
+    Never below 2 ** (1 - speakers), the least that flipping the signs of so few speakers' differences can give: two
+    speakers who happen to differ alike prove nothing.
+    """
     spread = error(differences, speakers)
-    if not spread:
-        return float(difference == 0)
-    return float(2 * stdtr(speakers - 1, -abs(difference) / spread))
+    if not spread and not difference:
+        return 1.0
+    found = float(2 * stdtr(speakers - 1, -abs(difference) / spread)) if spread else 0.0
+    return max(found, 2.0 ** (1 - speakers))
 
 
 def detectable(differences: np.ndarray, confidence: float, speakers: int, power: float = 0.8) -> float:
@@ -105,7 +110,7 @@ def read_coverage(path: Path) -> list[dict]:
 
 
 def covered(rows: list[dict], metric: str, speakers: int) -> dict | None:
-    """The simulation whose number of speakers is next to ``speakers`` (of those no larger, if there are any)."""
+    """The simulation whose number of speakers is next below ``speakers``; None where all had more."""
     own = sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["speakers"])
     below = [row for row in own if row["speakers"] <= speakers]
-    return below[-1] if below else own[0] if own else None
+    return below[-1] if below else None
