@@ -267,3 +267,12 @@ def test_every_published_figure_names_a_shipped_corpus_and_protocol():
 
 def test_names_are_the_contracts():
     assert ("uar", "wa", "macro_f1", *(f"ccc_{d}" for d in DIMENSIONS), "wer") == scores.METRICS
+
+
+def test_few_speakers_who_differ_alike_prove_nothing():
+    alike = np.full(1000, 0.1)
+    assert intervals.p_value(0.1, alike, 2) == 0.5
+    assert intervals.p_value(0.1, alike, 10) == 2**-9
+    assert intervals.p_value(0.0, np.zeros(1000), 2) == 1.0
+    rows = [{"metric": "uar", "speakers": 5, "coverage": 0.93}, {"metric": "uar", "speakers": 10, "coverage": 0.94}]
+    assert intervals.covered(rows, "uar", 2) is None and intervals.covered(rows, "uar", 7)["speakers"] == 5
