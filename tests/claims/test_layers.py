@@ -10,6 +10,7 @@ from stages.corpora.manifest import read_manifest
 from stages.metrics import summary
 from stages.metrics.predictions import read_predictions
 from stages.shipped_studies import SMALL
+from tests.claims import fifths
 from tests.stories.conftest import Project
 
 pytestmark = pytest.mark.claims
@@ -27,14 +28,7 @@ SIZE = {
     "studies/default/systems": [NOTHING, ALL, LAST],
     "studies/default/changes": {ALL: SMALL[ALL], LAST: SMALL[ALL]},
     "studies/default/seeds": [1, 2, 3],
-    "protocols/fifths": {
-        "kind": "group-folds",
-        "by": "speaker",
-        "folds": 5,
-        "validation": 4,
-        "classes": ["angry", "happy", "neutral", "sad"],
-        "merge": {"excited": "happy"},
-    },
+    "protocols/fifths": fifths(4),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from stages.shipped import SYSTEMS
 from stages.shipped_studies import SMALL
+from tests.claims import fifths
 from tests.claims.listener import listen
 from tests.stories.conftest import Project
 
@@ -31,14 +32,7 @@ SIZE = {
     "studies/default/changes": {DENSE: SETTINGS, GLOBAL: SETTINGS},
     "studies/default/seeds": [1],
     f"systems/{GLOBAL}": SYSTEMS[DENSE] | {"paper": "", "table": "", "row": "", "normalise": "global"},
-    "protocols/fifths": {
-        "kind": "group-folds",
-        "by": "speaker",
-        "folds": 5,
-        "validation": 8,
-        "classes": ["angry", "happy", "neutral", "sad"],
-        "merge": {"excited": "happy"},
-    },
+    "protocols/fifths": fifths(8),
 }
 UNTRUE = {
     "studies/default/systems": [*CONTROLS, DENSE],
