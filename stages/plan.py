@@ -9,11 +9,6 @@ from stages.recipes import system
 from stages.trials import entries
 
 DATA = "data"
-_STAGES = (
-    *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
-    *("evaluate", "robustness"),
-)
-
 
 Files = dict[str, str | list[str]]
 
@@ -203,42 +198,6 @@ class Plan:
 
     def report(self, study: str) -> str:
         return f"{DATA}/report/{study}/index.html"
-
-    def benchmarks(self, study: str) -> list[str]:
-        """Snakemake's benchmark files of all jobs that a report comes from; by DVC come outputs without them."""
-        own = self.params["studies"][study]
-        files: dict[str, str] = {}
-        for name in own["systems"]:
-            for part in self.parts(study, name):
-                waiting = [self.system_inputs(study, name, part)]
-                while waiting:
-                    found = waiting.pop().values()
-                    for path in (path for one in found for path in ([one] if isinstance(one, str) else one)):
-                        if path not in files:
-                            files[path] = ""
-                            waiting.append(self._made_from(study, path, part))
-            files |= dict.fromkeys([*self.predictions(study, name), f"{DATA}/evaluate/{study}/{name}.json"], "")
-        files |= {f"{DATA}/robustness/{study}/{trial}/{name}.json": "" for trial, name in self.trials(study)}
-        found = [f"{DATA}/benchmarks/protocol/{own['corpus']}-{own['protocol']}.tsv"]
-        for path in files:
-            stage, *rest = path.removeprefix(f"{DATA}/").split("/")
-            if path.startswith(f"{DATA}/"):
-                name = rest[0] if stage == "ingest" else "-".join(rest).partition(".")[0]
-                found.append(f"{DATA}/benchmarks/{stage}/{name}.tsv")
-        order = [*_STAGES, "protocol"]
-        return sorted(dict.fromkeys(found), key=lambda path: (order.index(path.split("/")[2]), path))
-
-    def _made_from(self, study: str, path: str, part: str) -> Files:
-        """What a feature store or the output of ``adapt``, ``cluster`` or ``retrain`` is made from."""
-        stage, *rest = path.removeprefix(f"{DATA}/").split("/")
-        if stage == "features":
-            corpus, *between, name = (word.removesuffix(".h5") for word in rest)
-            if path in self.shards(corpus, *between[:1] or [name]):
-                return self.features_inputs(corpus, *between, part=name)
-            return self.features_inputs(corpus, name, *between)
-        if stage in ("adapt", "cluster", "retrain"):
-            return self.chain_inputs(stage, study, rest[1], part)
-        return {}
 
     def report_reads(self, study: str) -> dict:
         """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""

@@ -8,6 +8,7 @@ OUTPUTS
     data/report/{study}/plots/*.csv      the figures' data, for `dvc plots`
 """
 
+from stages import benchmarks
 from stages.pages.plots import PLOTS
 
 
@@ -37,7 +38,7 @@ rule report:
         tried=lambda w, input: f"--robustness {input.robustness}" if "robustness" in input.keys() else "",
         ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
         ledger=lambda w: plan.ledger(w.study),
-        benchmarks=lambda w: plan.benchmarks(w.study),
+        benchmarks=lambda w: benchmarks.of_study(plan, w.study),
         folder=lambda w, output: output.html.rpartition("/")[0],
     shell:
         "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"

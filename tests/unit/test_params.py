@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import document, params, settings, shipped, shipped_studies
+from stages import benchmarks, document, params, settings, shipped, shipped_studies
 from stages.corpora import protocols
 from stages.errors import UserError
 from stages.metrics.comparison import read_published
@@ -86,7 +86,7 @@ def test_shards_are_read_by_what_reads_the_store():
     ]
     assert words[0] == words[1]
     assert options(plan.system_inputs("default", "linear", "1of1")) == options(linear)
-    found = {path for path in plan.benchmarks("default") if "/features/planted-hubert-small" in path}
+    found = {path for path in benchmarks.of_study(plan, "default") if "/features/planted-hubert-small" in path}
     assert found == {f"data/benchmarks/features/planted-hubert-small{end}.tsv" for end in ("", "-1of2", "-2of2")}
 
 
