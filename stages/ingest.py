@@ -15,7 +15,8 @@ from pathlib import Path
 
 from stages import code, jobs, settings
 from stages.corpora import readers
-from stages.corpora.decode import RATE, Decoded, decode_all, judged
+from stages.corpora.decode import RATE, Decoded, attempted, judged
+from stages.corpora.decoding import decode_all
 from stages.corpora.manifest import write_manifest
 from stages.corpora.ratings import write_ratings
 from stages.corpora.release import Departure
@@ -26,7 +27,7 @@ from stages.settings import Section, setting
 class Ingest(Section):
     """How corpora are decoded and which files are refused."""
 
-    workers: int = setting(2, "threads that decode, or processes that synthesise; no influence on the result", ge=1)
+    workers: int = setting(2, "processes that decode or synthesise; no influence on the result", ge=1)
     max_quarantined: int = setting(0, "how many unusable files are admitted, listed and left out", ge=0)
     silence_peak: float = setting(1e-4, "a clip whose peak stays below this part of full scale is silent", ge=0)
     min_seconds: float = setting(0.1, "a shorter clip is unusable, seconds", ge=0)
@@ -104,13 +105,15 @@ def _earlier(corpus: str, files: list[Path], section: Ingest):
     """What the last ingest of the corpus decoded under the same code and libraries, and the stamps of its files."""
     if not files:
         return None, []
+    import miniaudio
     import numpy
     import soundfile
     import soxr
 
     from stages.stores import decoded
 
-    libraries = [soundfile.__libsndfile_version__, soundfile.__version__, soxr.__version__, numpy.__version__]
+    modules = [miniaudio, soundfile, soxr, numpy]
+    libraries = [soundfile.__libsndfile_version__, *(module.__version__ for module in modules)]
     judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
     decoder = judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries}
     return decoded.Decoded(corpus, decoder), [decoded.stamp(path) for path in files]
@@ -135,7 +138,7 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
             samples, clipped = earlier.samples(position)
         except UserError as damage:
             jobs.log.warning("%s: %s is decoded again", damage, file)
-            yield from decode_all([(name, file)], 1, section.silence_peak, section.min_seconds)
+            yield attempted(name, file, section.silence_peak, section.min_seconds)
         else:
             yield judged(name, samples, section.silence_peak, section.min_seconds, clipped)
 

@@ -1,17 +1,20 @@
 """Several processes for one job: independent pieces of work side by side, each process as one alone would be."""
 
+import collections
+import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from stages import jobs
 from stages.errors import UserError
 
 
-def side_by_side(work: Callable[..., None], pieces: list[tuple], count: int) -> Iterator[tuple]:
+def side_by_side(work: Callable[..., Any], pieces: list[tuple], count: int) -> Iterator[tuple]:
     """Call ``work(*piece)`` for every piece in ``count`` forked processes; yields each piece when it is done.
 
     The processes share what was opened and imported before, and die with this one. What ``work`` gives back is lost:
@@ -24,24 +27,54 @@ def side_by_side(work: Callable[..., None], pieces: list[tuple], count: int) -> 
     Exception
         Whatever ``work`` raised first; pieces not yet begun are dropped.
     """
+    with _forked(work, count, "train.workers") as pool:
+        running = {pool.submit(_call, piece): piece for piece in pieces}
+        for done in as_completed(running):
+            done.result()
+            yield running[done]
+
+
+def in_order(work: Callable[..., Any], pieces: Iterable[tuple], count: int, ahead: int, setting: str) -> Iterator[Any]:
+    """What ``work(*piece)`` gives for every piece, in their order, from ``count`` forked processes.
+
+    A piece is handed out only when the consumer is done with what the ``ahead``-th piece before it gave, so that
+    pieces can take turns at ``ahead`` places in memory. ``setting`` is the parameter behind ``count``.
+
+    Raises
+    ------
+    UserError
+        A process was killed from outside.
+    Exception
+        Whatever ``work`` raised first.
+    """
+    with _forked(work, count, setting) as pool:
+        waiting: collections.deque = collections.deque()
+        for piece in pieces:
+            waiting.append(pool.submit(_call, piece))
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_work: Callable[..., Any]
+"""Inherited by the fork: a closure cannot be sent."""
+
+
+@contextlib.contextmanager
+def _forked(work: Callable[..., Any], count: int, setting: str):
+    """A pool whose processes know ``work``; at the end all of them end, and what has not begun is dropped."""
     global _work
     _work = work
     os.environ["SERPENTINE_PARENT"] = str(os.getpid())
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _begin)
     try:
-        running = {pool.submit(_call, piece): piece for piece in pieces}
-        for done in as_completed(running):
-            done.result()
-            yield running[done]
+        yield pool
     except BrokenProcessPool:
-        raise UserError("a worker was killed, most likely for want of memory; lower train.workers") from None
+        raise UserError(f"a worker was killed, most likely for want of memory; lower {setting}") from None
     finally:
         pool.shutdown(cancel_futures=True)
         del os.environ["SERPENTINE_PARENT"]
-
-
-_work: Callable[..., None]
-"""Inherited by the fork: a closure cannot be sent."""
 
 
 def _begin() -> None:
@@ -49,5 +82,5 @@ def _begin() -> None:
     jobs.die_with_parent()
 
 
-def _call(piece: tuple) -> None:
-    _work(*piece)
+def _call(piece: tuple) -> Any:
+    return _work(*piece)

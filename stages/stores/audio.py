@@ -9,6 +9,7 @@ import errno
 import hashlib
 import mmap
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -29,7 +30,7 @@ class AudioWriter:
     """Appends utterances to a new store, a chunk at a time. Use it inside :func:`stages.jobs.writing`.
 
     Whole chunks go past the kernel's page cache where the file system allows it: nobody reads them soon, and filling
-    memory with them costs several times the writing.
+    memory with them costs several times the writing. A thread waits for the disk while the next chunk is filled.
     """
 
     def __init__(self, path: Path | str):
@@ -45,8 +46,10 @@ class AudioWriter:
         self.names: list[str] = []
         self.digests: list[str] = []
         self.offsets = [0]
-        self._waiting = np.frombuffer(mmap.mmap(-1, 2 * _CHUNK), np.int16)
+        self._waiting, self._leaving = (np.frombuffer(mmap.mmap(-1, 2 * _CHUNK), np.int16) for _ in range(2))
         self._filled = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._written = self._thread.submit(lambda: None)
 
     def add(self, utterance: str, samples: np.ndarray, sha256: str) -> None:
         """Append one utterance: int16 [samples] at 16 kHz, and their :func:`digest`."""
@@ -66,7 +69,9 @@ class AudioWriter:
         start = len(self.samples)
         self.samples.resize((start + _CHUNK,))
         place = self.samples.id.get_chunk_info_by_coord((start,)).byte_offset
-        _write_past_cache(self.path, self._waiting, place)
+        self._written.result()
+        self._written = self._thread.submit(_write_past_cache, self.path, self._waiting, place)
+        self._waiting, self._leaving = self._leaving, self._waiting
         self._filled = 0
 
     def flush(self) -> None:
@@ -74,6 +79,7 @@ class AudioWriter:
         if self._filled:
             self._waiting[self._filled :] = 0
             self._write_chunk()
+        self._written.result()
         self.samples.resize((self.offsets[-1],))
         self.file.flush()
 

@@ -4,13 +4,15 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 from collections import Counter
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from stages.corpora import decode, ravdess
+from stages.corpora import decode, decoding, ravdess
 from stages.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
@@ -64,6 +66,67 @@ def test_16_bit_mono_at_16k_passes_bit_for_bit(tmp_path):
     samples, clipped = decode.decode(tmp_path / "noise.flac")
     np.testing.assert_array_equal(samples, wanted)
     assert clipped == 0
+
+
+@pytest.mark.parametrize("room", [None, np.empty(1 << 20, np.int16), np.empty(100, np.int16)])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["flac PCM_16", "flac PCM_24", "wav PCM_16", "wav PCM_24", "wav FLOAT", "aiff PCM_16"])
+def test_samples_are_those_of_soundfile_and_soxr_to_the_bit(tmp_path, kind, channels, rate, room):
+    path = tmp_path / f"noise.{kind.split()[0]}"
+    noise = np.random.default_rng(channels).normal(0, 0.4, (rate // 2, channels)).clip(-1, 0.999)
+    soundfile.write(path, noise, rate, kind.split()[1])
+    wave = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(1)
+    wave = np.rint((wave if rate == 16_000 else soxr.resample(wave, rate, 16_000, quality="HQ")) * np.float32(32768))
+    beyond = (wave > 32767) | (wave < -32768)
+    samples, clipped = decode.decode(path, room)
+    np.testing.assert_array_equal(samples, wave.clip(-32768, 32767).astype(np.int16))
+    assert samples.dtype == np.int16 and clipped == beyond.sum()
+    assert room is None or np.shares_memory(samples, room) == (len(room) > 8000)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_a_flipped_bit_in_a_flac_is_found(tmp_path, place):
+    path = tmp_path / "noise.flac"
+    soundfile.write(path, np.random.default_rng(1).normal(0, 0.1, 60_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(decode.Unreadable, match="unreadable"):
+        decode.decode(path)
+
+
+def several(folder) -> list:
+    """Forty files of all sorts for :func:`decode_all`: two faulty, one longer than the others together."""
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        rate, suffix = (16_000, 44_100)[i % 2], ("wav", "flac")[i // 2 % 2]
+        soundfile.write(folder / f"{i:02d}.{suffix}", rng.normal(0, 0.1, 2000 + 50 * i), rate)
+    soundfile.write(folder / "07.flac", rng.normal(0, 0.1, 300_000), 16_000)
+    (folder / "20.wav").write_bytes(b"")
+    cut(folder / "31.flac", 0.5)
+    return [(path.stem, path) for path in sorted(folder.iterdir())]
+
+
+@pytest.mark.parametrize("room", [1 << 20, 40_000, 10])
+def test_several_processes_decode_what_one_does(tmp_path, monkeypatch, room):
+    files = several(tmp_path)
+    monkeypatch.setattr(decoding, "_ROOM", room)
+
+    def seen(decoded) -> list[tuple]:
+        return [(each.utterance, each.reason or (each.sha256, digest(each.samples))) for each in decoded]
+
+    wanted = seen(decode.attempted(*file, 0.0, 0.0) for file in files)
+    assert len(wanted) == 40 and all(type(what) is str or what[0] == what[1] for _, what in wanted)
+    assert [name for name, what in wanted if type(what) is str] == ["20", "31"]
+    assert [seen(decoding.decode_all(files, processes, 0.0, 0.0)) for processes in (1, 3)] == [wanted, wanted]
+
+
+def test_a_killed_process_is_reported(tmp_path, monkeypatch):
+    files = several(tmp_path)
+    monkeypatch.setattr(decoding, "attempted", lambda *given: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(UserError, match=r"a worker was killed.*lower ingest\.workers"):
+        list(decoding.decode_all(files, 2, 0.0, 0.0))
 
 
 def cut(path, share: float) -> None:
