@@ -52,12 +52,25 @@ def die_with_parent() -> None:
             os._exit(1)
 
 
+def keep_memory() -> None:
+    """Have glibc keep what is freed, up to a gigabyte and in pieces of up to 32 MB, for what is asked for next.
+
+    By default it gives larger pieces back at once, and the kernel enters every page of them anew: an encoder's forward
+    pass in batches then takes up to one and a half times as long, the decoding of a WAV one and a third.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD, bytes
+        libc.mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD, bytes; glibc takes no more
+
+
 def run(main, doc: str, arguments) -> None:
     """Parse the command line, run ``main`` and turn a user's mistake into one line and exit status 1.
 
     The whole traceback goes to the log file named by ``--log``; without one it goes to standard error.
     """
     die_with_parent()
+    keep_memory()
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--params", default="params.yaml", help="the parameter file (default: params.yaml)")
     parser.add_argument("--log", type=Path, help="write the log, with full tracebacks, to this file")

@@ -1,10 +1,8 @@
 """Decoding file after file, or in several processes that leave their samples in memory shared with this one."""
 
-import ctypes
 import dataclasses
 import itertools
 import mmap
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,7 +30,6 @@ def decode_all(
     """
     import numpy as np
 
-    _keep_freed_memory()
     if processes == 1 or len(files) <= _CHUNK:
         room = np.empty(_ROOM, np.int16)
         for utterance, path in files:
@@ -57,11 +54,3 @@ def decode_all(
     for room, chunk in zip(itertools.cycle(rooms), chunks, strict=False):
         for each, place in chunk:
             yield dataclasses.replace(each, samples=room[place]) if place else each
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep freed memory for the next file: giving it back and taking it anew costs a third more time."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(-1, 1 << 27)  # M_TRIM_THRESHOLD, bytes
-        libc.mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD, bytes

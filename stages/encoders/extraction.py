@@ -1,6 +1,7 @@
 """Running an encoder over many items and storing its layers; nothing here knows a corpus."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
 
 
 def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0, shard: str = "1of1"):
-    """Run every item once, in the batches that are :func:`planned`; yields their count after each.
+    """Run every item once, in the batches that are :func:`planned`; yields their count when each is put.
+
+    While one batch is computed, a thread reads the next and another puts the last: values and their order are those of
+    one step after the other.
 
     Parameters
     ----------
@@ -37,12 +41,31 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
     shard
         The share of the batches that is run.
     """
-    batches = shards.share(planned(extractor, sizes, limit), shard)
-    for count, batch in enumerate(jobs.progress(batches[done:], "features"), done + 1):
-        for i, layers in zip(batch, extractor.run([read(i) for i in batch]), strict=True):
+    batches = shards.share(planned(extractor, sizes, limit), shard)[done:]
+
+    def prepared(batch):
+        return extractor.prepare([read(i) for i in batch])
+
+    def stored(batch, found) -> None:
+        for i, layers in zip(batch, extractor.fetch(found), strict=True):
             for layer, values in layers.items():
                 put(i, layer, values)
-        yield count
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        coming = reader.submit(prepared, batches[0]) if batches else None
+        leaving = None
+        for count, batch in enumerate(jobs.progress(batches, "features")):
+            items = coming.result()
+            if count + 1 < len(batches):
+                coming = reader.submit(prepared, batches[count + 1])
+            found = extractor.forward(items)
+            if leaving:
+                leaving.result()
+                yield done + count
+            leaving = writer.submit(stored, batch, found)
+        if leaving:
+            leaving.result()
+            yield done + len(batches)
 
 
 def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ Layers = dict[str, np.ndarray]
 
 CACHED = 25e6
 """Bytes of the CNN's widest output in a batch that a processor still takes at full rate: 60 s of the built-in encoder,
-3.8 s of HuBERT's size. With more the memory of each layer is mapped anew (``tests/bench/extraction.py``)."""
+3.8 s of HuBERT's size. The memory of larger ones is mapped anew for each layer, whatever :func:`stages.jobs.keep_memory`
+asks for (``tests/bench/extraction.py``)."""
 
 
 @dataclass
@@ -32,8 +34,12 @@ class Extractor:
         What an item (samples of a waveform, or a text's tokens) costs in a batch, in samples or tokens.
     frames
         How many frames an item of so many samples or tokens has.
-    run
-        A batch of waveforms float32 [samples] or of texts, to every item's layers float32 [frames, width].
+    prepare
+        A batch of waveforms float32 [samples] or of texts, to what ``forward`` takes; another thread may do it.
+    forward
+        What was prepared, to what the device makes of it.
+    fetch
+        That, to every item's layers float32 [frames, width]; another thread may do it.
     weights
         SHA-256 of the weights, '' where there are none.
     most
@@ -44,11 +50,17 @@ class Extractor:
     hop: float
     size: Callable[[int], int]
     frames: Callable[[int], int]
-    run: Callable[[list], list[Layers]]
+    prepare: Callable[[list], Any]
+    forward: Callable[[Any], Any]
+    fetch: Callable[[Any], list[Layers]]
     weights: str = ""
     notes: dict = field(default_factory=dict)
     lengths: Callable[[list[str]], list[int]] | None = None
     most: float = math.inf
+
+    def run(self, items: list) -> list[Layers]:
+        """Every item's layers float32 [frames, width], one step after the other."""
+        return self.fetch(self.forward(self.prepare(items)))
 
 
 def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
@@ -105,7 +117,9 @@ def _plain(spec) -> Extractor:
     else:
         work, width, frames = acoustics.mfcc, 39, acoustics.frames
     seconds = hop / acoustics.RATE
-    return Extractor({"0": width}, seconds, int, frames, lambda waves: [{"0": work(wave)} for wave in waves])
+    return Extractor(
+        {"0": width}, seconds, int, frames, list, lambda waves: [{"0": work(wave)} for wave in waves], list
+    )
 
 
 def _speech(spec, pretrained, device, cast) -> Extractor:
@@ -113,80 +127,99 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
 
     from stages.encoders.batching import collate
     from stages.encoders.speech import load_speech
+    from stages.encoders.transfer import Transfer
 
     if spec.kind == "transformers":
         from stages.encoders import unseen
 
         if unseen.is_unseen(spec):
-            return _unseen(unseen.load_unseen(spec).to(device), spec, cast)
+            return _unseen(unseen.load_unseen(spec).to(device), spec, device, cast)
     encoder = load_speech(spec, pretrained).to(device)
     names = chosen(spec, encoder.depth, taps=True)
     widths = {name: encoder.conv_width if name == "conv" else encoder.width for name in names}
 
-    def run(waves):
+    transfer = Transfer(device)
+
+    def prepare(waves):
         padded, lengths = collate(waves)
+        return transfer.ready(padded), transfer.ready(lengths), [encoder.frames(len(wave)) for wave in waves]
+
+    def forward(prepared):
+        padded, lengths, counts = prepared
         with torch.inference_mode(), cast():
-            conv, frames = encoder.frontend(padded.to(device), lengths.to(device))
+            conv, frames = encoder.frontend(transfer.enter(padded), transfer.enter(lengths))
             taps = {"conv": conv}
             if "local" in names:
                 taps["local"] = encoder.local(conv)
             if any(name.isdigit() for name in names):
                 taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
-        return _rows({name: taps[name] for name in names}, frames.tolist())
+        return transfer.computed(_rows({name: taps[name] for name in names}, counts))
 
     most = CACHED / (4 * encoder.widest) if device.type == "cpu" else math.inf
-    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights, encoder.notes, most=most)
+    steps = prepare, forward, transfer.host
+    return Extractor(widths, encoder.hop, int, encoder.frames, *steps, encoder.weights, encoder.notes, most=most)
 
 
-def _unseen(encoder, spec, cast) -> Extractor:
+def _unseen(encoder, spec, device, cast) -> Extractor:
     import torch
 
-    names = chosen(spec, encoder.depth, taps=False)
+    from stages.encoders.transfer import Transfer
 
-    def run(waves):
+    names = chosen(spec, encoder.depth, taps=False)
+    transfer = Transfer(device)
+
+    def forward(waves):
         with torch.inference_mode(), cast():
             found = [encoder(wave) for wave in waves]
-        return [{n: states[int(n)].float().cpu().numpy() for n in names} for states in found]
+        return transfer.computed([{n: states[int(n)] for n in names} for states in found])
 
     widths = dict.fromkeys(names, encoder.width)
-    return Extractor(widths, encoder.hop, int, encoder.frames, run, encoder.weights)
+    return Extractor(widths, encoder.hop, int, encoder.frames, list, forward, transfer.host, encoder.weights)
 
 
 def _whisper(spec, device, cast) -> Extractor:
     import torch
 
+    from stages.encoders.transfer import Transfer
     from stages.encoders.whisper import load_whisper
 
     encoder = load_whisper(spec).to(device)
     names = chosen(spec, encoder.depth, taps=False)
+    transfer = Transfer(device)
 
-    def run(waves):
+    def forward(waves):
         with torch.inference_mode(), cast():
             found = encoder(waves)
-        return [{n: states[int(n)].float().cpu().numpy() for n in names} for states in found]
+        return transfer.computed([{n: states[int(n)] for n in names} for states in found])
 
     widths = dict.fromkeys(names, encoder.width)
-    return Extractor(widths, encoder.hop, encoder.padded, encoder.frames, run, encoder.weights)
+    return Extractor(widths, encoder.hop, encoder.padded, encoder.frames, list, forward, transfer.host, encoder.weights)
 
 
 def _text(spec, pretrained, device, cast) -> Extractor:
     import torch
 
     from stages.encoders.text import load_text
+    from stages.encoders.transfer import Transfer
 
     encoder = load_text(spec, pretrained).to(device)
     names = chosen(spec, encoder.depth, taps=False)
+    transfer = Transfer(device)
 
-    def run(texts):
+    def prepare(texts):
         ids, mask = encoder.tokenise(texts)
+        return transfer.ready(ids), transfer.ready(mask), mask.sum(1).tolist()
+
+    def forward(prepared):
+        ids, mask, counts = prepared
         with torch.inference_mode(), cast():
-            states = encoder(ids.to(device), mask.to(device))
-        return _rows({n: states[int(n)] for n in names}, mask.sum(1).tolist())
+            states = encoder(transfer.enter(ids), transfer.enter(mask))
+        return transfer.computed(_rows({n: states[int(n)] for n in names}, counts))
 
+    steps = prepare, forward, transfer.host
     widths = dict.fromkeys(names, encoder.width)
-    return Extractor(widths, 0.0, int, int, run, encoder.weights, encoder.notes, encoder.lengths)
+    return Extractor(widths, 0.0, int, int, *steps, encoder.weights, encoder.notes, encoder.lengths)
 
 
-def _rows(taps: dict, frames: list[int]) -> list[Layers]:
-    whole = {name: values.float().cpu().numpy() for name, values in taps.items()}
-    return [{name: values[i, :n] for name, values in whole.items()} for i, n in enumerate(frames)]
+def _rows(taps: dict, frames: list[int]) -> list[dict]:
+    return [{name: values[i, :n] for name, values in taps.items()} for i, n in enumerate(frames)]

@@ -8,7 +8,7 @@ folder, of Whisper's encoder too; a size is HuBERT's own classes with random wei
 DistilHuBERT or HuBERT-base. The bare forward has the same batches and keeps nothing. The obvious loop is transformers'
 own forward on one utterance after the other with one .npy each (float16, all layers), plainly written. The sides take
 turns, one round to warm up, then medians of the rounds' ratios; processor seconds are what a busy machine leaves
-comparable.
+comparable. Freed memory is kept for all of them, as in every stage.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 import torch
 
+from stages import jobs
 from stages.encoders import batching, extraction, extractors, specs
 from stages.encoders.speech import SpeechEncoder
 from stages.features import Features
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    jobs.keep_memory()
     waves = audio(args.audio, args.clips)
     seconds = sum(map(len, waves)) / RATE
     with tempfile.TemporaryDirectory() as name:

@@ -55,8 +55,9 @@ def _whole(cores: int):
     import miniaudio  # noqa: F401
     import safetensors.numpy  # noqa: F401
 
-    from stages import code, ingest
+    from stages import code, ingest, jobs
 
+    jobs.keep_memory()
     code.digest("stages.corpora.decode")  # a run of Snakemake finds it in .snakemake/parsed.json
 
     parser = argparse.ArgumentParser()

@@ -1,9 +1,11 @@
 """The stage features: the command line, the store it writes, what it refuses; and the sharing out of GPUs."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -134,11 +136,58 @@ def test_a_batch_on_a_processor_stays_in_its_cache(place):
     assert found.most == pytest.approx(25e6 / 12.8)
     found.most, asked = 16_000, []
     sizes = np.array([8_000, 8_000, 8_000])
-    run = found.run
-    found.run = lambda waves: asked.append(len(waves)) or run(waves)
+    prepare = found.prepare
+    found.prepare = lambda waves: asked.append(len(waves)) or prepare(waves)
     waves = [np.zeros(8_000, np.float32) + i / 10 for i in range(3)]
     assert list(extraction.extract(found, sizes, waves.__getitem__, 1e9, lambda *_: None)) == [1, 2]
     assert asked == [2, 1]
+
+
+def test_a_batch_is_computed_while_the_next_is_read_and_the_last_is_put(place):
+    """The forward pass waits for both, so it ends only if they are at work beside it; a count comes after its puts."""
+    import torch
+
+    from stages.encoders import extractors
+
+    spec = specs.load(place / "params.yaml", "small")
+    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    waves = [np.full(8_000, i / 10, np.float32) for i in range(4)]
+    read, put = [threading.Event() for _ in waves], [threading.Event() for _ in waves]
+    forward, batch = found.forward, itertools.count()
+
+    def waiting(prepared):
+        i = next(batch)
+        assert i + 1 == len(waves) or read[i + 1].wait(20)
+        assert i == 0 or put[i - 1].wait(20)
+        return forward(prepared)
+
+    found.forward = waiting
+    counts = extraction.extract(
+        found,
+        np.full(4, 8_000),
+        lambda i: read[i].set() or waves[i],
+        8_000,
+        lambda i, layer, values: put[i].set() if layer == "2" else None,
+    )
+    for count in counts:
+        assert put[count - 1].is_set()
+    assert count == 4
+
+
+@pytest.mark.parametrize("step", ["read", "put"])
+def test_a_fault_beside_the_computation_ends_it(place, step):
+    import torch
+
+    from stages.encoders import extractors
+
+    def fail(*_):
+        raise UserError(f"{step} failed")
+
+    spec = specs.load(place / "params.yaml", "small")
+    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    steps = {"read": lambda i: np.zeros(8_000, np.float32), "put": lambda *_: None} | {step: fail}
+    with pytest.raises(UserError, match=f"{step} failed"):
+        list(extraction.extract(found, np.full(3, 8_000), steps["read"], 8_000, steps["put"]))
 
 
 def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
