@@ -46,14 +46,19 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     encoder.eval()
     speech = SpeechInput(inputs, encoder, "conv")
 
-    def states(batch):
-        hidden, lengths = speech.hidden(batch)
-        return [on_cpu(frames[:n]) for frames, n in zip(hidden[section.layer], lengths.tolist(), strict=True)]
-
     rows = np.concatenate([fold.train, fold.val])
-    found = in_batches(rows, speech.lengths, 16, states)
-    frames = np.concatenate(found).astype(np.float32)
-    counts = np.array([len(f) for f in found])
+    counts = speech.lengths[rows]
+    ends = np.zeros(len(speech.lengths), np.int64)
+    ends[rows] = np.cumsum(counts)
+    frames = np.empty((int(counts.sum()), encoder.width), np.float32)
+
+    def fill(batch):
+        hidden, lengths = speech.hidden(batch)
+        for row, values, n in zip(batch, hidden[section.layer], lengths.tolist(), strict=True):
+            frames[ends[row] - n : ends[row]] = on_cpu(values[:n])
+        return batch
+
+    in_batches(rows, speech.lengths, 16, fill)
     fitted = int(counts[: len(fold.train)].sum())
     heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
     fit_scope(heard, examples.protocol, fold.number, "k-means codebook")

@@ -16,8 +16,8 @@ Layers = dict[str, np.ndarray]
 
 CACHED = 25e6
 """Bytes of the CNN's widest output in a batch that a processor still takes at full rate: 60 s of the built-in encoder,
-3.8 s of HuBERT's size. The memory of larger ones is mapped anew for each layer, whatever :func:`stages.jobs.keep_memory`
-asks for (``tests/bench/extraction.py``)."""
+3.8 s of HuBERT's size. The memory of larger ones is mapped anew for each layer, for all :func:`stages.jobs.keep_memory`
+does (``tests/bench/extraction.py``)."""
 
 
 @dataclass

@@ -174,6 +174,26 @@ def test_a_batch_is_computed_while_the_next_is_read_and_the_last_is_put(place):
     assert count == 4
 
 
+def test_a_gpu_gives_what_the_processor_does(place):
+    """Three batches, so that one is copied back while the next is computed."""
+    import torch
+
+    from stages.encoders import extractors
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    spec = specs.load(place / "params.yaml", "small")
+    waves = [np.random.default_rng(i).normal(0, 0.1, 32_000).astype(np.float32) for i in range(3)]
+    found: dict[str, dict] = {"cpu": {}, "cuda": {}}
+    for device, values in found.items():
+        extractor = extractors.open_extractor(spec, place / "small.safetensors", torch.device(device), "fp32")
+        put = lambda i, layer, rows, values=values: values.update({(i, layer): rows.copy()})  # noqa: E731
+        list(extraction.extract(extractor, np.full(3, 32_000), waves.__getitem__, 32_000, put))
+    assert found["cuda"].keys() == found["cpu"].keys() and len(found["cpu"]) == 9
+    for key, wanted in found["cpu"].items():
+        np.testing.assert_allclose(found["cuda"][key], wanted, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("step", ["read", "put"])
 def test_a_fault_beside_the_computation_ends_it(place, step):
     import torch
