@@ -189,7 +189,7 @@ def test_a_gpu_gives_what_the_processor_does(place):
         extractor = extractors.open_extractor(spec, place / "small.safetensors", torch.device(device), "fp32")
         put = lambda i, layer, rows, values=values: values.update({(i, layer): rows.copy()})  # noqa: E731
         list(extraction.extract(extractor, np.full(3, 32_000), waves.__getitem__, 32_000, put))
-    assert found["cuda"].keys() == found["cpu"].keys() and len(found["cpu"]) == 9
+    assert found["cuda"].keys() == found["cpu"].keys() and len(found["cpu"]) == 12
     for key, wanted in found["cpu"].items():
         np.testing.assert_allclose(found["cuda"][key], wanted, rtol=1e-3, atol=1e-4)
 
