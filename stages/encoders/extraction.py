@@ -1,7 +1,6 @@
 """Running an encoder over many items and storing its layers; nothing here knows a corpus."""
 
-import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from stages import jobs
 from stages.errors import UserError
 from stages.stores import shards
-from stages.stores.feature_writer import FeatureWriter, finite
+from stages.stores.feature_writer import FeatureWriter, NotFinite, finite
 
 
 def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
@@ -20,11 +19,13 @@ def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
     return batching.plan(costs, min(limit, extractor.most))
 
 
-def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0, shard: str = "1of1"):
+def extract(
+    extractor, sizes: np.ndarray, read, limit: float, put, dtype: str = "float32", done: int = 0, shard: str = "1of1"
+):
     """Run every item once, in the batches that are :func:`planned`; yields their count when each is put.
 
-    While one batch is computed, a thread reads the next and another puts the last: values and their order are those of
-    one step after the other.
+    While one batch is computed, a thread reads the next and another puts the last, where a GPU computes or a core is
+    left for them (``extractor.beside``): values and their order are those of one step after the other.
 
     Parameters
     ----------
@@ -35,7 +36,9 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
     limit
         Largest padded size of a batch, in the unit of ``sizes``; the extractor's own limit may be lower.
     put
-        Called with position, layer and values float32 [frames, width].
+        Called with position, layer, values [frames, width] and a function that gives them in float32.
+    dtype
+        Of the values, 'float16' or 'float32'; what float16 cannot hold is infinite.
     done
         Batches to leave out, for an earlier run did them.
     shard
@@ -47,11 +50,12 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
         return extractor.prepare([read(i) for i in batch])
 
     def stored(batch, found) -> None:
-        for i, layers in zip(batch, extractor.fetch(found), strict=True):
+        for k, (i, layers) in enumerate(zip(batch, extractor.fetch(found, dtype), strict=True)):
             for layer, values in layers.items():
-                put(i, layer, values)
+                put(i, layer, values, lambda k=k, layer=layer: extractor.fetch(found, "float32")[k][layer])
 
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    hand = ThreadPoolExecutor if extractor.beside else _AtOnce
+    with hand(1) as reader, hand(1) as writer:
         coming = reader.submit(prepared, batches[0]) if batches else None
         leaving = None
         for count, batch in enumerate(jobs.progress(batches, "features")):
@@ -68,22 +72,23 @@ def extract(extractor, sizes: np.ndarray, read, limit: float, put, done: int = 0
             yield done + len(batches)
 
 
-def narrowed(values: np.ndarray, dtype: str, who: str) -> np.ndarray:
-    """``values`` in the type of the store; a value that is not finite, or is not any more, is an error.
+class _AtOnce(Executor):
+    """Does what it is given at once, in the thread that gives it."""
 
-    Torch narrows to float16 over ten times as fast as numpy, to the same bits; used where it is loaded anyway.
-    """
-    torch = sys.modules.get("torch")
-    if torch and values.dtype == np.float32 and values.flags.writeable:
-        cast = torch.from_numpy(values).to(getattr(torch, dtype)).numpy()
-    else:
-        with np.errstate(over="ignore"):
-            cast = values.astype(dtype)
-    if finite(cast):
-        return cast
+    def __init__(self, _: int):
+        pass
+
+    def submit(self, work, /, *given) -> Future:
+        done: Future = Future()
+        done.set_result(work(*given))
+        return done
+
+
+def refusal(values: np.ndarray, dtype: str, who: str) -> UserError:
+    """Why ``values`` float32 are not finite as ``dtype``."""
     if not finite(values):
-        raise UserError(f"{who}: a value is not finite; look at that utterance's audio (features.precision: fp32?)")
-    raise UserError(
+        return UserError(f"{who}: a value is not finite; look at that utterance's audio (features.precision: fp32?)")
+    return UserError(
         f"params.yaml: features.dtype: {dtype} cannot hold {np.abs(values).max():g} ({who}); set it to float32"
     )
 
@@ -121,10 +126,13 @@ def write_store(
     if writer.done:
         jobs.log.info("going on after %d batches of an earlier run", writer.done)
 
-    def put(i, layer, values):
-        writer.put(row[i], layer, narrowed(values, dtype, f"{who}utterance {names[i]}, layer {layer}"))
+    def put(i, layer, values, exact):
+        try:
+            writer.put(row[i], layer, values)
+        except NotFinite:
+            raise refusal(exact(), dtype, f"{who}utterance {names[i]}, layer {layer}") from None
 
-    for done in extract(extractor, sizes, read, limit, put, writer.done, shard):
+    for done in extract(extractor, sizes, read, limit, put, dtype, writer.done, shard):
         writer.mark(done)
     writer.close()
     return int(frames[mine].sum())

@@ -1,6 +1,7 @@
 """One interface for every kind of encoder, as the stage ``features`` needs it: known frames, batches in, layers out."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,11 +40,13 @@ class Extractor:
     forward
         What was prepared, to what the device makes of it.
     fetch
-        That, to every item's layers float32 [frames, width]; another thread may do it.
+        That, to every item's layers [frames, width] of an asked type, 'float16' or 'float32'; another thread may do it.
     weights
         SHA-256 of the weights, '' where there are none.
     most
         Samples beyond which a batch gains nothing here; no limit on a GPU.
+    beside
+        Whether other threads can work while this one computes: on a GPU, or where it leaves a core to them.
     """
 
     widths: dict[str, int]
@@ -52,15 +55,16 @@ class Extractor:
     frames: Callable[[int], int]
     prepare: Callable[[list], Any]
     forward: Callable[[Any], Any]
-    fetch: Callable[[Any], list[Layers]]
+    fetch: Callable[[Any, str], list[Layers]]
     weights: str = ""
     notes: dict = field(default_factory=dict)
     lengths: Callable[[list[str]], list[int]] | None = None
     most: float = math.inf
+    beside: bool = True
 
     def run(self, items: list) -> list[Layers]:
         """Every item's layers float32 [frames, width], one step after the other."""
-        return self.fetch(self.forward(self.prepare(items)))
+        return self.fetch(self.forward(self.prepare(items)), "float32")
 
 
 def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
@@ -87,8 +91,19 @@ def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
         )
     cast = _autocast(device, precision)
     if is_text(spec):
-        return _text(spec, pretrained, device, cast)
-    return _whisper(spec, device, cast) if spec.kind == "whisper" else _speech(spec, pretrained, device, cast)
+        found = _text(spec, pretrained, device, cast)
+    else:
+        found = _whisper(spec, device, cast) if spec.kind == "whisper" else _speech(spec, pretrained, device, cast)
+    found.beside = device.type == "cuda" or _leaves_a_core()
+    return found
+
+
+def _leaves_a_core() -> bool:
+    """Whether torch's threads are fewer than the cores that this process may use."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return torch.get_num_threads() < cores
 
 
 def _has_bf16() -> bool:
@@ -117,9 +132,12 @@ def _plain(spec) -> Extractor:
     else:
         work, width, frames = acoustics.mfcc, 39, acoustics.frames
     seconds = hop / acoustics.RATE
-    return Extractor(
-        {"0": width}, seconds, int, frames, list, lambda waves: [{"0": work(wave)} for wave in waves], list
-    )
+
+    def fetch(found, dtype):
+        with np.errstate(over="ignore"):
+            return [{"0": values.astype(dtype)} for values in found]
+
+    return Extractor({"0": width}, seconds, int, frames, list, lambda waves: [work(wave) for wave in waves], fetch)
 
 
 def _speech(spec, pretrained, device, cast) -> Extractor:
@@ -153,7 +171,7 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
                 taps["local"] = encoder.local(conv)
             if any(name.isdigit() for name in names):
                 taps |= {str(i): state for i, state in enumerate(encoder.context(conv, frames))}
-        return transfer.computed(_rows({name: taps[name] for name in names}, counts))
+        return transfer.computed([({name: taps[name] for name in names}, counts)])
 
     most = CACHED / (4 * encoder.widest) if device.type == "cpu" else math.inf
     steps = prepare, forward, transfer.host
@@ -171,7 +189,7 @@ def _unseen(encoder, spec, device, cast) -> Extractor:
     def forward(waves):
         with torch.inference_mode(), cast():
             found = [encoder(wave) for wave in waves]
-        return transfer.computed([{n: states[int(n)] for n in names} for states in found])
+        return transfer.computed([_alone(states, names) for states in found])
 
     widths = dict.fromkeys(names, encoder.width)
     return Extractor(widths, encoder.hop, int, encoder.frames, list, forward, transfer.host, encoder.weights)
@@ -190,7 +208,7 @@ def _whisper(spec, device, cast) -> Extractor:
     def forward(waves):
         with torch.inference_mode(), cast():
             found = encoder(waves)
-        return transfer.computed([{n: states[int(n)] for n in names} for states in found])
+        return transfer.computed([_alone(states, names) for states in found])
 
     widths = dict.fromkeys(names, encoder.width)
     return Extractor(widths, encoder.hop, encoder.padded, encoder.frames, list, forward, transfer.host, encoder.weights)
@@ -214,12 +232,13 @@ def _text(spec, pretrained, device, cast) -> Extractor:
         ids, mask, counts = prepared
         with torch.inference_mode(), cast():
             states = encoder(transfer.enter(ids), transfer.enter(mask))
-        return transfer.computed(_rows({n: states[int(n)] for n in names}, counts))
+        return transfer.computed([({n: states[int(n)] for n in names}, counts)])
 
     steps = prepare, forward, transfer.host
     widths = dict.fromkeys(names, encoder.width)
     return Extractor(widths, 0.0, int, int, *steps, encoder.weights, encoder.notes, encoder.lengths)
 
 
-def _rows(taps: dict, frames: list[int]) -> list[dict]:
-    return [{name: values[i, :n] for name, values in taps.items()} for i, n in enumerate(frames)]
+def _alone(states: list, names: list[str]) -> tuple[dict, list[int]]:
+    """Hidden states [frames, width] of one item as a group of its own."""
+    return {n: states[int(n)][None] for n in names}, [len(states[0])]

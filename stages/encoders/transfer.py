@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+
+Group = tuple[dict[str, torch.Tensor], list[int]]
+"""Layers [items, frames, width] of items that were computed together, and how many frames of each are its own."""
 
 
 class Transfer:
-    """Moves tensors between this process' memory and ``device``; on a processor nothing is moved or copied.
+    """Moves tensors between this process' memory and ``device``; on a processor nothing is moved.
 
     A GPU is fed from pinned memory, and what it computed is copied to pinned memory by a stream of its own, which
     waits for that batch alone. So :meth:`host` may run in another thread while the device computes the next batch.
@@ -24,20 +28,29 @@ class Transfer:
         """What :meth:`ready` gave, on the device."""
         return tensor.to(self.device, non_blocking=True)
 
-    def computed(self, found: list[dict[str, torch.Tensor]]) -> tuple[list[dict[str, torch.Tensor]], Any]:
-        """What a forward pass found for every item, with the event of its being computed (None on a processor)."""
-        return found, torch.cuda.current_stream(self.device).record_event() if self.gpu else None
+    def computed(self, groups: list[Group]) -> tuple[list[Group], Any]:
+        """What a forward pass found, with the event of its being computed (None on a processor)."""
+        return groups, torch.cuda.current_stream(self.device).record_event() if self.gpu else None
 
-    def host(self, batch: tuple[list[dict[str, torch.Tensor]], Any]) -> list[dict[str, Any]]:
-        """What :meth:`computed` gave, as float32 arrays of numpy."""
-        found, computed = batch
-        if not self.gpu:
-            return [{name: values.float().numpy() for name, values in item.items()} for item in found]
-        with torch.cuda.stream(self.leaving):
-            self.leaving.wait_event(computed)
-            copies = [{name: self._copied(values.float()) for name, values in item.items()} for item in found]
-        self.leaving.synchronize()
-        return [{name: copy.numpy() for name, copy in item.items()} for item in copies]
+    def host(self, batch: tuple[list[Group], Any], dtype: str) -> list[dict[str, np.ndarray]]:
+        """What :meth:`computed` gave, item by item: every layer [frames, width], made ``dtype`` on the device.
+
+        Values beyond ``dtype`` are infinite in it.
+        """
+        groups, event = batch
+        kind = getattr(torch, dtype)
+        if self.gpu:
+            with torch.cuda.stream(self.leaving):
+                self.leaving.wait_event(event)
+                moved = [{name: self._copied(v.to(kind)) for name, v in layers.items()} for layers, _ in groups]
+            self.leaving.synchronize()
+        else:
+            moved = [{name: values.to(kind) for name, values in layers.items()} for layers, _ in groups]
+        found = []
+        for layers, (_, counts) in zip(moved, groups, strict=True):
+            arrays = {name: values.numpy() for name, values in layers.items()}
+            found += [{name: values[i, :n] for name, values in arrays.items()} for i, n in enumerate(counts)]
+        return found
 
     @staticmethod
     def _copied(values: torch.Tensor) -> torch.Tensor:

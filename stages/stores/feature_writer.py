@@ -18,6 +18,10 @@ from stages.stores.features import index_of
 MARK_SECONDS = 5.0
 
 
+class NotFinite(ValueError):
+    """A value to be stored is NaN or infinite."""
+
+
 class FeatureWriter:
     """Fills a new store in any order of utterances, or goes on with one that a killed run left.
 
@@ -104,7 +108,9 @@ class FeatureWriter:
         Raises
         ------
         ValueError
-            The number of frames differs from the one announced, or a value is not finite.
+            The number of frames differs from the one announced.
+        NotFinite
+            A value is NaN or infinite.
         """
         start, end = self.offsets[index], self.offsets[index + 1]
         if values.shape != (end - start, self.widths[layer]):
@@ -112,7 +118,7 @@ class FeatureWriter:
                 f"utterance {index}, layer {layer}: {values.shape} where {end - start} frames were announced"
             )
         if not finite(values):
-            raise ValueError(f"utterance {index}, layer {layer}: a value is not finite")
+            raise NotFinite(f"utterance {index}, layer {layer}: a value is not finite")
         values = np.ascontiguousarray(values, self.dtype)
         self.checksums[layer][index] = proof.checksum(values)
         rest = memoryview(values).cast("B") if values.size else b""

@@ -7,8 +7,9 @@ AUDIO is an audio store (data/ingest/NAME/audio.h5) or a folder of WAV or FLAC a
 folder, of Whisper's encoder too; a size is HuBERT's own classes with random weights: of the built-in encoder,
 DistilHuBERT or HuBERT-base. The bare forward has the same batches and keeps nothing. The obvious loop is transformers'
 own forward on one utterance after the other with one .npy each (float16, all layers), plainly written. The sides take
-turns, one round to warm up, then medians of the rounds' ratios; processor seconds are what a busy machine leaves
-comparable. Freed memory is kept for all of them, as in every stage.
+turns, each twice at a time, for what another side left in caches and memory should not count; medians of the rounds'
+ratios of the second times. Processor seconds are what a busy machine leaves comparable. Freed memory is kept for all
+of them, as in every stage.
 """
 
 import argparse
@@ -61,13 +62,13 @@ def main() -> None:
             "obvious loop": obvious(spec, folder, waves),
         }
         spent: dict[str, list[np.ndarray]] = {side: [] for side in sides}
-        for round_ in range(-1, args.rounds):
+        for round_ in range(args.rounds):
             for side, work in list(sides.items())[:: 1 if round_ % 2 else -1]:
-                began = np.array([time.perf_counter(), time.process_time()])
                 with torch.inference_mode():
                     work()
-                if round_ >= 0:
-                    spent[side].append(np.array([time.perf_counter(), time.process_time()]) - began)
+                    began = np.array([time.perf_counter(), time.process_time()])
+                    work()
+                spent[side].append(np.array([time.perf_counter(), time.process_time()]) - began)
     what = args.encoder.name if args.encoder else args.size
     print(
         f"{what}: {len(waves)} clips, {seconds:.0f} s of audio, layers {len(extractor.widths)}, {args.threads} threads"

@@ -6,7 +6,8 @@ DistilHuBERT's size with the CNN frozen (de Oliveira 2023) and HuBERT-base's wit
 (Srinivasan 2022), random weights, noise of so many seconds and up to a quarter less, a pooling head, CCC loss, Adam.
 Both sides run the recipes' own code with the same part frozen and no gradient below; the kept output is float32 or
 float16. The sides take turns, one round to warm up, then the medians of the rounds' ratios, wall-clock and processor
-seconds. Every epoch begins from the same weights and seed, so that losses can be compared.
+seconds. Every epoch begins from the same weights and seed, so that losses can be compared. Freed memory is kept, as in
+every stage.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 import yaml
 
-from stages import training
+from stages import jobs, training
 from stages.encoders import prefix, specs
 from stages.encoders.extraction import write_store
 from stages.encoders.extractors import open_extractor
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    jobs.keep_memory()
     for name, (size, boundary, allowed) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             spent, losses = measured(args, Path(folder), size, boundary)

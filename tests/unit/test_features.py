@@ -161,17 +161,43 @@ def test_a_batch_is_computed_while_the_next_is_read_and_the_last_is_put(place):
         assert i == 0 or put[i - 1].wait(20)
         return forward(prepared)
 
-    found.forward = waiting
+    found.forward, found.beside = waiting, True
     counts = extraction.extract(
         found,
         np.full(4, 8_000),
         lambda i: read[i].set() or waves[i],
         8_000,
-        lambda i, layer, values: put[i].set() if layer == "2" else None,
+        lambda i, layer, *_: put[i].set() if layer == "2" else None,
     )
     for count in counts:
         assert put[count - 1].is_set()
     assert count == 4
+
+
+def test_one_step_comes_after_the_other_where_no_core_is_left(place):
+    import torch
+
+    from stages.encoders import extractors
+
+    spec, threads = specs.load(place / "params.yaml", "small"), torch.get_num_threads()
+    try:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    finally:
+        torch.set_num_threads(threads)
+    assert not found.beside
+    waves = [np.full(8_000, i / 10, np.float32) for i in range(3)]
+    kept: dict[bool, list] = {False: [], True: []}
+    for beside, values in kept.items():
+        found.beside = beside
+
+        def put(i, layer, rows, _, values=values):
+            values.append((i, layer, rows.copy(), threading.get_ident()))
+
+        assert list(extraction.extract(found, np.full(3, 8_000), waves.__getitem__, 8_000, put)) == [1, 2, 3]
+        assert ({thread for *_, thread in values} == {threading.get_ident()}) is not beside
+    for one, other in zip(*kept.values(), strict=True):
+        assert one[:2] == other[:2] and np.array_equal(one[2], other[2])
 
 
 def test_a_gpu_gives_what_the_processor_does(place):
@@ -187,7 +213,10 @@ def test_a_gpu_gives_what_the_processor_does(place):
     found: dict[str, dict] = {"cpu": {}, "cuda": {}}
     for device, values in found.items():
         extractor = extractors.open_extractor(spec, place / "small.safetensors", torch.device(device), "fp32")
-        put = lambda i, layer, rows, values=values: values.update({(i, layer): rows.copy()})  # noqa: E731
+
+        def put(i, layer, rows, _, values=values):
+            values[i, layer] = rows.copy()
+
         list(extraction.extract(extractor, np.full(3, 32_000), waves.__getitem__, 32_000, put))
     assert found["cuda"].keys() == found["cpu"].keys() and len(found["cpu"]) == 12
     for key, wanted in found["cpu"].items():
@@ -409,12 +438,37 @@ def test_no_byte_of_a_store_can_change_unnoticed(tmp_path, kind):
     assert noticed > 20 and read() == whole
 
 
-def test_overflow_is_an_error():
-    with pytest.raises(UserError, match=r"float16 cannot hold 70000 \(u7\)"):
-        extraction.narrowed(np.array([[1.0, -70_000.0]], np.float32), "float16", "u7")
-    with pytest.raises(UserError, match="u7: a value is not finite"):
-        extraction.narrowed(np.array([[np.nan]], np.float32), "float32", "u7")
-    assert extraction.narrowed(np.ones((1, 1), np.float32), "float16", "u7").dtype == np.float16
+@pytest.mark.parametrize(
+    ("value", "dtype", "said"),
+    [
+        (-70_000.0, "float16", r"features.dtype: float16 cannot hold 70000 \(noise: utterance u2, layer 1\)"),
+        (np.nan, "float32", "noise: utterance u2, layer 1: a value is not finite"),
+        (np.inf, "float16", "noise: utterance u2, layer 1: a value is not finite"),
+    ],
+)
+def test_what_cannot_be_stored_is_named(place, value, dtype, said):
+    """A value of a real forward pass is replaced, in the second row of its only batch."""
+    import torch
+
+    from stages.encoders import extractors
+
+    spec = specs.load(place / "params.yaml", "small")
+    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    forward, sizes = found.forward, np.array([8_000, 16_000, 12_000])
+
+    def broken(prepared):
+        groups, event = forward(prepared)
+        ((layers, counts),) = groups
+        layers["1"][1, counts[1] - 1, 3] = value
+        return groups, event
+
+    found.forward = broken
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    with torch.inference_mode(), pytest.raises(UserError, match=said):
+        extraction.write_store(
+            *(place / "s.h5", found, ["u0", "u1", "u2"], sizes, lambda i: wave[: sizes[i]], 1e9, dtype, {"hop": 0.02}),
+            who="noise: ",
+        )
 
 
 def test_plan_is_a_partition_within_the_limit():
