@@ -55,7 +55,7 @@ def die_with_parent() -> None:
 def keep_memory() -> None:
     """Have glibc keep what is freed, up to a gigabyte and in pieces of up to 32 MB, for what is asked for next.
 
-    By default it gives larger pieces back at once, and the kernel enters every page of them anew: an encoder's forward
+    By default it gives large pieces back at once, and the kernel enters every page of them anew: an encoder's forward
     pass in batches then takes up to one and a half times as long, the decoding of a WAV one and a third.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None

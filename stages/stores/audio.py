@@ -9,7 +9,7 @@ import errno
 import hashlib
 import mmap
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -48,8 +48,9 @@ class AudioWriter:
         self.offsets = [0]
         self._waiting, self._leaving = (np.frombuffer(mmap.mmap(-1, 2 * _CHUNK), np.int16) for _ in range(2))
         self._filled = 0
-        self._thread = ThreadPoolExecutor(1)
-        self._written = self._thread.submit(lambda: None)
+        self._thread = ThreadPoolExecutor(1)  # begins with the first chunk, after ingest has forked its workers
+        self._written: Future = Future()
+        self._written.set_result(None)
 
     def add(self, utterance: str, samples: np.ndarray, sha256: str) -> None:
         """Append one utterance: int16 [samples] at 16 kHz, and their :func:`digest`."""
@@ -93,6 +94,7 @@ class AudioWriter:
         index = proof.index_digest(about, self.names, np.asarray(self.offsets, np.int64), digests)
         self.file.attrs.update(about, index=index)
         self.file.close()
+        self._thread.shutdown()
 
 
 def digest(samples: np.ndarray) -> str:
