@@ -125,14 +125,19 @@ def test_weights_that_lack_a_tensor_are_refused(place):
     assert f"weights do not fit the configuration: missing {lost}" in found.stderr.splitlines()[-1]
 
 
-def test_a_batch_on_a_processor_stays_in_its_cache(place):
-    """The CNN of the encoder here has 16 channels after a stride of 5: 12.8 bytes per sample of its widest output."""
+def opened(place, device="cpu"):
+    """The built-in encoder of ``place``, by which a test calls extraction itself."""
     import torch
 
     from stages.encoders import extractors
 
     spec = specs.load(place / "params.yaml", "small")
-    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    return extractors.open_extractor(spec, place / "small.safetensors", torch.device(device), "fp32")
+
+
+def test_a_batch_on_a_processor_stays_in_its_cache(place):
+    """The CNN of the encoder here has 16 channels after a stride of 5: 12.8 bytes per sample of its widest output."""
+    found = opened(place)
     assert found.most == pytest.approx(25e6 / 12.8)
     found.most, asked = 16_000, []
     sizes = np.array([8_000, 8_000, 8_000])
@@ -145,12 +150,7 @@ def test_a_batch_on_a_processor_stays_in_its_cache(place):
 
 def test_a_batch_is_computed_while_the_next_is_read_and_the_last_is_put(place):
     """The forward pass waits for both, so it ends only if they are at work beside it; a count comes after its puts."""
-    import torch
-
-    from stages.encoders import extractors
-
-    spec = specs.load(place / "params.yaml", "small")
-    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    found = opened(place)
     waves = [np.full(8_000, i / 10, np.float32) for i in range(4)]
     read, put = [threading.Event() for _ in waves], [threading.Event() for _ in waves]
     forward, batch = found.forward, itertools.count()
@@ -177,12 +177,10 @@ def test_a_batch_is_computed_while_the_next_is_read_and_the_last_is_put(place):
 def test_one_step_comes_after_the_other_where_no_core_is_left(place):
     import torch
 
-    from stages.encoders import extractors
-
-    spec, threads = specs.load(place / "params.yaml", "small"), torch.get_num_threads()
+    threads = torch.get_num_threads()
     try:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+        found = opened(place)
     finally:
         torch.set_num_threads(threads)
     assert not found.beside
@@ -204,20 +202,16 @@ def test_a_gpu_gives_what_the_processor_does(place):
     """Three batches, so that one is copied back while the next is computed."""
     import torch
 
-    from stages.encoders import extractors
-
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
-    spec = specs.load(place / "params.yaml", "small")
     waves = [np.random.default_rng(i).normal(0, 0.1, 32_000).astype(np.float32) for i in range(3)]
     found: dict[str, dict] = {"cpu": {}, "cuda": {}}
     for device, values in found.items():
-        extractor = extractors.open_extractor(spec, place / "small.safetensors", torch.device(device), "fp32")
 
         def put(i, layer, rows, _, values=values):
             values[i, layer] = rows.copy()
 
-        list(extraction.extract(extractor, np.full(3, 32_000), waves.__getitem__, 32_000, put))
+        list(extraction.extract(opened(place, device), np.full(3, 32_000), waves.__getitem__, 32_000, put))
     assert found["cuda"].keys() == found["cpu"].keys() and len(found["cpu"]) == 12
     for key, wanted in found["cpu"].items():
         np.testing.assert_allclose(found["cuda"][key], wanted, rtol=1e-3, atol=1e-4)
@@ -225,18 +219,12 @@ def test_a_gpu_gives_what_the_processor_does(place):
 
 @pytest.mark.parametrize("step", ["read", "put"])
 def test_a_fault_beside_the_computation_ends_it(place, step):
-    import torch
-
-    from stages.encoders import extractors
-
     def fail(*_):
         raise UserError(f"{step} failed")
 
-    spec = specs.load(place / "params.yaml", "small")
-    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
     steps = {"read": lambda i: np.zeros(8_000, np.float32), "put": lambda *_: None} | {step: fail}
     with pytest.raises(UserError, match=f"{step} failed"):
-        list(extraction.extract(found, np.full(3, 8_000), steps["read"], 8_000, steps["put"]))
+        list(extraction.extract(opened(place), np.full(3, 8_000), steps["read"], 8_000, steps["put"]))
 
 
 def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
@@ -450,21 +438,19 @@ def test_what_cannot_be_stored_is_named(place, value, dtype, said):
     """A value of a real forward pass is replaced, in the second row of its only batch."""
     import torch
 
-    from stages.encoders import extractors
-
-    spec = specs.load(place / "params.yaml", "small")
-    found = extractors.open_extractor(spec, place / "small.safetensors", torch.device("cpu"), "fp32")
+    found = opened(place)
     forward, sizes = found.forward, np.array([8_000, 16_000, 12_000])
 
     def broken(prepared):
         groups, event = forward(prepared)
         ((layers, counts),) = groups
-        layers["1"][1, counts[1] - 1, 3] = value
+        with torch.inference_mode():
+            layers["1"][1, counts[1] - 1, 3] = value
         return groups, event
 
     found.forward = broken
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    with torch.inference_mode(), pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=said):
         extraction.write_store(
             *(place / "s.h5", found, ["u0", "u1", "u2"], sizes, lambda i: wave[: sizes[i]], 1e9, dtype, {"hop": 0.02}),
             who="noise: ",
