@@ -10,9 +10,11 @@ import time
 
 from snakemake.utils import min_version
 
-from stages import code, errors, params, slurm
-from stages.plan import Plan, options, prepare_environment
+from stages import params
+from stages.runtime import code_digest, errors
 from stages.versions import runs
+from stages.workflow import cluster
+from stages.workflow.plan import Plan, options, prepare_environment
 
 min_version("9.27")
 prepare_environment()
@@ -25,7 +27,7 @@ try:
     plan = Plan(params.checked("params.yaml"))
     if workflow.is_main_process:
         runs.refuse_foreign()
-        slurm.distrust_survivors()
+        cluster.distrust_survivors()
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
 
@@ -58,6 +60,8 @@ rule all:
 
 
 include: "stages/ingest.smk"
+include: "stages/protocol.smk"
+include: "stages/ceilings.smk"
 include: "stages/transcribe.smk"
 include: "stages/pretrain.smk"
 include: "stages/features.smk"
@@ -83,13 +87,13 @@ for study in plan.params["studies"]:
 
 onstart:
     try:
-        slurm.begin(workflow)
+        cluster.begin(workflow)
     except errors.UserError as mistake:
         sys.exit(f"error: {mistake}")
 
 
 onsuccess:
-    slurm.end()
+    cluster.end()
     runs.commit(workflow)
 
 

@@ -6,9 +6,9 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio, where t
 
 import numpy as np
 
-from stages import jobs
-from stages.recipes import chain
-from stages.settings import Section, setting
+from .config.settings import Section, setting
+from .recipes import pan_stages
+from .runtime import process
 
 
 class Adapt(Section):
@@ -27,16 +27,16 @@ class Adapt(Section):
 
 
 def main(args) -> None:
-    chain.run(args, "adapt", Adapt, adapted, "encoder/")
+    pan_stages.run(args, "adapt", Adapt, adapted, "encoder/")
 
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):
     """The encoder's arrays (``encoder/...``) after training on the fold's training rows, and notes."""
     import torch
 
-    from stages.models.gmp import Adapter
-    from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import as_arrays, bucketed, fit, on_cpu, seeded, warm_up
+    from .models.gmp import Adapter
+    from .recipes.speech_input import SpeechInput, in_batches
+    from .training.loop import as_arrays, bucketed, fit, on_cpu, seeded, warm_up
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -80,4 +80,4 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, chain.arguments)
+    process.run(main, __doc__, pan_stages.arguments)

@@ -20,7 +20,7 @@ rule adapt:
         gpu=1,
     params:
         reads=lambda w: plan.chain_reads("adapt", w.study, w.name),
-        code=code.digest("stages.adapt"),
+        code=code_digest.digest("adapt"),
         encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:

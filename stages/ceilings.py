@@ -7,8 +7,8 @@ the ceiling of what it sees.
 import json
 from pathlib import Path
 
-from stages import jobs
-from stages.errors import UserError
+from .runtime import disk, process
+from .runtime.errors import UserError
 
 
 def arguments(parser) -> None:
@@ -17,14 +17,14 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages.corpora import planted, readers
+    from .corpora import planted, readers
 
     corpus = readers.load(args.corpus, args.params)
     if corpus.reader != "planted":
         raise UserError(f"{args.params}: corpora.{args.corpus}: only a planted corpus has known ceilings")
-    with jobs.writing(args.out) as temporary:
+    with disk.writing(args.out) as temporary:
         temporary.write_text(json.dumps(planted.ceilings(corpus), indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

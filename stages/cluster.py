@@ -7,10 +7,10 @@ validation utterances at every scale, the centroids, and figures of quality (saf
 
 import numpy as np
 
-from stages import jobs
-from stages.guards.splits import fit_scope
-from stages.recipes import chain
-from stages.settings import Section, setting
+from .config.settings import Section, setting
+from .protocols.splits import fit_scope
+from .recipes import pan_stages
+from .runtime import process
 
 
 class Cluster(Section):
@@ -25,7 +25,7 @@ class Cluster(Section):
 
 
 def main(args) -> None:
-    chain.run(args, "cluster", Cluster, clustered, "labels/")
+    pan_stages.run(args, "cluster", Cluster, clustered, "labels/")
 
 
 def clustered(section: Cluster, inputs, fold, seed: int, unit):
@@ -33,8 +33,8 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     import faiss
     import torch
 
-    from stages.recipes.speech_input import SpeechInput, in_batches
-    from stages.training import on_cpu, seeded
+    from .recipes.speech_input import SpeechInput, in_batches
+    from .training.loop import on_cpu, seeded
 
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)
@@ -81,7 +81,7 @@ def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: 
     """
     import faiss
 
-    from stages.errors import UserError
+    from .runtime.errors import UserError
 
     if fitted < scale:
         raise UserError(f"params.yaml: cluster scales: {scale} centroids for {fitted} training frames; lower the scale")
@@ -113,4 +113,4 @@ def judged(labels: np.ndarray, emotion: np.ndarray, scale: int) -> dict:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, chain.arguments)
+    process.run(main, __doc__, pan_stages.arguments)

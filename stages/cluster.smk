@@ -20,7 +20,7 @@ rule cluster:
         gpu=1,
     params:
         reads=lambda w: plan.chain_reads("cluster", w.study, w.name),
-        code=code.digest("stages.cluster"),
+        code=code_digest.digest("cluster"),
         encoders=lambda w: plan.encoder_options(w.study, plan.params["cluster"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:

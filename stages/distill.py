@@ -5,9 +5,10 @@ Reads manifest, protocol, the stored states that the trained blocks take, the te
 and models (safetensors). Srinivasan 2022, section 3.2.
 """
 
-from stages import jobs, settings, train
-from stages.recipes import system
-from stages.settings import Section, setting
+from .config import settings
+from .config.settings import Section, setting
+from .recipes import system_config
+from .runtime import process
 
 
 class Distill(Section):
@@ -16,16 +17,30 @@ class Distill(Section):
     threads: int = setting(1, "threads of every job (another number rounds differently)", ge=1)
 
 
+def arguments(parser) -> None:
+    from .recipes import training_job
+
+    training_job.arguments(parser)
+
+
 def main(args) -> None:
-    from stages.recipes.inputs import Inputs
+    from .recipes import training_job
+    from .recipes.training_inputs import Inputs, paths_of
 
     section = settings.load(Distill, "distill", args.params)
-    jobs.use_threads(section.threads)
-    row = system.load(args.params, args.study, args.system)
+    process.use_threads(section.threads)
+    row = system_config.load(args.params, args.study, args.system)
     seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, device=train.device_of(row))
-    train.train_and_write(args, row, inputs, seeds, section.threads)
+    inputs = Inputs(
+        paths_of(args),
+        args.params,
+        row.task,
+        speech=args.speech_encoder,
+        text=args.text_encoder,
+        device=training_job.device_of(row),
+    )
+    training_job.train_and_write(training_job.job_of(args), row, inputs, seeds, section.threads)
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, train.arguments)
+    process.run(main, __doc__, arguments)

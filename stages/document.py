@@ -7,8 +7,8 @@ import typing
 import yaml
 from pydantic import BaseModel
 
-from stages import params as whole
-from stages.shipped import SECTIONS
+from . import params as whole
+from .shipped import SECTIONS
 
 HEAD = """\
 # All parameters. Made by `make params` from the models in stages/ and the entries in stages/shipped.py; edit freely.

@@ -10,9 +10,11 @@ counted there, one file per system and set of predictions.
 import json
 from pathlib import Path
 
-from stages import jobs, settings
-from stages.errors import UserError
-from stages.metrics.summary import Evaluate
+from .config import settings
+from .metrics.summary import Evaluate
+from .runtime import disk, process
+from .runtime.errors import UserError
+from .runtime.reporting import log
 
 
 def arguments(parser) -> None:
@@ -31,20 +33,20 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages.corpora.manifest import load_split
-    from stages.guards import contamination, ledger
-    from stages.guards.predictions import check_predictions
-    from stages.guards.splits import watermark
-    from stages.metrics.details import details
-    from stages.metrics.predictions import merged, read_predictions, rounded
-    from stages.metrics.soft import against_votes
-    from stages.metrics.summary import summarise
-    from stages.metrics.trainings import trainings
+    from .guards import contamination, ledger
+    from .guards.predictions import check_predictions
+    from .metrics.breakdowns import details
+    from .metrics.predictions import merged, read_predictions, rounded
+    from .metrics.soft import against_votes
+    from .metrics.summary import summarise
+    from .metrics.trainings import trainings
+    from .protocols.splits import watermark
+    from .protocols.table import load_split
 
     options = settings.load(Evaluate, "evaluate", args.params)
-    jobs.use_threads(1)
+    process.use_threads(1)
     manifest, protocol = load_split(args.manifest, args.protocol)
-    with jobs.writing(args.out_csv) as temporary:
+    with disk.writing(args.out_csv) as temporary:
         merged(args.predictions).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         predictions = read_predictions(temporary)
         check_predictions(predictions, manifest, protocol, ", ".join(str(p) for p in args.predictions))
@@ -71,7 +73,7 @@ def main(args) -> None:
         figures = {
             "study": args.study,
             "system": args.system,
-            "predictions_sha256": jobs.sha256(temporary),
+            "predictions_sha256": disk.sha256(temporary),
             "options": options.model_dump(),
             "metrics": metrics,
             "notes": notes,
@@ -80,13 +82,13 @@ def main(args) -> None:
             "training": training,
             "seen": seen,
         }
-    with jobs.writing(args.out_json) as temporary:
+    with disk.writing(args.out_json) as temporary:
         temporary.write_text(json.dumps(rounded(figures), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     if args.ledger:
         ledger.enter(args.ledger, args.study, args.system, figures["predictions_sha256"])
     for name, figure in metrics.items():
-        jobs.log.info("%s %s %.4f", args.system, name, figure["pooled"])
+        log.info("%s %s %.4f", args.system, name, figure["pooled"])
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

@@ -26,7 +26,7 @@ rule evaluate:
         gpu=0,
     params:
         reads=lambda w: plan.evaluate_reads(w.study, w.system),
-        code=code.digest("stages.evaluate"),
+        code=code_digest.digest("evaluate"),
         seen=lambda w: plan.seen_options(w.study, w.system),
     shell:
         "exec python -m stages.evaluate --log {log} --study {wildcards.study} --system {wildcards.system}"

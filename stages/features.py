@@ -10,33 +10,19 @@ import importlib.metadata
 import json
 import shutil
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from stages import code, devices, jobs, settings
-from stages.corpora.transcripts import read_transcripts
-from stages.encoders import specs
-from stages.encoders.specs import is_text
-from stages.errors import UserError
-from stages.settings import Section, setting
-from stages.stores import scratch
+from .config import settings
+from .encoders import specs
+from .encoders.specs import is_text
+from .runtime import code_digest, disk, gpu, process
+from .runtime.errors import UserError
+from .runtime.reporting import log
+from .stores import scratch
+from .transcripts.table import read_transcripts
 
 LIBRARIES = ("torch", "transformers", "numpy", "opensmile")
-
-
-class Features(Section):
-    """How features are extracted, the same for all encoders."""
-
-    batch_seconds: float = setting(
-        60.0, "largest padded length of a batch of audio, seconds; less where a processor's cache is full", gt=0
-    )
-    batch_tokens: int = setting(4096, "largest padded length of a batch of texts, tokens", ge=1)
-    dtype: Literal["float16", "float32"] = setting("float16", "type of the stored values")
-    precision: Literal["fp32", "bf16", "fp16"] = setting(
-        "fp32", "type of matrix products; bf16 pays only on processors that have it, fp16 needs a GPU"
-    )
-    threads: int = setting(1, "threads; another number rounds differently", ge=1)
 
 
 def main(args) -> None:
@@ -44,30 +30,30 @@ def main(args) -> None:
     if args.shards:
         join(args)
         return
-    section = settings.load(Features, "features", args.params)
+    section = settings.load(specs.Features, "features", args.params)
     spec = specs.load(args.params, args.encoder)
     source = args.transcripts if is_text(spec) else args.audio
     if source is None:
         wanted = "--transcripts" if is_text(spec) else "--audio"
         raise UserError(f"encoder {args.encoder}: of kind '{spec.kind}', so it needs {wanted}")
-    jobs.use_threads(section.threads)
+    process.use_threads(section.threads)
     networked = spec.kind not in ("egemaps", "spectrogram", "mfcc")
     device = None
     if networked:
-        device = devices.pick()
+        device = gpu.pick()
         import torch
 
         torch.set_num_threads(section.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
-    from stages.encoders.extraction import write_store
-    from stages.encoders.extractors import open_extractor
-    from stages.stores.audio import RATE, AudioStore
+    from .encoders.extraction import write_store
+    from .encoders.extractors import open_extractor
+    from .stores.audio import RATE, AudioStore
 
     attributes = {"manifest": "", "transcripts": ""}
     if is_text(spec):
         table = read_transcripts(source)
         utterances, texts = table["utterance"].tolist(), table["text"].tolist()
-        attributes["transcripts"] = jobs.sha256(source)
+        attributes["transcripts"] = disk.sha256(source)
     else:
         store = AudioStore(source)
         utterances, attributes["manifest"] = store.utterances, store.manifest
@@ -96,7 +82,7 @@ def main(args) -> None:
         "section": section.model_dump(),
         "device": str(device),
         "part": args.part,
-        "code": code.digest("stages.features"),
+        "code": code_digest.digest("features"),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "of": [[name, int(size)] for name, size in zip(utterances, sizes, strict=True)],
     }
@@ -106,13 +92,13 @@ def main(args) -> None:
     count = int(args.part.partition("of")[2])
     every = [args.out.with_name(f"{i}of{count}.h5") for i in range(1, count + 1)]
     others = [file for out in every if out != args.out for file in (out, _unfinished(args.scratch, out))]
-    with jobs.writing(args.out) as temporary, jobs.locked(partial):
+    with disk.writing(args.out) as temporary, disk.locked(partial):
         frames = write_store(
             *(partial, extractor, utterances, sizes, read, limit, section.dtype, attributes, who, digest),
             *(args.part, others if count > 1 else ()),
         )
         shutil.move(partial, temporary)
-    jobs.log.info("%d frames, layers %s", frames, ", ".join(extractor.widths))
+    log.info("%d frames, layers %s", frames, ", ".join(extractor.widths))
 
 
 def _unfinished(root: Path, out: Path) -> Path:
@@ -122,17 +108,17 @@ def _unfinished(root: Path, out: Path) -> Path:
 
 def join(args) -> None:
     """Write the store over the shards that other jobs have extracted."""
-    from stages.stores import shards
-    from stages.stores.audio import AudioStore
+    from .stores import shards
+    from .stores.audio import AudioStore
 
     audio = AudioStore(args.audio)
-    with jobs.writing(args.out) as temporary:
+    with disk.writing(args.out) as temporary:
         store = shards.join(temporary, args.shards, audio.utterances, audio.manifest)
-    jobs.log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(args.shards))
+    log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(args.shards))
     known = {shard.resolve() for shard in args.shards}
     for path in sorted(args.shards[0].parent.glob("*of*.h5")):
         if path.resolve() not in known:
-            jobs.log.warning("%s: no shard of this store any more; delete it", path)
+            log.warning("%s: no shard of this store any more; delete it", path)
 
 
 def arguments(parser) -> None:
@@ -148,4 +134,4 @@ def arguments(parser) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

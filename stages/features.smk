@@ -22,7 +22,7 @@ rule features:
         gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
     params:
         reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
-        code=code.digest("stages.features"),
+        code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
@@ -43,7 +43,7 @@ rule features_part:
         gpu=lambda w: int(plan.networked(w.encoder)),
     params:
         reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
-        code=code.digest("stages.features"),
+        code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
@@ -64,7 +64,7 @@ rule features_text:
         gpu=1,
     params:
         reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
-        code=code.digest("stages.features"),
+        code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"

@@ -13,15 +13,17 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stages import code, jobs, settings
-from stages.corpora import readers
-from stages.corpora.decode import RATE, Decoded, attempted, judged
-from stages.corpora.decoding import decode_all
-from stages.corpora.manifest import write_manifest
-from stages.corpora.ratings import write_ratings
-from stages.corpora.release import Departure
-from stages.errors import UserError
-from stages.settings import Section, setting
+from .config import settings
+from .config.settings import Section, setting
+from .corpora import readers
+from .corpora.audio_file import RATE, Decoded, attempted, judged
+from .corpora.decode_pool import decode_all
+from .corpora.manifest import write_manifest
+from .corpora.ratings import write_ratings
+from .corpora.release import Departure
+from .runtime import code_digest, disk, process
+from .runtime.errors import UserError
+from .runtime.reporting import log, progress
 
 
 class Ingest(Section):
@@ -53,9 +55,9 @@ def main(args) -> None:
     kept: list[bytes] = []
     clipped: list[int] = []
     earlier, stamps = _earlier(args.corpus, files, section)
-    with jobs.writing(args.audio) as temporary, _store(temporary) as writer:
+    with disk.writing(args.audio) as temporary, _store(temporary) as writer:
         done = _decoded(corpus, rows, files, section, earlier, stamps)
-        for i, each in enumerate(jobs.progress(done, args.corpus, len(rows))):
+        for i, each in enumerate(progress(done, args.corpus, len(rows))):
             if each.samples is None:
                 refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
                 continue
@@ -67,29 +69,29 @@ def main(args) -> None:
             clipped.append(each.clipped)
         _quarantine(refused, departures, len(rows), section, args)
         _mark_duplicates(found)
-        with jobs.writing(args.ratings) as listed:
+        with disk.writing(args.ratings) as listed:
             used = {row["utterance"] for row in found}
             write_ratings(listed, (pair for pair in ratings if pair[0] in used))
-        with jobs.writing(args.manifest) as listed:
+        with disk.writing(args.manifest) as listed:
             write_manifest(listed, found)
             writer.flush()
-            digest = jobs.sha256(listed)
+            digest = disk.sha256(listed)
             writer.close(digest)
     if earlier:
         earlier.keep(args.audio, digest, kept, clipped)
     seconds = sum(float(row["duration"]) for row in found)
     classes = collections.Counter(row.get("emotion") or "(none)" for row in found)
     speakers = {row.get("speaker") for row in found} - {None, ""}
-    jobs.log.info("%s: %d utterances, %d speakers, %.1f s", args.corpus, len(found), len(speakers), seconds)
-    jobs.log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
+    log.info("%s: %d utterances, %d speakers, %.1f s", args.corpus, len(found), len(speakers), seconds)
+    log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
     if any(clipped):
-        jobs.log.info("%d utterances held samples beyond full scale, which were clipped", sum(n > 0 for n in clipped))
+        log.info("%d utterances held samples beyond full scale, which were clipped", sum(n > 0 for n in clipped))
 
 
 @contextlib.contextmanager
 def _store(path: Path):
     """A new audio store; a disk that fills up in spite of :func:`jobs.need_space` is reported as what it is."""
-    from stages.stores.audio import AudioWriter
+    from .stores.audio import AudioWriter
 
     writer = AudioWriter(path)
     try:
@@ -110,13 +112,13 @@ def _earlier(corpus: str, files: list[Path], section: Ingest):
     import soundfile
     import soxr
 
-    from stages.stores import decoded
+    from .stores import decode_cache
 
     modules = [miniaudio, soundfile, soxr, numpy]
     libraries = [soundfile.__libsndfile_version__, *(module.__version__ for module in modules)]
     judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
-    decoder = judged | {"code": code.digest("stages.corpora.decode"), "libraries": libraries}
-    return decoded.Decoded(corpus, decoder), [decoded.stamp(path) for path in files]
+    decoder = judged | {"code": code_digest.digest("corpora.audio_file"), "libraries": libraries}
+    return decode_cache.Decoded(corpus, decoder), [decode_cache.stamp(path) for path in files]
 
 
 def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earlier, stamps) -> Iterator[Decoded]:
@@ -128,7 +130,7 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
     names = [row["utterance"] for row in rows]
     known = [earlier.positions.get(each) for each in stamps]
     new = [(names[i], files[i]) for i in range(len(files)) if known[i] is None]
-    jobs.log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
+    log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
     decoding = decode_all(new, section.workers, section.silence_peak, section.min_seconds)
     for name, file, position in zip(names, files, known, strict=True):
         if position is None:
@@ -137,7 +139,7 @@ def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earli
         try:
             samples, clipped = earlier.samples(position)
         except UserError as damage:
-            jobs.log.warning("%s: %s is decoded again", damage, file)
+            log.warning("%s: %s is decoded again", damage, file)
             yield attempted(name, file, section.silence_peak, section.min_seconds)
         else:
             yield judged(name, samples, section.silence_peak, section.min_seconds, clipped)
@@ -154,20 +156,20 @@ def _mark_duplicates(rows: list[dict]) -> None:
             pairs.append(f"{row['utterance']} = {original}")
     if pairs:
         more = f" and {len(pairs) - 3} more (column duplicate_of)" if len(pairs) > 3 else ""
-        jobs.log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
+        log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
 
 
 def _quarantine(refused: list[Departure], departures: Sequence[Departure], total: int, section: Ingest, args) -> None:
     """List departures from the release and what cannot be used, and stop where that is more than is admitted."""
     with (
-        jobs.writing(args.quarantine) as temporary,
+        disk.writing(args.quarantine) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as handle,
     ):
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["utterance", "file", "reason"])
         writer.writerows([*departures, *refused])
     for _, path, reason in refused:
-        jobs.log.info("unusable: %s: %s", path, reason)
+        log.info("unusable: %s: %s", path, reason)
     if len(refused) > section.max_quarantined:
         first = ", ".join(f"{path} ({reason})" for _, path, reason in refused[:3])
         more = f" and {len(refused) - 3} more, all in {args.log or args.quarantine}" if len(refused) > 3 else ""
@@ -178,8 +180,8 @@ def _quarantine(refused: list[Departure], departures: Sequence[Departure], total
     if len(refused) == total:
         raise UserError(f"corpora.{args.corpus}: none of its {total} utterances can be used; see {args.quarantine}")
     if refused:
-        jobs.log.warning("%d of %d utterances left out, see %s", len(refused), total, args.quarantine)
+        log.warning("%d of %d utterances left out, see %s", len(refused), total, args.quarantine)
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

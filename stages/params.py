@@ -14,39 +14,39 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages import settings
-from stages.adapt import Adapt
-from stages.cluster import Cluster
-from stages.corpora.protocols import Protocol
-from stages.corpora.readers import Corpus, provides
-from stages.distill import Distill
-from stages.encoders import Encoder
-from stages.errors import UserError
-from stages.evaluate import Evaluate
-from stages.features import Features
-from stages.ingest import Ingest
-from stages.plan import Plan
-from stages.pretrain import Pretrain
-from stages.recipes.cmgi import Cmgi
-from stages.recipes.control import Control
-from stages.recipes.correlation import Correlation
-from stages.recipes.external import External
-from stages.recipes.frozen import Frozen
-from stages.recipes.fusion import Fusion
-from stages.recipes.gmp import Gmp
-from stages.recipes.layers import Layers
-from stages.recipes.linear import Linear
-from stages.recipes.probe import Probe
-from stages.recipes.regressor import Regressor
-from stages.recipes.student import Student
-from stages.recipes.teacher import Teacher
-from stages.report import Report
-from stages.retrain import Retrain
-from stages.settings import Section, setting
-from stages.teach import Teach
-from stages.train import Train
-from stages.transcribe import Source
-from stages.trials import entries
+from .adapt import Adapt
+from .cluster import Cluster
+from .conditions import config as conditions
+from .config import settings
+from .config.settings import Section, setting
+from .corpora.readers import Corpus, provides
+from .distill import Distill
+from .encoders import Encoder
+from .encoders.specs import Features
+from .evaluate import Evaluate
+from .ingest import Ingest
+from .pretrain import Pretrain
+from .protocols.config import Protocol
+from .recipes.cmgi import Cmgi
+from .recipes.control import Control
+from .recipes.correlation import Correlation
+from .recipes.external import External
+from .recipes.frozen import Frozen
+from .recipes.fusion import Fusion
+from .recipes.gmp import Gmp
+from .recipes.layers import Layers
+from .recipes.linear import Linear
+from .recipes.probe import Probe
+from .recipes.regressor import Regressor
+from .recipes.student import Student
+from .recipes.teacher import Teacher
+from .report import Report
+from .retrain import Retrain
+from .runtime.errors import UserError
+from .teach import Teach
+from .train import Train
+from .transcribe import Source
+from .workflow.plan import Plan
 
 Row = Annotated[
     Control
@@ -117,7 +117,9 @@ class Params(Section):
     teach: Teach
     distill: Distill
     evaluate: Evaluate
-    robustness: dict[str, entries.Trial] = setting({}, "what trained systems are tried on, where a study asks for it")
+    robustness: dict[str, conditions.Trial] = setting(
+        {}, "what trained systems are tried on, where a study asks for it"
+    )
     report: Report
 
 
@@ -186,7 +188,7 @@ def _check_trial(path, params, study, trial, systems, plan) -> None:
     own, entry, where = params["studies"][study], plan.trial(trial), f"studies.{study}.trials.{trial}"
     for name in systems:
         _known(path, where, name, params["systems"])
-        if name in own["systems"] and (reason := entries.untried(entry, plan.row(study, name))):
+        if name in own["systems"] and (reason := conditions.untried(entry, plan.row(study, name))):
             raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; take it out of the list")
     if entry.kind == "corpus":
         for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):
@@ -254,7 +256,7 @@ def show_errors(since: float) -> None:
 
 
 def main(argv: list[str]) -> None:
-    from stages import document
+    from . import document
 
     try:
         if argv == ["--write"]:

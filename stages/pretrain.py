@@ -12,11 +12,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from stages import code, devices, jobs, settings
-from stages.encoders.masked_language import BertPretraining
-from stages.encoders.masked_prediction import Audio, HubertPretraining
-from stages.errors import UserError
-from stages.stores.scratch import Unit
+from .config import settings
+from .pretraining.bert import BertPretraining
+from .pretraining.hubert import Audio, HubertPretraining
+from .runtime import code_digest, gpu, process
+from .runtime.errors import UserError
+from .stores.scratch import Unit
 
 Pretrain = Annotated[HubertPretraining | BertPretraining, Field(discriminator="recipe")]
 """One entry of ``pretrain:``."""
@@ -30,7 +31,7 @@ def read_pretraining(params: str, name: str):
 
 def planted_audio(seed: int, utterances: int) -> tuple[Audio, dict]:
     """Unlabelled synthetic speech, and what the header says of it."""
-    from stages.corpora import planted
+    from .corpora import planted
 
     names, clips = [], []
     for name, samples in planted.unlabelled(seed, utterances):
@@ -48,7 +49,7 @@ def audio_of(names: list[str], clips: list[np.ndarray], about: dict) -> tuple[Au
 
 def stored_audio(path: Path) -> tuple[Audio, dict]:
     """A user's audio store as training data, and its description."""
-    from stages.stores.audio import AudioStore
+    from .stores.audio import AudioStore
 
     store = AudioStore(path)
     about = {"source": "audio", "manifest": store.manifest}
@@ -63,8 +64,8 @@ def _heard(names: list[str], digests: list[str]) -> dict:
 def main(args) -> None:
     """Write the encoder of one entry of ``pretrain:``."""
     section = read_pretraining(args.params, args.encoder)
-    jobs.use_threads(section.threads)
-    device = devices.pick()
+    process.use_threads(section.threads)
+    device = gpu.pick()
     import torch
 
     torch.set_num_threads(section.threads)
@@ -81,15 +82,15 @@ def main(args) -> None:
 def _unit(section, heard: dict, device, **more) -> Unit:
     plan = section.model_dump(exclude={"checkpoint_every"})
     versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "faiss-cpu")}
-    plan |= {"heard": heard["sha256"], "code": code.digest("stages.pretrain"), "device": device.type} | versions
+    plan |= {"heard": heard["sha256"], "code": code_digest.digest("pretrain"), "device": device.type} | versions
     return Unit("pretrain", plan | more)
 
 
 def _speech(section: HubertPretraining, path: Path | None, device):
-    from stages.encoders import masked_prediction
+    from .pretraining import hubert
 
     audio, heard = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
-    encoder, notes = masked_prediction.pretrain(
+    encoder, notes = hubert.pretrain(
         section, audio, device, lambda iteration: _unit(section, heard, device, iteration=iteration)
     )
     start = {"source": section.source, "revision": section.revision}
@@ -97,15 +98,15 @@ def _speech(section: HubertPretraining, path: Path | None, device):
 
 
 def _text(section: BertPretraining, device):
-    from stages.corpora import planted
-    from stages.encoders import masked_language
+    from .corpora import planted
+    from .pretraining import bert
 
     sentences = planted.unlabelled_sentences(section.seed, section.sentences)
     digests = [hashlib.sha256(sentence.encode()).hexdigest() for sentence in sentences]
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     heard = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
     heard["sentence_sha256"] = digests
-    encoder, notes = masked_language.pretrain(section, sentences, device, _unit(section, heard, device))
+    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, heard, device))
     return encoder, {"recipe": section.model_dump(), "heard": heard} | notes
 
 
@@ -116,4 +117,4 @@ def arguments(parser) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

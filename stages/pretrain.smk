@@ -18,6 +18,6 @@ rule pretrain:
         gpu=1,
     params:
         reads=lambda w: plan.reads(f"pretrain.{w.name}"),
-        code=code.digest("stages.pretrain"),
+        code=code_digest.digest("pretrain"),
     shell:
         "exec python -m stages.pretrain --log {log} --encoder {wildcards.name} --out {output}"

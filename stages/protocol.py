@@ -1,6 +1,6 @@
 """Protocol: which utterance trains, validates and tests in each fold, and its label after the protocol's merges.
 
-The definitions are data (:mod:`stages.corpora.protocols`). Everything written is proven by the guards, and proven
+The definitions are data (:mod:`stages.protocols.config`). Everything written is proven by the guards, and proven
 again whenever a later stage reads the file. Columns: utterance, fold (from 1), role, reason (of ``out``), emotion
 (empty where it is not one of the classes), group (what may not be divided, as ``speaker=03``), apart (what test may
 not share with training or validation, as ``text=kids are talking``), leaks (what the protocol divides on purpose).
@@ -9,11 +9,12 @@ not share with training or validation, as ``text=kids are talking``), leaks (wha
 import collections
 from pathlib import Path
 
-from stages import jobs
-from stages.corpora.assignment import assign, departures
-from stages.corpora.manifest import read_manifest
-from stages.corpora.protocols import load
-from stages.guards.splits import check_protocol, watermark
+from .corpora.manifest import read_manifest
+from .protocols.assignment import assign, departures
+from .protocols.config import load
+from .protocols.splits import check_protocol, watermark
+from .runtime import disk, process
+from .runtime.reporting import log
 
 
 def arguments(parser) -> None:
@@ -30,18 +31,18 @@ def main(args) -> None:
     table = assign(protocol, manifest, key)
     check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")
     for row in departures(protocol, table, manifest, key):
-        jobs.log.warning("%s: %d where %d are expected: %s", *(row[k] for k in ("what", "found", "expected", "reason")))
+        log.warning("%s: %d where %d are expected: %s", *(row[k] for k in ("what", "found", "expected", "reason")))
     for fold, rows in table.groupby("fold"):
         counts = collections.Counter(rows["role"])
-        jobs.log.info("fold %d: %s", fold, ", ".join(f"{role} {n}" for role, n in sorted(counts.items())))
+        log.info("fold %d: %s", fold, ", ".join(f"{role} {n}" for role, n in sorted(counts.items())))
     out = table[table["role"] == "out"].drop_duplicates(["utterance", "reason"])
     for reason, rows in out.groupby("reason"):
-        jobs.log.warning("%d utterances are out: %s", len(rows), reason)
+        log.warning("%d utterances are out: %s", len(rows), reason)
     if mark := watermark(table):
-        jobs.log.warning("%s: every result is marked: %s", args.protocol, mark)
-    with jobs.writing(args.out) as temporary:
+        log.warning("%s: every result is marked: %s", args.protocol, mark)
+    with disk.writing(args.out) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

@@ -13,9 +13,10 @@ whether this machine agrees with the committed figures; and it writes the overvi
 import json
 from pathlib import Path
 
-from stages import jobs, settings
-from stages.errors import UserError
-from stages.settings import Section, setting
+from .config import settings
+from .config.settings import Section, setting
+from .runtime import disk, process
+from .runtime.errors import UserError
 
 
 class Report(Section):
@@ -46,7 +47,7 @@ def arguments(parser) -> None:
 
 def main(args) -> None:
     if args.show:
-        from stages.pages import overview, terminal
+        from .pages import overview, terminal
 
         terminal.show(args.show, args.expected)
         overview.write(args.show.parent)
@@ -54,34 +55,35 @@ def main(args) -> None:
     for name in ("study", "manifest", "protocol", "out"):
         if getattr(args, name) is None:
             raise UserError(f"stages.report: --{name}: missing; give it, or --show FOLDER alone")
-    from stages.pages import files
+    from .pages import files
 
     files.write(gather(args), _csvs(args), args.out)
 
 
 def gather(args):
-    """Everything of the report, as :class:`stages.pages.contents.Contents`.
+    """Everything of the report, as :class:`stages.pages.report_data.Contents`.
 
     Raises
     ------
     UserError
         An evaluation is not of this study, not readable, or was made with other settings than the rest.
     """
-    from stages.corpora import protocols, readers
-    from stages.corpora.manifest import load_split
-    from stages.guards import ledger, verdicts
-    from stages.guards.splits import watermark
-    from stages.metrics import comparison, intervals
-    from stages.metrics.predictions import rounded
-    from stages.metrics.summary import Evaluate
-    from stages.pages import card, costs, facts
-    from stages.pages.contents import Contents
+    from .corpora import readers
+    from .guards import ledger, verdicts
+    from .metrics import comparison, intervals
+    from .metrics.predictions import rounded
+    from .metrics.summary import Evaluate
+    from .pages import corpus_card, costs, study_facts
+    from .pages.report_data import Contents
+    from .protocols import config
+    from .protocols.splits import watermark
+    from .protocols.table import load_split
 
     section = settings.load(Report, "report", args.params)
     study = settings.read(args.params, f"studies.{args.study}")
     manifest, protocol = load_split(args.manifest, args.protocol)
     evaluations = _evaluations(args.evaluations, args.study, study["systems"])
-    definition = protocols.load(study["protocol"], args.params)
+    definition = config.load(study["protocol"], args.params)
     mark = watermark(protocol)
     entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
     options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
@@ -99,7 +101,7 @@ def gather(args):
         if mark and row["ours"] is not None:
             row["deviations"] = f"{mark}; {row['deviations']}"
     licence = readers.licence(settings.read(args.params, f"corpora.{study['corpus']}.reader"))
-    quarantine, provenance = card.read_quarantine(args.quarantine), facts.provenance(study, entries, args)
+    quarantine, provenance = corpus_card.read_quarantine(args.quarantine), study_facts.provenance(study, entries, args)
     cost = costs.read(args.benchmarks)
     scorings = ledger.counts(args.ledger) if args.ledger else {}
     tried, untried = _trials(args, study, entries)
@@ -122,7 +124,7 @@ def gather(args):
     )
     return Contents(
         study=args.study,
-        facts=facts.of_study(study, definition, manifest, protocol, entries),
+        facts=study_facts.of_study(study, definition, manifest, protocol, entries),
         entries=entries,
         ceilings=rounded(ceilings),
         baselines=baselines,
@@ -132,7 +134,7 @@ def gather(args):
         decimals=section.decimals,
         provenance=provenance,
         costs=cost,
-        card=card.of_corpus(manifest, protocol, quarantine, licence),
+        card=corpus_card.of_corpus(manifest, protocol, quarantine, licence),
         watermark=mark,
         guards=verdicts.verdicts(found),
         tried=tried,
@@ -170,7 +172,7 @@ def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str,
                 f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
                 f"'{study}'; leave it out or evaluate anew"
             )
-        if one["predictions_sha256"] != jobs.sha256(path.with_suffix(".csv")):
+        if one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
             raise UserError(
                 f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate anew"
             )
@@ -185,12 +187,12 @@ def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str,
 
 def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[str, str, str]]]:
     """What was tried, in the study's order, and of every trial the systems that were not, with the reason."""
-    from stages.trials import entries as trials
+    from .conditions import config as trials
 
     found = {}
     for path in args.robustness:
         one = _read_json(path)
-        if one.get("study") != args.study or one["predictions_sha256"] != jobs.sha256(path.with_suffix(".csv")):
+        if one.get("study") != args.study or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
             raise UserError(f"{path}: not of study '{args.study}' and of the CSV beside it; run robustness anew")
         found[one["trial"], one["system"]] = one
     untried = []
@@ -208,15 +210,15 @@ def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[st
 
 
 def _entry(args, study: dict, name: str, evaluation: dict | None):
-    from stages.pages.contents import Entry
-    from stages.recipes import system
+    from .pages.report_data import Entry
+    from .recipes import system_config
 
-    row = system.load(args.params, args.study, name)
+    row = system_config.load(args.params, args.study, name)
     plain = settings.read(args.params, f"systems.{name}")
     own = {}
     for kind, wanted in row.encoders().items():
         spec = {} if wanted == "study" else settings.read(args.params, f"encoders.{wanted}")
-        own[kind] = system.encoder(study, wanted, kind, spec)
+        own[kind] = system_config.encoder(study, wanted, kind, spec)
     changes = study["changes"].get(name, {})
     deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
@@ -247,8 +249,8 @@ def _pairs(entries, baselines: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _drawn(entries, csvs: dict[str, Path], manifest, options) -> dict:
-    from stages.metrics import summary
-    from stages.metrics.predictions import read_predictions
+    from .metrics import summary
+    from .metrics.predictions import read_predictions
 
     found: dict = {}
     for entry in entries:
@@ -259,4 +261,4 @@ def _drawn(entries, csvs: dict[str, Path], manifest, options) -> dict:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

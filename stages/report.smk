@@ -8,7 +8,7 @@ OUTPUTS
     data/report/{study}/plots/*.csv      the figures' data, for `dvc plots`
 """
 
-from stages import benchmarks
+from stages.workflow import benchmark_files
 from stages.pages.plots import PLOTS
 
 
@@ -34,11 +34,11 @@ rule report:
         gpu=0,
     params:
         reads=lambda w: plan.report_reads(w.study),
-        code=code.digest("stages.report"),
+        code=code_digest.digest("report"),
         tried=lambda w, input: f"--robustness {input.robustness}" if "robustness" in input.keys() else "",
         ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
         ledger=lambda w: plan.ledger(w.study),
-        benchmarks=lambda w: benchmarks.of_study(plan, w.study),
+        benchmarks=lambda w: benchmark_files.of_study(plan, w.study),
         folder=lambda w, output: output.html.rpartition("/")[0],
     shell:
         "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"

@@ -6,9 +6,9 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio), the ps
 
 import numpy as np
 
-from stages import jobs
-from stages.recipes import chain
-from stages.settings import Section, setting
+from .config.settings import Section, setting
+from .recipes import pan_stages
+from .runtime import process
 
 
 class Retrain(Section):
@@ -29,7 +29,7 @@ class Retrain(Section):
 
 
 def main(args) -> None:
-    chain.run(args, "retrain", Retrain, retrained, "encoder/")
+    pan_stages.run(args, "retrain", Retrain, retrained, "encoder/")
 
 
 def retrained(section: Retrain, inputs, fold, seed: int, unit):
@@ -39,10 +39,10 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     """
     import torch
 
-    from stages.encoders.masking import span_mask
-    from stages.models.gmp import PseudoLabeller
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import as_arrays, bucketed, fit, seeded, warm_up
+    from .models.gmp import PseudoLabeller
+    from .pretraining.span_mask import span_mask
+    from .recipes.speech_input import SpeechInput
+    from .training.loop import as_arrays, bucketed, fit, seeded, warm_up
 
     examples = inputs.examples
     labels = inputs.start(fold, seed)
@@ -96,4 +96,4 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, chain.arguments)
+    process.run(main, __doc__, pan_stages.arguments)

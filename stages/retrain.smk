@@ -20,7 +20,7 @@ rule retrain:
         gpu=1,
     params:
         reads=lambda w: plan.chain_reads("retrain", w.study, w.name),
-        code=code.digest("stages.retrain"),
+        code=code_digest.digest("retrain"),
         encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:

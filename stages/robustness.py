@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import jobs, settings
-from stages.errors import UserError
+from .config import settings
+from .runtime import disk, process
+from .runtime.errors import UserError
 
 ALL = 0
 """The column ``fold`` where all folds predict together."""
@@ -47,18 +48,18 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages.features import Features
-    from stages.metrics.summary import Evaluate
-    from stages.trials import entries
+    from .conditions import config
+    from .encoders.specs import Features
+    from .metrics.summary import Evaluate
 
     section = settings.load(Features, "features", args.params)
     options = settings.load(Evaluate, "evaluate", args.params)
-    trial = entries.load(args.name, args.params)
-    jobs.use_threads(section.threads)  # before torch is imported
-    from stages.corpora.manifest import load_split
-    from stages.guards import ledger
-    from stages.metrics.predictions import read_predictions, rounded
-    from stages.prediction.trained import assembled
+    trial = config.load(args.name, args.params)
+    process.use_threads(section.threads)  # before torch is imported
+    from .guards import ledger
+    from .metrics.predictions import read_predictions, rounded
+    from .prediction.trained_system import assembled
+    from .protocols.table import load_split
 
     weights = {kind: path for kind in ("speech", "text") if (path := getattr(args, f"{kind}_weights"))}
     trained = assembled(args.params, args.study, args.system, args.models, weights)
@@ -66,13 +67,13 @@ def main(args) -> None:
     clean = read_predictions(args.predictions).query("role == 'test'")
     tried = over_noise if trial.kind == "noise" else elsewhere
     frame, clean, manifest, told = tried(args, trial, trained, section, own, clean)
-    with jobs.writing(args.out_csv) as temporary:
+    with disk.writing(args.out_csv) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        told["predictions_sha256"] = jobs.sha256(temporary)
+        told["predictions_sha256"] = disk.sha256(temporary)
         figures = scored(read_predictions(temporary), manifest, clean, own[0], options)
     found = {"study": args.study, "system": args.system, "trial": args.name, "kind": trial.kind, "words": trial.words}
     found |= {"options": options.model_dump(), **told, **figures}
-    with jobs.writing(args.out_json) as temporary:
+    with disk.writing(args.out_json) as temporary:
         text = json.dumps(rounded(found), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     if args.ledger:
@@ -83,10 +84,10 @@ def over_noise(args, trial, trained, section, own, clean):
     """Predictions of the study's test rows under noise, the rows they stand against, their manifest, what to tell."""
     import pandas as pd
 
-    from stages.guards.predictions import check_predictions
-    from stages.prediction.predictor import Predictor
-    from stages.stores.audio import AudioStore
-    from stages.trials import hearing, noise
+    from .conditions import noise, predict
+    from .guards.predictions import check_predictions
+    from .prediction.predictor import Predictor
+    from .stores.audio import AudioStore
 
     manifest, protocol = own
     row, store, predictor = trained.row, AudioStore(args.audio), Predictor(trained, section)
@@ -109,11 +110,11 @@ def over_noise(args, trial, trained, section, own, clean):
         if not set(units) <= set(trained.models):
             raise UserError(f"{args.predictions}: not by the models of {args.models[0].parent}; run the study again")
         names = sorted(set(rows["utterance"]))
-        values = hearing.outputs(predictor, names, groups, texts, read, units)
+        values = predict.outputs(predictor, names, groups, texts, read, units)
         place = {name: i for i, name in enumerate(names)}
         for i, (_, seed) in enumerate(units):
             one = rows[rows["seed"] == seed]
-            tables.append(hearing.filled(one, values[one["utterance"].map(place), i], predictor))
+            tables.append(predict.filled(one, values[one["utterance"].map(place), i], predictor))
     frame = _sorted(tables)
     check_predictions(frame, manifest, protocol, f"{args.name} of {args.system}")
     notes = ["the words are those of the clean recordings"] if row.needs_text else []
@@ -129,15 +130,15 @@ def elsewhere(args, trial, trained, section, own, clean):
 
     The study's own rows are then those of the classes that the other corpus has too.
     """
-    from stages.corpora.manifest import load_split
-    from stages.guards import contamination
-    from stages.trials import elsewhere
+    from .conditions import other_corpus
+    from .guards import contamination
+    from .protocols.table import load_split
 
     row, labels, where = trained.row, trained.labels, f"robustness.{args.name}"
     manifest, protocol = load_split(args.other_manifest, args.other_protocol)
-    rows = elsewhere.tested(manifest, protocol)
-    elsewhere.refuse_shared(*own, rows, args.one_scheme, where)
-    due, left_out = elsewhere.truth(rows, row.task, labels, trial.ratings, where)
+    rows = other_corpus.tested(manifest, protocol)
+    other_corpus.refuse_shared(*own, rows, args.one_scheme, where)
+    due, left_out = other_corpus.truth(rows, row.task, labels, trial.ratings, where)
     if getattr(row, "normalise", "") == "speaker" and (rows["speaker"] == "").any():
         raise UserError(
             f"{where}: {args.system} normalises by speaker, and {trial.corpus} does not name them all; name the systems"
@@ -146,19 +147,19 @@ def elsewhere(args, trial, trained, section, own, clean):
     seen = contamination.pretrained_encoders(list(trained.weights.values()), due.assign(role="test"), manifest)
     sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
     seen += contamination.published_encoders(sources, trial.corpus)
-    from stages.prediction.predictor import Predictor
-    from stages.stores.audio import AudioStore
-    from stages.trials import hearing
+    from .conditions import predict
+    from .prediction.predictor import Predictor
+    from .stores.audio import AudioStore
 
     predictor = Predictor(trained, section)
     units, names = list(trained.models), due["utterance"].tolist()
     speakers, store = manifest.set_index("utterance")["speaker"], AudioStore(args.audio)
-    values = hearing.outputs(predictor, names, speakers, _texts(args), store.raw, units).swapaxes(0, 1)
+    values = predict.outputs(predictor, names, speakers, _texts(args), store.raw, units).swapaxes(0, 1)
     tables = []
     for seed in sorted({seed for _, seed in units}):
         mean = predictor.mean(values[[i for i, unit in enumerate(units) if unit[1] == seed]])
         mean = np.log(np.maximum(mean, 1e-300)) if row.task == "emotion" else mean
-        tables.append(hearing.filled(due.assign(fold=ALL, seed=seed, role="test"), mean, predictor))
+        tables.append(predict.filled(due.assign(fold=ALL, seed=seed, role="test"), mean, predictor))
     absent, notes = [], []
     if row.task == "emotion":
         absent = sorted(set(labels) - set(due["true_emotion"]))
@@ -176,7 +177,7 @@ def scored(frame, manifest, clean, own_manifest, options) -> dict:
     """``metrics`` of a trial and of the ``clean`` rows as ``evaluate`` has them, and ``difference``: clean minus tried,
     where both are of the same rows.
     """
-    from stages.metrics import summary
+    from .metrics import summary
 
     metrics, _ = summary.summarise(frame, manifest, options)
     own, _ = summary.summarise(clean, own_manifest, options)
@@ -192,7 +193,7 @@ def scored(frame, manifest, clean, own_manifest, options) -> dict:
 
 
 def _texts(args) -> dict[str, str]:
-    from stages.corpora.transcripts import read_transcripts
+    from .transcripts.table import read_transcripts
 
     return dict(read_transcripts(args.transcripts)[["utterance", "text"]].to_numpy()) if args.transcripts else {}
 
@@ -204,4 +205,4 @@ def _sorted(tables: list):
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

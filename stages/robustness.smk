@@ -5,12 +5,12 @@ OUTPUTS
     data/robustness/{study}/{trial}/{system}.json   their figures beside the study's own
 """
 
-from stages.trials import wanted
+from stages.workflow import condition_jobs
 
 
 rule robustness:
     input:
-        unpack(lambda w: wanted.inputs(plan, w.study, w.trial, w.system)),
+        unpack(lambda w: condition_jobs.inputs(plan, w.study, w.trial, w.system)),
     output:
         csv="data/robustness/{study}/{trial}/{system}.csv",
         json="data/robustness/{study}/{trial}/{system}.json",
@@ -22,9 +22,9 @@ rule robustness:
     resources:
         gpu=0,
     params:
-        reads=lambda w: wanted.reads(plan, w.study, w.trial, w.system),
+        reads=lambda w: condition_jobs.reads(plan, w.study, w.trial, w.system),
         code=lambda w: plan.recipe_code("robustness", w.study, w.system),
-        how=lambda w: wanted.options(plan, w.study, w.trial, w.system),
+        how=lambda w: condition_jobs.options(plan, w.study, w.trial, w.system),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.robustness --log {log} --study {wildcards.study} --name {wildcards.trial}"

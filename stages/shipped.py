@@ -3,36 +3,36 @@
 Used by ``python -m stages.params`` alone; at run time only params.yaml counts.
 """
 
-from stages import params as whole
-from stages.corpora.asr import Whisper as WhisperAsr
-from stages.corpora.audformat_database import AudformatDatabase
-from stages.corpora.corruption import Corrupted
-from stages.corpora.crema_d import CremaD
-from stages.corpora.emodb import Emodb
-from stages.corpora.iemocap import Iemocap
-from stages.corpora.msp_podcast import MspPodcast
-from stages.corpora.planted import Planted
-from stages.corpora.ravdess import SONG, SPEECH, Ravdess
-from stages.encoders.masked_language import BertPretraining
-from stages.encoders.masked_prediction import HubertPretraining
-from stages.encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
-from stages.recipes.cmgi import Cmgi
-from stages.recipes.control import Control
-from stages.recipes.correlation import Correlation
-from stages.recipes.frozen import Frozen
-from stages.recipes.fusion import Fusion
-from stages.recipes.gmp import Gmp
-from stages.recipes.layers import Layers
-from stages.recipes.linear import Linear
-from stages.recipes.probe import Probe
-from stages.recipes.regressor import Regressor
-from stages.recipes.student import Student
-from stages.recipes.teacher import Teacher
-from stages.shipped_protocols import PROTOCOLS
-from stages.shipped_studies import STUDIES
-from stages.transcribe import Gold
-from stages.trials.elsewhere import Elsewhere
-from stages.trials.noise import Noise
+from . import params as whole
+from .conditions.noise import Noise
+from .conditions.other_corpus import Elsewhere
+from .corpora.audformat_database import AudformatDatabase
+from .corpora.crema_d import CremaD
+from .corpora.emodb import Emodb
+from .corpora.iemocap import Iemocap
+from .corpora.msp_podcast import MspPodcast
+from .corpora.planted import Planted
+from .corpora.ravdess import SONG, SPEECH, Ravdess
+from .encoders.specs import BuiltinSpeech, BuiltinText, Egemaps, Mfcc, Spectrogram, Text, Transformers, Whisper
+from .pretraining.bert import BertPretraining
+from .pretraining.hubert import HubertPretraining
+from .recipes.cmgi import Cmgi
+from .recipes.control import Control
+from .recipes.correlation import Correlation
+from .recipes.frozen import Frozen
+from .recipes.fusion import Fusion
+from .recipes.gmp import Gmp
+from .recipes.layers import Layers
+from .recipes.linear import Linear
+from .recipes.probe import Probe
+from .recipes.regressor import Regressor
+from .recipes.student import Student
+from .recipes.teacher import Teacher
+from .shipped_protocols import PROTOCOLS
+from .shipped_studies import STUDIES
+from .transcribe import Gold
+from .transcripts.corruption import Corrupted
+from .transcripts.whisper_transcripts import Whisper as WhisperAsr
 
 CORPORA = {
     "planted": Planted.shipped(),

@@ -5,8 +5,8 @@ Counts of releases are the readers' own; those of RAVDESS, CREMA-D and EMO-DB fo
 
 import itertools
 
-from stages.corpora import emodb, iemocap, msp_podcast
-from stages.corpora.protocols import Fixed, GroupFolds, LeaveOneGroupOut, RandomFolds
+from .corpora import emodb, iemocap, msp_podcast
+from .protocols.config import Fixed, GroupFolds, LeaveOneGroupOut, RandomFolds
 
 EMOBOX = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
 FOUR = ["angry", "happy", "neutral", "sad"]

@@ -1,6 +1,6 @@
 """The studies that ship in params.yaml: each paper on its corpora, on planted and on RAVDESS."""
 
-from stages import params as whole
+from . import params as whole
 
 DEFAULT = [
     "majority",

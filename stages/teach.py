@@ -7,9 +7,10 @@ and per unit its embeddings and predictions for the student (safetensors). Srini
 
 from pathlib import Path
 
-from stages import jobs, settings, train
-from stages.recipes import system
-from stages.settings import Section, setting
+from .config import settings
+from .config.settings import Section, setting
+from .recipes import system_config
+from .runtime import process
 
 
 class Teach(Section):
@@ -22,22 +23,32 @@ class Teach(Section):
 
 
 def arguments(parser) -> None:
-    train.arguments(parser)
+    from .recipes import training_job
+
+    training_job.arguments(parser)
     parser.add_argument("--views", type=Path, required=True, help="output: embeddings and predictions for the student")
 
 
 def main(args) -> None:
-    from stages import units
-    from stages.recipes.inputs import Inputs
+    from .recipes import training_job
+    from .recipes.training_inputs import Inputs, paths_of
+    from .training import units
 
     section = settings.load(Teach, "teach", args.params)
-    jobs.use_threads(section.threads)
-    row = system.load(args.params, args.study, args.system)
+    process.use_threads(section.threads)
+    row = system_config.load(args.params, args.study, args.system)
     seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(args, row.task, args.speech_encoder, args.text_encoder, section.memory_gb)
-    results = train.train_and_write(args, row, inputs, seeds, section.threads)
+    inputs = Inputs(
+        paths_of(args),
+        args.params,
+        row.task,
+        speech=args.speech_encoder,
+        text=args.text_encoder,
+        memory_gb=section.memory_gb,
+    )
+    results = training_job.train_and_write(training_job.job_of(args), row, inputs, seeds, section.threads)
     units.write(args.views, results, "teacher/")
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

@@ -13,12 +13,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from stages import jobs, settings
-from stages.corpora.asr import Whisper
-from stages.corpora.corruption import Corrupted
-from stages.corpora.manifest import cell, read_manifest
-from stages.errors import UserError
-from stages.settings import Section, setting
+from .config import settings
+from .config.settings import Section, setting
+from .corpora.manifest import cell, read_manifest
+from .runtime import disk, process
+from .runtime.errors import UserError
+from .runtime.reporting import log
+from .transcripts.corruption import Corrupted
+from .transcripts.whisper_transcripts import Whisper
 
 QUALITY = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
 FLAGS = ("repetitive", "improbable", "silent", "rushed")
@@ -51,7 +53,7 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from stages.corpora.text import error_rates, untagged
+    from .transcripts.text import error_rates, untagged
 
     source = load(args.source, args.params)
     manifest = read_manifest(args.manifest)
@@ -64,7 +66,7 @@ def main(args) -> None:
         _need_text(references, args)
         texts = references
         if isinstance(source, Corrupted):
-            from stages.corpora.corruption import corrupt
+            from .transcripts.corruption import corrupt
 
             texts = corrupt(references, source, f"transcripts.{args.source}")
         found = [{"text": text} for text in texts.values()]
@@ -73,7 +75,7 @@ def main(args) -> None:
     _log(found, rates, whole, english)
     _write_rates(args.rates, manifest, list(references.values()), texts, english)
     extra = QUALITY if isinstance(source, Whisper) else ()
-    with jobs.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+    with disk.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["utterance", "text", "reference", "wer", *extra, *(FLAGS if extra else ())])
         for (utterance, reference), row, rate in zip(references.items(), found, rates, strict=True):
@@ -84,14 +86,14 @@ def main(args) -> None:
 
 def _write_rates(path: Path, manifest, references: list[str], texts: list[str], english: bool) -> None:
     """Write the WER of all utterances together and of every value of :data:`GROUPS` that the manifest knows."""
-    from stages.corpora.text import error_counts
+    from .transcripts.text import error_counts
 
     counts = error_counts(references, texts, english)
     parts = [("all", "", range(len(counts)))]
     for name in GROUPS:
         values = manifest[name].tolist()
         parts += [(name, v, [i for i, w in enumerate(values) if w == v]) for v in sorted(set(values) - {""})]
-    with jobs.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+    with disk.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["group", "value", "utterances", "words", "errors", "wer", "normaliser"])
         for name, value, rows in parts:
@@ -102,25 +104,25 @@ def _write_rates(path: Path, manifest, references: list[str], texts: list[str], 
 
 
 def _listen(source: Whisper, args, utterances: list[str]) -> list[dict]:
-    from stages.corpora import asr
-    from stages.stores.audio import AudioStore
+    from .stores.audio import AudioStore
+    from .transcripts import whisper_transcripts
 
     if not args.audio:
         raise UserError("transcribe: --audio: needed by Whisper; give the corpus' audio.h5")
     store = AudioStore(args.audio)
-    if store.utterances != utterances or store.manifest != jobs.sha256(args.manifest):
+    if store.utterances != utterances or store.manifest != disk.sha256(args.manifest):
         raise UserError(f"{args.audio}: not made with {args.manifest}; run the stage ingest again")
-    return asr.transcribe(source, store, f"transcripts.{args.source}")
+    return whisper_transcripts.transcribe(source, store, f"transcripts.{args.source}")
 
 
 def _untagged(texts: dict[str, str]) -> dict[str, str]:
     """The texts without tags; how often which was taken out goes to the log."""
-    from stages.corpora.text import tags, untagged
+    from .transcripts.text import tags, untagged
 
     found = collections.Counter(tag for text in texts.values() for tag in tags(text))
     if found:
         most = ", ".join(f"{tag} {count}" for tag, count in found.most_common(5))
-        jobs.log.info("%d tags taken out of the transcripts (%s)", found.total(), most)
+        log.info("%d tags taken out of the transcripts (%s)", found.total(), most)
     return {utterance: untagged(text) for utterance, text in texts.items()}
 
 
@@ -133,7 +135,7 @@ def _need_text(references: dict[str, str], args) -> None:
             f"transcript in {args.manifest}; fill the column 'text' of the corpus, or take a source of kind whisper"
         )
     if empty:
-        jobs.log.warning(
+        log.warning(
             "%s: %d of %d utterances have no transcript (%s ...): empty text",
             args.corpus,
             len(empty),
@@ -145,19 +147,19 @@ def _need_text(references: dict[str, str], args) -> None:
 def _log(found: list[dict], rates: list[float | None], whole: float | None, english: bool) -> None:
     normaliser = "whisper's English" if english else "plain"
     if whole is not None:
-        jobs.log.info("WER %.4f over the corpus (%s normaliser)", whole, normaliser)
+        log.info("WER %.4f over the corpus (%s normaliser)", whole, normaliser)
     unscored = sum(rate is None for rate in rates)
     if unscored:
-        jobs.log.info("%d of %d utterances have no reference words, so no WER", unscored, len(rates))
+        log.info("%d of %d utterances have no reference words, so no WER", unscored, len(rates))
     silent = sum(not row["text"] for row in found)
     if silent:
-        jobs.log.info("%d of %d utterances have no text", silent, len(found))
+        log.info("%d of %d utterances have no text", silent, len(found))
     again = sum(bool(row.get("temperature")) for row in found)
     if again:
-        jobs.log.info("%d clips failed Whisper's checks and were decoded again", again)
+        log.info("%d clips failed Whisper's checks and were decoded again", again)
     for flag in FLAGS:
         if marked := sum(row.get(flag, 0) for row in found):
-            jobs.log.info("%d clips are marked as %s", marked, flag)
+            log.info("%d clips are marked as %s", marked, flag)
 
 
 def _number(value: float | None) -> str:
@@ -165,4 +167,4 @@ def _number(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    jobs.run(main, __doc__, arguments)
+    process.run(main, __doc__, arguments)

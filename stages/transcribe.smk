@@ -22,7 +22,7 @@ rule transcribe:
         gpu=lambda w: int(plan.params["transcripts"][w.transcripts]["kind"] == "whisper"),
     params:
         reads=lambda w: plan.reads(f"transcripts.{w.transcripts}"),
-        code=code.digest("stages.transcribe"),
+        code=code_digest.digest("transcribe"),
     shell:
         "exec python -m stages.transcribe --log {log} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
         " --manifest {input.manifest} --audio {input.audio} --out {output.table} --rates {output.rates}"

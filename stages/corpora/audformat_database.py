@@ -7,11 +7,11 @@ in the parameters, ``table/column``; where a scheme's labels hold more (a speake
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.corpora import release
-from stages.corpora.manifest import DIMENSIONS
-from stages.corpora.release import Departure, Found
-from stages.errors import UserError
-from stages.settings import Section, nearest, setting
+from ..config.settings import Section, nearest, setting
+from ..runtime.errors import UserError
+from . import release
+from .manifest import DIMENSIONS
+from .release import Departure, Found
 
 
 class AudformatDatabase(Section):

@@ -10,12 +10,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Literal
 
-from stages.corpora import release
-from stages.corpora.fetch import Archive
-from stages.corpora.ratings import Rating, shares
-from stages.corpora.release import Departure, Found
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import release
+from .fetch import Archive
+from .ratings import Rating, shares
+from .release import Departure, Found
 
 EMOTIONS = {"A": "angry", "D": "disgust", "F": "fearful", "H": "happy", "N": "neutral", "S": "sad"}
 """By the letter in the vote tables, which is the first of the name's three."""

@@ -10,11 +10,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from stages.corpora import release
-from stages.corpora.fetch import Archive
-from stages.corpora.release import Found
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import release
+from .fetch import Archive
+from .release import Found
 
 EMOTIONS = dict(zip("WLEAFTN", ("angry", "bored", "disgust", "fearful", "happy", "sad", "neutral"), strict=True))
 COUNTS = {"angry": 127, "bored": 81, "disgust": 46, "fearful": 69, "happy": 71, "sad": 62, "neutral": 79}

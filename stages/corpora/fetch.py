@@ -6,9 +6,10 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stages import jobs
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime import disk
+from ..runtime.errors import UserError
+from ..runtime.reporting import log, progress
 
 TRIES = 5
 _BLOCK = 1 << 15
@@ -35,14 +36,14 @@ def fetch(archives: list[Archive], path: str, licence: str, key: str) -> None:
     if root.exists() or not archives:
         return
     root.parent.mkdir(parents=True, exist_ok=True)
-    with jobs.locked(root):
+    with disk.locked(root):
         _fetch(archives, root, licence, key)
 
 
 def _fetch(archives: list[Archive], root: Path, licence: str, key: str) -> None:
-    jobs.need_space(root.parent, 3 * sum(archive.size for archive in archives))
+    disk.need_space(root.parent, 3 * sum(archive.size for archive in archives))
     size = sum(archive.size for archive in archives) / 1e6
-    jobs.log.warning("%s: downloading %.1f MB to %s under its licence: %s", key, size, root, licence)
+    log.warning("%s: downloading %.1f MB to %s under its licence: %s", key, size, root, licence)
     folder = root.with_name(f".{root.name}.download")
     zips = [_download(archive, folder, key, root) for archive in archives]
     unpacked = folder / "unpacked"
@@ -120,5 +121,5 @@ class Resuming:
             left = self.size - (0 if whole else held)
             with open(self.part, "wb" if whole else "ab") as file:
                 blocks = answer.iter_content(_BLOCK)
-                for block in jobs.progress(blocks, Path(url).name, -(-left // _BLOCK)):
+                for block in progress(blocks, Path(url).name, -(-left // _BLOCK)):
                     file.write(block)

@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Literal
 
-from stages.corpora import release
-from stages.corpora.ratings import Rating, shares
-from stages.corpora.release import Departure, Found
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import release
+from .ratings import Rating, shares
+from .release import Departure, Found
 
 EMOTIONS = {
     **{"ang": "angry", "hap": "happy", "exc": "excited", "sad": "sad", "neu": "neutral", "fru": "frustrated"},

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 DIMENSIONS = ("arousal", "valence", "dominance")
 LABELS = ("utterance", "speaker", "gender", "session", "duration", "text", "emotion", *DIMENSIONS, "split")
@@ -12,7 +12,6 @@ COLUMNS = (*LABELS, "sha256")
 """Columns of every manifest, in order; extra ones follow."""
 MEASURED = ("duration", "sha256", "duplicate_of")
 """Columns that ingest fills from the audio itself."""
-PROTOCOL_COLUMNS = ("utterance", "fold", "role", "reason", "emotion")
 
 
 def cell(value: Any) -> str:
@@ -54,52 +53,17 @@ def read_manifest(path: Path | str):
     UserError
         Absent, a column is missing, an utterance repeated, a number or gender that is none; with its line.
     """
-    frame = _read(path, COLUMNS, "ingest")
+    frame = read_table(path, COLUMNS, "ingest")
     for name in ("duration", *DIMENSIONS):
-        frame[name] = _numbers(frame[name], path, name)
-    _refuse(frame["duration"].isna() | (frame["duration"] <= 0), path, "duration: not above 0 s")
-    _refuse(~frame["gender"].isin(["female", "male", ""]), path, "gender: not female, male or empty")
-    _refuse(frame["utterance"] == "", path, "utterance: empty")
-    _refuse(frame["utterance"].duplicated(), path, "utterance: stands on an earlier line too")
+        frame[name] = numbers(frame[name], path, name)
+    refuse(frame["duration"].isna() | (frame["duration"] <= 0), path, "duration: not above 0 s")
+    refuse(~frame["gender"].isin(["female", "male", ""]), path, "gender: not female, male or empty")
+    refuse(frame["utterance"] == "", path, "utterance: empty")
+    refuse(frame["utterance"].duplicated(), path, "utterance: stands on an earlier line too")
     return frame
 
 
-def read_protocol(path: Path | str):
-    """The protocol as a data frame: ``fold`` as integer, all else as text.
-
-    Raises
-    ------
-    UserError
-        Absent, a column is missing, or a fold is no whole number; with its line.
-    """
-    frame = _read(path, PROTOCOL_COLUMNS, "protocol")
-    folds = _numbers(frame["fold"], path, "fold")
-    _refuse(folds.isna() | (folds % 1 != 0), path, "fold: not a whole number")
-    frame["fold"] = folds.astype("int64")
-    return frame
-
-
-def load_split(manifest: Path | str, protocol: Path | str) -> tuple[Any, Any]:
-    """Both tables, with every guard run again: a file may have been edited since it was made.
-
-    Returns
-    -------
-    (manifest, protocol)
-        As :func:`read_manifest` and :func:`read_protocol` give them.
-
-    Raises
-    ------
-    UserError
-        A file is malformed or violates a guard (:func:`stages.check_protocol`).
-    """
-    from stages.guards.splits import check_protocol
-
-    frames = read_manifest(manifest), read_protocol(protocol)
-    check_protocol(*frames, str(protocol))
-    return frames
-
-
-def _read(path: Path | str, columns: tuple[str, ...], stage: str):
+def read_table(path: Path | str, columns: tuple[str, ...], stage: str):
     import pandas as pd
 
     try:
@@ -117,14 +81,14 @@ def _read(path: Path | str, columns: tuple[str, ...], stage: str):
     return frame
 
 
-def _numbers(column, path: Path | str, name: str):
+def numbers(column, path: Path | str, name: str):
     import pandas as pd
 
     values = pd.to_numeric(column.where(column != ""), errors="coerce").astype("float64")
-    _refuse((column != "") & ~values.abs().lt(float("inf")), path, f"{name}: not a finite number")
+    refuse((column != "") & ~values.abs().lt(float("inf")), path, f"{name}: not a finite number")
     return values
 
 
-def _refuse(bad, path: Path | str, what: str) -> None:
+def refuse(bad, path: Path | str, what: str) -> None:
     if bad.any():
         raise UserError(f"{path}: line {int(bad.to_numpy().argmax()) + 2}: {what}; correct it or make the file anew")

@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from stages.corpora import msp_raters, release
-from stages.corpora.msp_raters import CLASSES
-from stages.corpora.ratings import Rating, shares
-from stages.corpora.release import Departure, Found
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import msp_raters, release
+from .msp_raters import CLASSES
+from .ratings import Rating, shares
+from .release import Departure, Found
 
 EMOTIONS = dict(zip("ASHUFDCNOX", (*CLASSES, ""), strict=True))
 """By the consensus' code; X is no agreement."""

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from sys import intern
 
-from stages.corpora import release
-from stages.corpora.ratings import Rating
+from . import release
+from .ratings import Rating
 
 CLASSES = ("angry", "sad", "happy", "surprised", "fearful", "disgust", "contempt", "neutral", "other")
 COLUMNS = ("EmoClass_Major", "EmoClass_Second", "EmoAct", "EmoVal", "EmoDom")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.corpora.manifest import cell
+from .manifest import cell
 
 RATING_COLUMNS = ("utterance", "rater", "emotion", "also", "arousal", "valence", "dominance")
 

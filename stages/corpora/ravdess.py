@@ -12,11 +12,11 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from stages.corpora import release
-from stages.corpora.fetch import Archive
-from stages.corpora.release import Departure, Found
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import release
+from .fetch import Archive
+from .release import Departure, Found
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SUNG = 6

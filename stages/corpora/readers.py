@@ -6,28 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from stages import settings
-from stages.corpora import (
-    audformat_database,
-    crema_d,
-    emodb,
-    fetch,
-    iemocap,
-    msp_podcast,
-    planted,
-    ravdess,
-    table,
-)
-from stages.corpora.audformat_database import AudformatDatabase
-from stages.corpora.crema_d import CremaD
-from stages.corpora.emodb import Emodb
-from stages.corpora.iemocap import Iemocap
-from stages.corpora.msp_podcast import MspPodcast
-from stages.corpora.planted import Planted
-from stages.corpora.ravdess import Ravdess
-from stages.corpora.release import Found
-from stages.corpora.table import Table
-from stages.errors import UserError
+from ..config import settings
+from ..runtime.errors import UserError
+from . import audformat_database, crema_d, emodb, fetch, iemocap, msp_podcast, planted, ravdess, table
+from .audformat_database import AudformatDatabase
+from .crema_d import CremaD
+from .emodb import Emodb
+from .iemocap import Iemocap
+from .msp_podcast import MspPodcast
+from .planted import Planted
+from .ravdess import Ravdess
+from .release import Found
+from .table import Table
 
 Corpus = Annotated[
     Planted | Iemocap | MspPodcast | Ravdess | CremaD | Emodb | AudformatDatabase | Table,

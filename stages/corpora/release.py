@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stages import jobs
-from stages.errors import UserError
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
 
 
 class Departure(NamedTuple):
@@ -73,7 +73,7 @@ def whole(
             f"{key}.partial: true, which lists them all in quarantine.csv"
         )
     if faults:
-        jobs.log.warning("%s: %d departures from the release are listed in quarantine.csv", root, len(faults))
+        log.warning("%s: %d departures from the release are listed in quarantine.csv", root, len(faults))
     names = sorted(rows)
     return Found([rows[name] for name in names], [files[name] for name in names], sorted([*known, *faults]))
 

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from stages import jobs
-from stages.corpora.manifest import COLUMNS, DIMENSIONS, MEASURED
-from stages.corpora.release import Found
-from stages.errors import UserError
-from stages.settings import Section, nearest, setting
+from ..config.settings import Section, nearest, setting
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from .manifest import COLUMNS, DIMENSIONS, MEASURED
+from .release import Found
 
 _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female", "": "", "unknown": ""}
 
@@ -109,14 +109,14 @@ def _check_header(header: list[str], path: Path) -> None:
     known = [name for name in COLUMNS if name not in MEASURED]
     for name in header:
         if name in MEASURED:
-            jobs.log.warning(
+            log.warning(
                 "%s: column '%s' is measured by ingest; the table's own is kept as 'table_%s'",
                 path,
                 name,
                 name,
             )
         elif name not in [*known, "file"] and (near := difflib.get_close_matches(name, known, 1, 0.75)):
-            jobs.log.warning("%s: column '%s' is kept as an extra; did you mean '%s'?", path, name, near[0])
+            log.warning("%s: column '%s' is kept as an extra; did you mean '%s'?", path, name, near[0])
 
 
 def _row(fields: dict[str, str], path: Path, line: int) -> dict:

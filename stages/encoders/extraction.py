@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import jobs
-from stages.errors import UserError
-from stages.stores import shards
-from stages.stores.feature_writer import FeatureWriter, NotFinite, finite
+from ..runtime.errors import UserError
+from ..runtime.reporting import log, progress
+from ..stores import shards
+from ..stores.feature_writer import FeatureWriter, NotFinite, finite
 
 
 def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
     """Batches of positions; see :func:`stages.encoders.batching.plan`."""
-    from stages.encoders import batching
+    from . import batching
 
     costs = np.array([extractor.size(size) for size in sizes])
     return batching.plan(costs, min(limit, extractor.most))
@@ -58,7 +58,7 @@ def extract(
     with hand(1) as reader, hand(1) as writer:
         coming = reader.submit(prepared, batches[0]) if batches else None
         leaving = None
-        for count, batch in enumerate(jobs.progress(batches, "features")):
+        for count, batch in enumerate(progress(batches, "features")):
             items = coming.result()
             if count + 1 < len(batches):
                 coming = reader.submit(prepared, batches[count + 1])
@@ -124,7 +124,7 @@ def write_store(
     rest = int(frames.sum() - frames[mine].sum()), shards.written(*others)
     writer = FeatureWriter(path, held, frames[mine], extractor.widths, attributes, dtype, plan, *rest)
     if writer.done:
-        jobs.log.info("going on after %d batches of an earlier run", writer.done)
+        log.info("going on after %d batches of an earlier run", writer.done)
 
     def put(i, layer, values, exact):
         try:

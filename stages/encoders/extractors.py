@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from stages import jobs
-from stages.encoders.specs import chosen, is_text
-from stages.errors import UserError
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from .specs import chosen, is_text
 
 Layers = dict[str, np.ndarray]
 
 CACHED = 25e6
 """Bytes of the CNN's widest output in a batch that a processor still takes at full rate: 60 s of the built-in encoder,
-3.8 s of HuBERT's size. The memory of larger ones is mapped anew for each layer, for all :func:`stages.jobs.keep_memory`
-does (``tests/bench/extraction.py``)."""
+3.8 s of HuBERT's size. The memory of larger ones is mapped anew for each layer, for all
+:func:`stages.runtime.process.keep_memory` does (``tests/bench/extraction.py``)."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
             " bf16), or a GPU"
         )
     if precision == "bf16" and device.type == "cpu" and not _has_bf16():
-        jobs.log.warning(
+        log.warning(
             "params.yaml: features.precision: torch finds no bf16 instructions in this processor, and without them bf16"
             " is slower than fp32"
         )
@@ -120,7 +120,7 @@ def _autocast(device, precision: str):
 
 
 def _plain(spec) -> Extractor:
-    from stages.encoders import acoustics
+    from . import acoustics
 
     hop = acoustics.HOP
     if spec.kind == "spectrogram":
@@ -143,15 +143,15 @@ def _plain(spec) -> Extractor:
 def _speech(spec, pretrained, device, cast) -> Extractor:
     import torch
 
-    from stages.encoders.batching import collate
-    from stages.encoders.speech import load_speech
-    from stages.encoders.transfer import Transfer
+    from .batching import collate
+    from .speech import load_speech
+    from .transfer import Transfer
 
     if spec.kind == "transformers":
-        from stages.encoders import unseen
+        from . import generic
 
-        if unseen.is_unseen(spec):
-            return _unseen(unseen.load_unseen(spec).to(device), spec, device, cast)
+        if generic.is_unseen(spec):
+            return _unseen(generic.load_unseen(spec).to(device), spec, device, cast)
     encoder = load_speech(spec, pretrained).to(device)
     names = chosen(spec, encoder.depth, taps=True)
     widths = {name: encoder.conv_width if name == "conv" else encoder.width for name in names}
@@ -181,7 +181,7 @@ def _speech(spec, pretrained, device, cast) -> Extractor:
 def _unseen(encoder, spec, device, cast) -> Extractor:
     import torch
 
-    from stages.encoders.transfer import Transfer
+    from .transfer import Transfer
 
     names = chosen(spec, encoder.depth, taps=False)
     transfer = Transfer(device)
@@ -198,8 +198,8 @@ def _unseen(encoder, spec, device, cast) -> Extractor:
 def _whisper(spec, device, cast) -> Extractor:
     import torch
 
-    from stages.encoders.transfer import Transfer
-    from stages.encoders.whisper import load_whisper
+    from .transfer import Transfer
+    from .whisper import load_whisper
 
     encoder = load_whisper(spec).to(device)
     names = chosen(spec, encoder.depth, taps=False)
@@ -217,8 +217,8 @@ def _whisper(spec, device, cast) -> Extractor:
 def _text(spec, pretrained, device, cast) -> Extractor:
     import torch
 
-    from stages.encoders.text import load_text
-    from stages.encoders.transfer import Transfer
+    from .text import load_text
+    from .transfer import Transfer
 
     encoder = load_text(spec, pretrained).to(device)
     names = chosen(spec, encoder.depth, taps=False)

@@ -4,8 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from stages import jobs
-from stages.errors import UserError
+from ..runtime import disk
+from ..runtime.errors import UserError
 
 MAY_MISS = r"masked_spec_embed|.*pooler\..*|.*position_ids"
 """Parameters that a checkpoint may lack, for features never pass through them."""
@@ -77,7 +77,7 @@ def digest(files: list[Path]) -> str:
     UserError
         A file of the hub's cache, where large files are named by their digest, is not what was published.
     """
-    sums = [jobs.sha256(file) for file in files]
+    sums = [disk.sha256(file) for file in files]
     for file, found in zip(files, sums, strict=True):
         published = file.resolve().name if file.is_symlink() else ""
         if re.fullmatch(r"[0-9a-f]{64}", published) and found != published:

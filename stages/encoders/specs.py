@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
-from stages import settings
-from stages.errors import UserError
-from stages.settings import Section, setting
+from ..config import settings
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
 
 LAYERS = "layers to store: 0 to N (hidden_states[i]), [all] of them; taps before: conv (CNN), local (that projected)"
 TAPS = ("conv", "local")
@@ -15,6 +15,20 @@ TAPS = ("conv", "local")
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
+
+
+class Features(Section):
+    """How features are extracted, the same for all encoders."""
+
+    batch_seconds: float = setting(
+        60.0, "largest padded length of a batch of audio, seconds; less where a processor's cache is full", gt=0
+    )
+    batch_tokens: int = setting(4096, "largest padded length of a batch of texts, tokens", ge=1)
+    dtype: Literal["float16", "float32"] = setting("float16", "type of the stored values")
+    precision: Literal["fp32", "bf16", "fp16"] = setting(
+        "fp32", "type of matrix products; bf16 pays only on processors that have it, fp16 needs a GPU"
+    )
+    threads: int = setting(1, "threads; another number rounds differently", ge=1)
 
 
 class _Layered(Section):

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from stages.encoders import bundle, loading
-from stages.errors import UserError
+from ..runtime.errors import UserError
+from . import checkpoint, loading
 
 RATE = 16_000
 FAMILY = ("hubert", "wav2vec2", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
@@ -105,18 +105,18 @@ class SpeechEncoder(nn.Module):
     @classmethod
     def load(cls, path: Path | str) -> "SpeechEncoder":
         """The encoder in a file that :meth:`save` made; a :class:`UserError` where it is not whole."""
-        header = bundle.header(path)
+        header = checkpoint.header(path)
         if header["class"] != "speech":
             raise UserError(f"{path}: holds a {header['class']} encoder where a speech encoder is needed")
         encoder = cls.build(header["config"], header["normalise"])
-        bundle.fill(encoder.model, bundle.tensors(path), path)
+        checkpoint.fill(encoder.model, checkpoint.tensors(path), path)
         encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
         return encoder.eval()
 
     def save(self, path: Path | str, notes: dict) -> None:
         """Write weights, configuration and ``notes`` (JSON-able) as one safetensors file."""
-        header = {"class": "speech", "config": bundle.config_json(self.model.config), "notes": notes}
-        bundle.save(path, self.model.state_dict(), header | {"normalise": self.normalise})
+        header = {"class": "speech", "config": checkpoint.config_json(self.model.config), "notes": notes}
+        checkpoint.save(path, self.model.state_dict(), header | {"normalise": self.normalise})
 
     @property
     def depth(self) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from stages import jobs
-from stages.encoders import bundle, loading
-from stages.errors import UserError
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from . import checkpoint, loading
 
 
 class TextEncoder(nn.Module):
@@ -44,11 +44,11 @@ class TextEncoder(nn.Module):
     @classmethod
     def load(cls, path: Path | str, max_tokens: int = 512) -> "TextEncoder":
         """The encoder in a file that :meth:`save` made; a :class:`UserError` where it is not whole."""
-        header = bundle.header(path)
+        header = checkpoint.header(path)
         if header["class"] != "text":
             raise UserError(f"{path}: holds a {header['class']} encoder where a text encoder is needed")
         encoder = cls.build(header["config"], header["vocabulary"], max_tokens)
-        bundle.fill(encoder.model, bundle.tensors(path), path)
+        checkpoint.fill(encoder.model, checkpoint.tensors(path), path)
         encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
         return encoder.eval()
 
@@ -58,9 +58,9 @@ class TextEncoder(nn.Module):
         Only for encoders from :meth:`build`; others have tokenisers that a vocabulary does not describe.
         """
         vocabulary = self.tokeniser.get_vocab()
-        header = {"class": "text", "config": bundle.config_json(self.model.config), "notes": notes}
+        header = {"class": "text", "config": checkpoint.config_json(self.model.config), "notes": notes}
         header["vocabulary"] = sorted(vocabulary, key=vocabulary.get)
-        bundle.save(path, self.model.state_dict(), header)
+        checkpoint.save(path, self.model.state_dict(), header)
 
     def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask int64 [batch, tokens], right-padded, where the model is; an empty text is [CLS] [SEP]."""
@@ -76,7 +76,7 @@ class TextEncoder(nn.Module):
             return []
         whole = [len(ids) for ids in self.tokeniser(texts, truncation=False, verbose=False)["input_ids"]]
         if cut := sum(length > self.max_tokens for length in whole):
-            jobs.log.warning("%d of %d texts are longer than %d tokens and cut", cut, len(whole), self.max_tokens)
+            log.warning("%d of %d texts are longer than %d tokens and cut", cut, len(whole), self.max_tokens)
         return [min(length, self.max_tokens) for length in whole]
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:

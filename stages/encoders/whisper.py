@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from stages.encoders import batching, loading
-from stages.errors import UserError
+from ..runtime.errors import UserError
+from . import batching, loading
 
 RATE, HOP, WINDOW = 16_000, 320, 480_000
 MARGIN = 8_000

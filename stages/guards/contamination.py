@@ -8,9 +8,9 @@ of published weights the corpora are known from their papers or not at all, and 
 import hashlib
 from pathlib import Path
 
-from stages.errors import UserError
-from stages.guards.seen import unpack
-from stages.guards.splits import fit_scope, named
+from ..protocols.splits import fit_scope, named
+from ..runtime.errors import UserError
+from .seen import unpack
 
 PUBLISHED = (
     ("audeering/wav2vec2", "Libri-Light, Common Voice, Switchboard, Fisher; labels of MSP-Podcast", ("msp-podcast",)),
@@ -36,7 +36,7 @@ def fitted_parts(models: list[Path], manifest, protocol) -> list[dict]:
     UserError
         A part saw a test utterance of its fold, or one that the fold leaves out.
     """
-    from stages import units
+    from ..training import units
 
     names, found = manifest["utterance"].tolist(), {}
     for path in models:
@@ -66,12 +66,12 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
     UserError
         It heard one.
     """
-    from stages.encoders import bundle
+    from ..encoders import checkpoint
 
     tested = manifest[manifest["utterance"].isin(predictions.loc[predictions["role"] == "test", "utterance"])]
     rows = []
     for path in files:
-        heard = bundle.header(path)["notes"].get("heard", {})
+        heard = checkpoint.header(path)["notes"].get("heard", {})
         audio, sentences = set(heard.get("utterance_sha256", ())), set(heard.get("sentence_sha256", ()))
         known = manifest[manifest["sha256"].isin(audio)]
         _refuse(tested[tested["sha256"].isin(audio)], path, "heard in its pretraining")

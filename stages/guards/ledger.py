@@ -8,8 +8,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stages import jobs
-from stages.errors import UserError
+from ..runtime import disk
+from ..runtime.errors import UserError
 
 
 def enter(folder: Path, study: str, system: str, digest: str) -> None:
@@ -19,7 +19,7 @@ def enter(folder: Path, study: str, system: str, digest: str) -> None:
         return
     entry = {"study": study, "system": system, "predictions_sha256": digest}
     entry["time"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    with jobs.writing(path) as temporary:
+    with disk.writing(path) as temporary:
         temporary.write_text(json.dumps(entry) + "\n", encoding="utf-8")
 
 

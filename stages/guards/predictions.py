@@ -1,7 +1,7 @@
 """What must hold of a prediction file, proven against manifest and protocol before anything is scored."""
 
-from stages.errors import UserError
-from stages.guards.splits import leaks, named, undivided
+from ..protocols.splits import leaks, named, undivided
+from ..runtime.errors import UserError
 
 DIMENSIONS = ("arousal", "valence", "dominance")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 
 def pack(seen: Iterable[str], names: list[str]) -> dict:

@@ -1,6 +1,6 @@
 """The 22 guards of the report: what each found in this study.
 
-``held``: proven on the way to this report, or nothing to object. ``flagged``: a reader should know; the words say what.
+``held``: proven on the way to this report, or no objection. ``flagged``: a reader should know; the words say what.
 ``by test``: not of a study but of the code, proven by the tests that README.md beside this file names.
 """
 
@@ -57,7 +57,7 @@ class Study:
     protocol: Any
     quarantine: list[dict]
     entries: list
-    """The systems that were scored, as :class:`stages.pages.contents.Entry`."""
+    """The systems that were scored, as :class:`stages.pages.report_data.Entry`."""
     compared: list[dict]
     papers: list[dict]
     few: int
@@ -73,8 +73,8 @@ class Study:
     """{system: distinct sets of test predictions scored so far}."""
 
     def __post_init__(self):
-        from stages.corpora.assignment import departures
-        from stages.corpora.overlap import script_overlap
+        from ..protocols.assignment import departures
+        from ..protocols.script_overlap import script_overlap
 
         self.departures = departures(self.definition, self.protocol, self.manifest, "protocol")
         self.overlap = script_overlap(self.manifest, self.protocol)
@@ -101,15 +101,9 @@ def _metrics(study: Study, name: str) -> list:
 
 
 def _manifest(study: Study):
-    fault = " ".join(
-        filter(
-            None,
-            (
-                f"{len(study.quarantine)} files left out at ingest." if study.quarantine else "",
-                f"{len(study.departures)} counts differ from the release." if study.departures else "",
-            ),
-        )
-    )
+    left_out = f"{len(study.quarantine)} files left out at ingest." if study.quarantine else ""
+    differ = f"{len(study.departures)} counts differ from the release." if study.departures else ""
+    fault = " ".join(filter(None, (left_out, differ)))
     due = len(study.definition.expect)
     met = f"{due - len(study.departures)} of {due} promised counts met." if due else "The protocol promises no counts."
     return fault, f"{len(study.manifest):,} utterances, each with the digest of its audio. {met}"

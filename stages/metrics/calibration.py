@@ -85,7 +85,7 @@ def agreement(true: np.ndarray, pred: np.ndarray) -> dict:
 
     The slope is None where the predictions are constant.
     """
-    from stages.metrics.scores import ccc_parts
+    from .scores import ccc_parts
 
     t, p = np.asarray(true, np.float64), np.asarray(pred, np.float64)
     rho, c_b = ccc_parts(t, p)

@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from stages.errors import UserError
-from stages.metrics import intervals, scores, summary
+from ..runtime.errors import UserError
+from . import intervals, scores, summary
 
 PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders")
 COMPARISON = (
@@ -122,7 +122,7 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
 
     Of a row that the paper gives on several corpora or protocols the study's own is taken, else those of a variant of
     its corpus (ravdess for ravdess-song, a substitute), all of them where there is none. ``entries``: see
-    :class:`stages.pages.contents.Entry`.
+    :class:`stages.pages.report_data.Entry`.
     """
     rows = []
     for entry in entries:

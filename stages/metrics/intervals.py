@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 NAME = "expanded percentiles"
 FEW = 50

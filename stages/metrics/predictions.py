@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 FIRST = ("utterance", "fold", "seed", "role")
 _DIMENSION = re.compile(r"(true|pred)_(arousal|valence|dominance)")

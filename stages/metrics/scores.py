@@ -134,10 +134,10 @@ def ccc_of(sums: np.ndarray) -> np.ndarray:
 def edits(references, hypotheses) -> np.ndarray:
     """Per utterance [utterances, 2]: word errors (substitutions, deletions, insertions), words of the reference.
 
-    Both sides go through the plain normaliser of :mod:`stages.corpora.text` (lower case, no tags, no punctuation), or
-    a transcriber that punctuates would pay for that.
+    Both sides go through the plain normaliser of :mod:`stages.transcripts.text` (lower case, no tags, no punctuation),
+    or a transcriber that punctuates would pay for that.
     """
-    from stages.corpora.text import errors, words
+    from ..transcripts.text import errors, words
 
     spoken = [words(text) for text in references]
     wrong = [errors(r, words(h)) for r, h in zip(spoken, hypotheses, strict=True)]

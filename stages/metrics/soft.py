@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.metrics.calibration import softmax
+from .calibration import softmax
 
 
 def against_votes(predictions, manifest, protocol) -> dict | None:

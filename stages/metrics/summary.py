@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.metrics import intervals, scores
-from stages.settings import Section, setting
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+from . import intervals, scores
 
 
 class Evaluate(Section):
@@ -56,7 +56,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if len(unknown):
         raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; predict anew")
     if metric == "wer":
-        from stages.corpora.text import words
+        from ..transcripts.text import words
 
         true = known["text"].reindex(rows["utterance"]).fillna("").to_numpy(str)
         usable = np.asarray([bool(words(text)) for text in true], bool)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t
 
-from stages import units
+from ..training import units
 
 
 def trainings(paths: list[Path]) -> dict:

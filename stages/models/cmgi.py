@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stages.models.pooling import frame_mask, masked_mean
+from .pooling import frame_mask, masked_mean
 
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 """CTC labels 1..28; 0 is the blank."""

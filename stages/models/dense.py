@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from stages.models.dropout import Dropout
-from stages.models.pooling import masked_mean, segment_mean
+from .dropout import Dropout
+from .pooling import masked_mean, segment_mean
 
 
 class LayerAverage(nn.Module):

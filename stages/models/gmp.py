@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stages.models.pooling import masked_mean
+from .pooling import masked_mean
 
 
 def projection(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

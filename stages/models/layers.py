@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from stages.models.dense import LayerAverage
-from stages.models.regressor import pool
+from .dense import LayerAverage
+from .regressor import pool
 
 
 class Weighted(nn.Module):

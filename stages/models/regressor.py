@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stages.models.pooling import masked_max, masked_mean
+from .pooling import masked_max, masked_mean
 
 
 def pool(frames: torch.Tensor, lengths: torch.Tensor, how: str) -> torch.Tensor:

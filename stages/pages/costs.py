@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from stages import devices
+from ..runtime import gpu
 
 
 def read(paths: list[Path]) -> list[dict]:
@@ -37,7 +37,7 @@ def _sum(runs: list[dict], column: str) -> float:
 
 def _on_gpu(benchmark: Path) -> bool:
     log = benchmark.parents[2] / "logs" / benchmark.parent.name / f"{benchmark.stem}.log"
-    return log.is_file() and devices.COMPUTES in log.read_text(encoding="utf-8", errors="replace")
+    return log.is_file() and gpu.COMPUTES in log.read_text(encoding="utf-8", errors="replace")
 
 
 def total(rows: list[dict]) -> dict | None:

@@ -4,11 +4,11 @@ import csv
 import json
 from pathlib import Path
 
-from stages import jobs
-from stages.metrics.comparison import COMPARISON
-from stages.pages import latex, markdown, page, plots
-from stages.pages.contents import Contents
-from stages.pages.figures import ceiling
+from ..metrics.comparison import COMPARISON
+from ..runtime import disk
+from . import latex, markdown, page, plots
+from .number_format import ceiling
+from .report_data import Contents
 
 TABLE = (
     *("study", "system", "paper", "table", "row", "modality", "metric"),
@@ -20,16 +20,16 @@ TABLE = (
 def write(contents: Contents, csvs: dict[str, Path], folder: Path) -> None:
     """All files of the report, into ``folder``; ``csvs`` are the predictions of every system."""
     metrics = {entry.name: entry.metrics for entry in contents.entries if entry.evaluation}
-    with jobs.writing(folder / "metrics.json") as temporary:
+    with disk.writing(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     _write_csv(folder / "table.csv", TABLE, _table(contents))
     _write_csv(folder / "comparison.csv", COMPARISON, contents.papers)
-    with jobs.writing(folder / "results.md") as temporary:
+    with disk.writing(folder / "results.md") as temporary:
         temporary.write_text(markdown.results(contents), encoding="utf-8")
-    with jobs.writing(folder / "results.tex") as temporary:
+    with disk.writing(folder / "results.tex") as temporary:
         temporary.write_text(latex.results(contents), encoding="utf-8")
     plots.write(contents, csvs, folder / "plots")
-    with jobs.writing(folder / "index.html") as temporary:
+    with disk.writing(folder / "index.html") as temporary:
         temporary.write_text(page.html(contents), encoding="utf-8")
 
 
@@ -59,7 +59,7 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
     def cell(value) -> str:
         return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
-    with jobs.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+    with disk.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([cell(row.get(name)) for name in columns] for row in rows)

@@ -4,7 +4,7 @@ from html import escape as text
 
 
 def html(report) -> str:
-    """The section of the page; empty where no system weighs layers. ``report`` as in :mod:`stages.pages.contents`."""
+    """The section of the page; empty where no system weighs layers. ``report``: see report_data.py."""
     drawn = ""
     for entry in report.entries:
         training = (entry.evaluation or {}).get("training") or {}

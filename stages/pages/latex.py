@@ -1,8 +1,8 @@
 """The result table in LaTeX (booktabs), to paste into a paper."""
 
-from stages.pages.contents import MARKS
-from stages.pages.figures import TITLES
-from stages.pages.tables import tables
+from .number_format import TITLES
+from .report_data import MARKS
+from .tables import tables
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"},
@@ -18,7 +18,7 @@ def escaped(words: str) -> str:
 def results(report) -> str:
     """One ``table`` per kind of metric; needs the packages booktabs and amssymb.
 
-    ``report`` is a :class:`stages.pages.contents.Contents`.
+    ``report`` is a :class:`stages.pages.report_data.Contents`.
     """
     lines = ["% \\usepackage{booktabs,amssymb}"]
     mark = f" {report.watermark.capitalize()}." if report.watermark else ""

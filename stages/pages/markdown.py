@@ -1,11 +1,11 @@
 """The result table in Markdown, to paste."""
 
-from stages.pages.figures import TITLES
-from stages.pages.tables import tables
+from .number_format import TITLES
+from .tables import tables
 
 
 def results(report) -> str:
-    """The study's tables and what is missing. ``report`` is a :class:`stages.pages.contents.Contents`."""
+    """The study's tables and what is missing. ``report`` is a :class:`stages.pages.report_data.Contents`."""
     lines = [f"# {report.study}", ""]
     if report.watermark:
         lines += [f"**{report.watermark.capitalize()}.**", ""]

@@ -7,12 +7,12 @@ import csv
 import json
 from pathlib import Path
 
-from stages import jobs
-from stages.pages import parts
-from stages.pages.contents import GROUPS, MARKS
-from stages.pages.figures import TITLES, interval, shown
-from stages.pages.parts import Cell, number, text
-from stages.pages.style import CSS
+from ..runtime import disk
+from . import widgets
+from .number_format import TITLES, interval, shown
+from .report_data import GROUPS, MARKS
+from .style import CSS
+from .widgets import Cell, number, text
 
 DECIMALS = 1
 SHOWN = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
@@ -24,7 +24,7 @@ def write(folder: Path) -> Path:
         _read(path.parent) for path in sorted(folder.glob("*/metrics.json")) if (path.parent / "table.csv").exists()
     ]
     out = folder / "index.html"
-    with jobs.writing(out) as temporary:
+    with disk.writing(out) as temporary:
         temporary.write_text(html(found), encoding="utf-8")
     return out
 
@@ -63,7 +63,7 @@ def _study(one: dict) -> str:
     banner = "".join(f'<p class="banner">{text(mark.capitalize())}.</p>' for mark in marks)
     absent = f'<p class="soft">Missing: {text(", ".join(missing))}.</p>' if missing else ""
     link = f'<a href="{text(one["study"])}/index.html">{text(one["study"])}</a>'
-    table = parts.table(["System", "sees", *(TITLES[m] for m in present)], rows, kinds)
+    table = widgets.table(["System", "sees", *(TITLES[m] for m in present)], rows, kinds)
     return f"<h2>{link}</h2>{banner}{table}{absent}"
 
 

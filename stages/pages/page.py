@@ -1,10 +1,10 @@
 """The report as one self-contained page."""
 
-from stages.pages import card, importance, parts, robustness, trust
-from stages.pages.contents import Contents, Entry
-from stages.pages.figures import TITLES, ceiling, interval, shown
-from stages.pages.parts import Cell, number, text
-from stages.pages.style import CSS
+from . import corpus_card, importance, robustness, trust, widgets
+from .number_format import TITLES, ceiling, interval, shown
+from .report_data import Contents, Entry
+from .style import CSS
+from .widgets import Cell, number, text
 
 
 def html(report: Contents) -> str:
@@ -17,7 +17,7 @@ def html(report: Contents) -> str:
         _papers(report),
         _behind(report),
         robustness.html(report),
-        card.html(report.card) if report.card else "",
+        corpus_card.html(report.card) if report.card else "",
         _notes(report),
         trust.guards(report),
         _provenance(report),
@@ -31,7 +31,7 @@ def html(report: Contents) -> str:
         f"<title>Study {text(report.study)} · Serpentine</title><style>{CSS}</style></head><body{mark}><main>"
         f'<h1>Study {text(report.study)}</h1><p class="soft">Speech emotion recognition, made by Serpentine</p>'
         f"{banner if report.watermark else ''}"
-        f"{parts.facts(report.facts)}{''.join(sections)}</main></body></html>\n"
+        f"{widgets.facts(report.facts)}{''.join(sections)}</main></body></html>\n"
     )
 
 
@@ -59,13 +59,13 @@ def _results(report: Contents) -> str:
                 row += _figures(report, entry, metric)
             rows.append(row)
             kinds.append("control" if entry.tag == "control" else "")
-        body = parts.table(header, rows, kinds)
+        body = widgets.table(header, rows, kinds)
         out += f"<details><summary>All figures: {text(title.lower())}</summary>{body}</details>"
     missing = [
         [entry.name, _where(entry), Cell(text(entry.missing), "wide")] for entry in report.entries if entry.missing
     ]
     if missing:
-        out += "<h3>Missing</h3>" + parts.table(["System", "paper", "why"], missing)
+        out += "<h3>Missing</h3>" + widgets.table(["System", "paper", "why"], missing)
     return out
 
 
@@ -89,7 +89,7 @@ def _strips(report: Contents, metric: str) -> str:
                 "ceiling": ceiling(report.ceilings, entry.row.modality, metric),
             }
         )
-    return parts.strips(metric, rows, report.decimals, report.confidence)
+    return widgets.strips(metric, rows, report.decimals, report.confidence)
 
 
 def _figures(report: Contents, entry: Entry, metric: str) -> list[Cell]:
@@ -145,7 +145,7 @@ def _comparisons(report: Contents) -> str:
             rows.append(cells)
         if rows:
             header = ["System", "minus", "metric", "difference", f"{share} interval", "p", "detectable", "outcome"]
-            body = parts.table(header, rows)
+            body = widgets.table(header, rows)
             out += f"<h3>{title}</h3>{body}" if base else f"<details><summary>{title}</summary>{body}</details>"
     return out
 
@@ -154,7 +154,7 @@ def _confusions(report: Contents) -> str:
     found = [e for e in report.entries if e.evaluation and e.evaluation.get("confusion")]
     if not found:
         return ""
-    figures = "".join(parts.confusion(report.named(e.name), **e.evaluation["confusion"]) for e in found)
+    figures = "".join(widgets.confusion(report.named(e.name), **e.evaluation["confusion"]) for e in found)
     return (
         "<h2>Confusions</h2><p>Rows are the truth, columns the predictions, in percent of each row; all test rows of "
         f'all seeds.</p><div class="grid small">{figures}</div>'
@@ -186,7 +186,7 @@ def _papers(report: Contents) -> str:
     return (
         "<h2>Paper against ours</h2><p>A verdict is given only where corpus, protocol and encoders are the paper's; "
         "elsewhere the figures stand side by side as <em>substitute</em> and say nothing about the paper.</p>"
-        + parts.table(header, rows)
+        + widgets.table(header, rows)
     )
 
 
@@ -220,7 +220,7 @@ def _behind(report: Contents) -> str:
                 [name, *(number(f"{own[k]:.3f}") for k in ("predicted", "chosen")), number(f"{own['n_utterances']:,}")]
             )
         if found["calibration"]:
-            curves += parts.reliability(name, found["calibration"]["plain"])
+            curves += widgets.reliability(name, found["calibration"]["plain"])
     out = "<h2>Behind the figures</h2>"
     tables = (
         ("Per fold", ["System", "metric", "folds in order"], folds),
@@ -236,7 +236,7 @@ def _behind(report: Contents) -> str:
     )
     for title, header, rows in tables:
         if rows:
-            out += f"<details><summary>{title}</summary>{parts.table(header, rows)}</details>"
+            out += f"<details><summary>{title}</summary>{widgets.table(header, rows)}</details>"
     if curves:
         found = {report.named(e.name): e.evaluation["calibration"] for e in report.entries if e.evaluation}
         scaled = [
@@ -252,7 +252,7 @@ def _behind(report: Contents) -> str:
         out += (
             '<details><summary>Calibration</summary><p class="soft">Accuracy against confidence over the test rows; '
             "the temperature is fitted on the validation rows of each fold and seed.</p>"
-            f'{parts.table(header, scaled)}<div class="grid small">{curves}</div></details>'
+            f'{widgets.table(header, scaled)}<div class="grid small">{curves}</div></details>'
         )
     return out
 
@@ -279,4 +279,4 @@ def _notes(report: Contents) -> str:
 
 
 def _provenance(report: Contents) -> str:
-    return f"<h2>Provenance</h2>{parts.facts(report.provenance)}{trust.spent(report)}"
+    return f"<h2>Provenance</h2>{widgets.facts(report.provenance)}{trust.spent(report)}"

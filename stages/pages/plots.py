@@ -6,8 +6,8 @@
 import csv
 from pathlib import Path
 
-from stages import jobs
-from stages.metrics.predictions import read_predictions
+from ..metrics.predictions import read_predictions
+from ..runtime import disk
 
 PLOTS = {
     "confusion": ("predicted", "true"),
@@ -36,7 +36,7 @@ def write(contents, csvs: dict[str, Path], folder: Path) -> None:
         "calibration": ("system", "confidence", "accuracy", "count"),
     }
     for name, names in columns.items():
-        with jobs.writing(folder / f"{name}.csv") as temporary, open(temporary, "w", newline="") as handle:
+        with disk.writing(folder / f"{name}.csv") as temporary, open(temporary, "w", newline="") as handle:
             writer = csv.DictWriter(handle, names, lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: _cell(row[key]) for key in names} for row in rows[name])

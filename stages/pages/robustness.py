@@ -1,9 +1,9 @@
 """Systems on what they were not made for: noise over their test utterances, and other corpora."""
 
-from stages.pages import parts
-from stages.pages.contents import Contents
-from stages.pages.figures import TITLES, interval, shown
-from stages.pages.parts import Cell, number, text
+from . import widgets
+from .number_format import TITLES, interval, shown
+from .report_data import Contents
+from .widgets import Cell, number, text
 
 METRICS = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
 COLOURS = ("white", "pink", "babble")
@@ -34,7 +34,7 @@ def html(report: Contents) -> str:
         "of the fold that tests it, so what is <em>lost</em> (own minus tried) is paired, the same speakers drawn for "
         "both. Another corpus is predicted by all folds together and has other speakers, so that nothing is paired.</p>"
     )
-    table = parts.table(header, rows) if rows else ""
+    table = widgets.table(header, rows) if rows else ""
     if len(rows) > OPEN:
         table = f"<details><summary>All {len(rows)} figures</summary>{table}</details>"
     out += _curves(report) + table + (f"<ul>{listed}</ul>" if listed else "")
@@ -48,7 +48,7 @@ def html(report: Contents) -> str:
             ]
             for why, systems, trials in _together(report.untried)
         ]
-        kept = parts.table(["Not tried", "on", "why"], lines)
+        kept = widgets.table(["Not tried", "on", "why"], lines)
         out += f"<details><summary>Not tried</summary>{kept}</details>"
     return out
 

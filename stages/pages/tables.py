@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stages.pages.figures import ceiling, interval, shown
+from .number_format import ceiling, interval, shown
 
 
 class Line(NamedTuple):
@@ -25,7 +25,7 @@ class Table(NamedTuple):
 
 
 def tables(report) -> Iterator[Table]:
-    """One table per kind of metric. ``report`` is a :class:`stages.pages.contents.Contents`."""
+    """One table per kind of metric. ``report`` is a :class:`stages.pages.report_data.Contents`."""
 
     def cell(entry, metric: str) -> tuple[str, str, str] | None:
         figure = entry.metrics.get(metric)

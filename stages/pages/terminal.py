@@ -8,9 +8,9 @@ import json
 import subprocess
 from pathlib import Path
 
-from stages.errors import UserError
-from stages.pages.contents import GROUPS, MARKS
-from stages.pages.figures import TITLES, shown
+from ..runtime.errors import UserError
+from .number_format import TITLES, shown
+from .report_data import GROUPS, MARKS
 
 DECIMALS = 1
 EXACT = 5e-7

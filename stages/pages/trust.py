@@ -1,9 +1,9 @@
 """How far the figures can be trusted: guards, contamination, scorings, coverage of the intervals, cost."""
 
-from stages.metrics import intervals
-from stages.pages import costs, parts
-from stages.pages.contents import Contents
-from stages.pages.parts import Cell, number, text
+from ..metrics import intervals
+from . import costs, widgets
+from .report_data import Contents
+from .widgets import Cell, number, text
 
 KINDS = {"flagged": "worse", "held": "better", "by test": "tie"}
 
@@ -41,7 +41,7 @@ def _contamination(report: Contents) -> str:
         '<p class="soft">Each was held against the test rows before they were scored: none of them, and with encoders '
         "of ours no other recording of their speakers, is among what was seen. A speaker's own normaliser sees that "
         "speaker's recordings and is named under Notes.</p>"
-        f"{parts.table(['Part', 'has seen', 'of the systems'], rows)}</details>"
+        f"{widgets.table(['Part', 'has seen', 'of the systems'], rows)}</details>"
     )
 
 
@@ -53,7 +53,7 @@ def _scorings(report: Contents) -> str:
     return (
         f"<details><summary>Scorings of this protocol's test part so far: {total}</summary>"
         '<p class="soft">Distinct sets of test predictions, counted in this folder since it was made, whatever change '
-        f"they came from.</p>{parts.table(['Study', 'system', 'scored'], rows)}</details>"
+        f"they came from.</p>{widgets.table(['Study', 'system', 'scored'], rows)}</details>"
     )
 
 
@@ -97,8 +97,8 @@ def spent(report: Contents) -> str:
     return (
         "<h3>Time and memory</h3><p class='soft'>The last run of each job as Snakemake measured it; finished folds and "
         "seeds that it found in the scratch store cost it nothing then.</p>"
-        + parts.table(header, [*stages, row("all", whole)])
-        + f"<details><summary>Per job</summary>{parts.table(['Job', 's', 'CPU s', 'peak MB'], jobs)}</details>"
+        + widgets.table(header, [*stages, row("all", whole)])
+        + f"<details><summary>Per job</summary>{widgets.table(['Job', 's', 'CPU s', 'peak MB'], jobs)}</details>"
     )
 
 

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages import jobs, settings, units
-from stages.corpora.decode import RATE, decode
-from stages.errors import UserError
-from stages.prediction.clips import Clip, Request
-from stages.prediction.predictor import Predictor
-from stages.prediction.trained import Trained
+from ..config import settings
+from ..corpora.audio_file import RATE, decode
+from ..runtime import disk
+from ..runtime.errors import UserError
+from ..training import units
+from .clips import Clip, Request
+from .predictor import Predictor
+from .trained_system import Trained
 
 FORMAT = 1
 ALWAYS = ("bundle.json", "params.yaml", "models.safetensors", "heard.txt", "golden.flac")
@@ -46,7 +48,7 @@ def write(folder: Path, trained: Trained, predictor: Predictor) -> None:
     try:
         _fill(temporary, trained, predictor)
         names = sorted(path.name for path in temporary.iterdir())
-        sums = "".join(f"{jobs.sha256(temporary / name)}  {name}\n" for name in names)
+        sums = "".join(f"{disk.sha256(temporary / name)}  {name}\n" for name in names)
         (temporary / "SHA256SUMS").write_text(sums)
         temporary.chmod(0o755)
         os.rename(temporary, folder)
@@ -57,7 +59,7 @@ def write(folder: Path, trained: Trained, predictor: Predictor) -> None:
 def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
     import soundfile
 
-    from stages.corpora import planted
+    from ..corpora import planted
 
     encoders = [one["name"] for one in trained.about["encoders"].values()]
     kept = {key: settings.read(trained.params, key) for key in ("features", "ingest")}
@@ -123,7 +125,7 @@ def _proven(folder: Path) -> dict:
         path = folder / Path(name).name
         if not path.is_file():
             raise UserError(f"{path}: missing from the bundle; copy the whole folder anew")
-        if jobs.sha256(path) != digests.get(name):
+        if disk.sha256(path) != digests.get(name):
             raise UserError(f"{path}: not as it was written (SHA-256); copy the bundle anew")
     return json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
 

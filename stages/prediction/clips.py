@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.corpora.decode import RATE, Unreadable, decode, fault
-from stages.errors import UserError
+from ..corpora.audio_file import RATE, Unreadable, decode, fault
+from ..runtime.errors import UserError
 
 LONGEST_CUT = 3600.0
 """Seconds of a file that is cut into windows: it is decoded whole, at 0.2 MB (44.1 kHz, stereo: 0.5 MB) a second."""

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import units
-from stages.corpora.text import untagged
-from stages.encoders import specs
-from stages.errors import UserError
-from stages.prediction.clips import Clip
-from stages.prediction.trained import Trained, Unit
-from stages.recipes import system
+from ..encoders import specs
+from ..recipes import system_config
+from ..runtime.errors import UserError
+from ..training import units
+from ..transcripts.text import untagged
+from .clips import Clip
+from .trained_system import Trained, Unit
 
 CHUNK_SECONDS = 600.0
 """Audio whose features lie on the disk at a time: 0.6 GB of HuBERT-base, all layers."""
@@ -30,7 +30,7 @@ class Predictor:
     def __init__(self, trained: Trained, features):
         import torch
 
-        from stages.encoders.extractors import open_extractor
+        from ..encoders.extractors import open_extractor
 
         torch.set_num_threads(features.threads)
         self.trained, self.features, self.row = trained, features, trained.row
@@ -71,7 +71,7 @@ class Predictor:
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
         """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
-        recipe, positions = system.module(self.row.recipe), np.arange(len(clips))
+        recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
             unseen = self._stored(Path(folder), clips)
             found = []
@@ -82,9 +82,9 @@ class Predictor:
 
     def _stored(self, folder: Path, clips: list[Clip]):
         """The stores of a corpus, made of ``clips``."""
-        from stages.encoders.extraction import write_store
-        from stages.recipes.unseen import Unseen
-        from stages.stores.audio import AudioStore, AudioWriter, digest
+        from ..encoders.extraction import write_store
+        from ..recipes.new_audio import Unseen
+        from ..stores.audio import AudioStore, AudioWriter, digest
 
         names = [str(i) for i in range(len(clips))]
         paths = {"audio": folder / "audio.h5"}

@@ -3,6 +3,7 @@
 A module has the class of its settings and two functions. ``train(row, inputs, fold, seed, unit)`` gives the outputs
 for ``fold.scored``, arrays (``model/...`` is the whole of the trained model) and notes. ``restored(row, inputs,
 arrays)`` gives the same model again, as a function from positions in ``inputs`` to outputs [positions, outputs]:
-``arrays`` are those of ``model/...`` without that prefix, ``inputs`` a :class:`stages.recipes.unseen.Unseen`. Both go
-through one code from features to outputs. A control that hears nothing is never restored.
+``arrays`` are those of ``model/...`` without that prefix, ``inputs`` a
+:class:`stages.recipes.new_audio.Unseen`. Both go through one code from features to outputs. A control that hears
+nothing is never restored.
 """

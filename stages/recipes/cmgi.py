@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import EMOTION, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Cmgi(System):
@@ -41,9 +41,9 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
     import torch
 
-    from stages.models import cmgi
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import fit, network, seeded, shuffled, warm_up
+    from ..models import cmgi
+    from ..training.loop import fit, network, seeded, shuffled, warm_up
+    from .speech_input import SpeechInput
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -100,9 +100,9 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Cmgi, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.models import cmgi
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import filled
+    from ..models import cmgi
+    from ..training.loop import filled
+    from .speech_input import SpeechInput
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
@@ -112,9 +112,9 @@ def restored(row: Cmgi, inputs, arrays: dict):
 
 def _predictor(speech, model):
     """Positions -> logits and hypothesis of each utterance, from its audio alone."""
-    from stages.models.cmgi import greedy
-    from stages.recipes.speech_input import in_batches
-    from stages.training import on_cpu
+    from ..models.cmgi import greedy
+    from ..training.loop import on_cpu
+    from .speech_input import in_batches
 
     def heard(positions):
         hidden, lengths = speech.hidden(positions)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import TASK, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Control(System):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.recipes.system import EMOTION, System
-from stages.settings import setting
+from ..config.settings import setting
+from ..runtime.errors import UserError
+from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 STRIDE = 4
 """The principal components are those of every fourth frame."""
@@ -47,7 +47,7 @@ def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
     UserError
         Training and validation rows have fewer than two speakers.
     """
-    from stages.models.ridge import KernelRidge
+    from ..models.ridge import KernelRidge
 
     examples, frames = inputs.examples, inputs.frames(row.layers, 0, row.normalise, fold)
     sizes = sorted({min(size, frames.width) for size in row.components})

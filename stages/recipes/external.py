@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.recipes.system import TASK, System
-from stages.settings import setting
+from ..config.settings import setting
+from ..runtime.errors import UserError
+from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class External(System):

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.recipes.normaliser import Moments, Normaliser
-from stages.stores.features import FeatureStore
+from ..stores.features import FeatureStore
+from .normaliser import Moments, Normaliser
 
 if TYPE_CHECKING:
     import torch

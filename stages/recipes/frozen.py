@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import DIMENSIONS, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Frozen(System):
@@ -35,9 +35,9 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
-    from stages.models.losses import ccc_loss
-    from stages.recipes.srinivasan import fitted
-    from stages.training import network, seeded
+    from ..models.losses import ccc_loss
+    from ..training.loop import network, seeded
+    from .srinivasan import fitted
 
     examples = inputs.examples
     frames = inputs.frames(["last"], 0, row.normalise, fold, row.sees)
@@ -59,7 +59,7 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Frozen, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.training import filled
+    from ..training.loop import filled
 
     frames = inputs.frames(["last"], 0, row.normalise, arrays, row.sees)
     model = filled(_model(row, frames, inputs.outputs), arrays)
@@ -67,7 +67,7 @@ def restored(row: Frozen, inputs, arrays: dict):
 
 
 def _model(row: Frozen, frames, dimensions: int):
-    from stages.models.teacher import Single
+    from ..models.teacher import Single
 
     return Single(frames.width, row.hidden, row.gru_layers, row.embedding, dimensions)
 

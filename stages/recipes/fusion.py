@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from stages.recipes import probe
-from stages.recipes.probe import Probe
-from stages.settings import setting
+from ..config.settings import setting
+from . import probe
+from .probe import Probe
 
 
 class Fusion(Probe):

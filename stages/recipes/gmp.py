@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import EMOTION, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Gmp(System):
@@ -34,8 +34,8 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import bucketed, fit, network, seeded, warm_up
+    from ..training.loop import bucketed, fit, network, seeded, warm_up
+    from .speech_input import SpeechInput
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -73,8 +73,8 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Gmp, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import filled
+    from ..training.loop import filled
+    from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
     model = filled(_model(row, encoder, inputs.outputs), arrays)
@@ -88,8 +88,8 @@ def _frozen(row: Gmp) -> str:
 def _model(row: Gmp, encoder, classes: int):
     import torch
 
-    from stages.models.gmp import Classifier
-    from stages.models.losses import am_softmax
+    from ..models.gmp import Classifier
+    from ..models.losses import am_softmax
 
     model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden)})
     if row.loss == "am-softmax":
@@ -105,8 +105,8 @@ def _embeddings(speech, model, positions):
 
 
 def _predictor(row: Gmp, speech, model):
-    from stages.recipes.speech_input import in_batches
-    from stages.training import on_cpu
+    from ..training.loop import on_cpu
+    from .speech_input import in_batches
 
     logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
 

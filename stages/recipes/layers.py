@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import DIMENSIONS, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Layers(System):
@@ -62,7 +62,7 @@ def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Layers, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.training import filled
+    from ..training.loop import filled
 
     frames = inputs.frames(row.layers, 0, row.normalise, arrays)
     models = []
@@ -78,9 +78,9 @@ def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, par
     """Arrays (``model/network/...``, ``outputs`` for ``fold.scored``, scaled) and notes of one dimension's model."""
     import torch
 
-    from stages.metrics.scores import ccc
-    from stages.models.losses import ccc_loss
-    from stages.training import fit, network, seeded, shuffled
+    from ..metrics.scores import ccc
+    from ..models.losses import ccc_loss
+    from ..training.loop import fit, network, seeded, shuffled
 
     generator = seeded(seed)
     model = _model(row, frames)
@@ -104,7 +104,7 @@ def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, par
 
 
 def _model(row: Layers, frames):
-    from stages.models.layers import Weighted
+    from ..models.layers import Weighted
 
     return Weighted(len(frames.layers), frames.width, row.weights == "softmax", row.pooling, row.dropout)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.stores.features import FeatureStore
+from ..stores.features import FeatureStore
 
 if TYPE_CHECKING:
     import torch

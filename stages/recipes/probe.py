@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import EMOTION, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Probe(System):
@@ -48,7 +48,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 
-    from stages.training import fit, network, seeded, shuffled
+    from ..training.loop import fit, network, seeded, shuffled
 
     examples, parts = inputs.examples, _parts(row, inputs, fold)
     frames = parts["speech"]
@@ -90,7 +90,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Probe, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.training import filled
+    from ..training.loop import filled
 
     parts = _parts(row, inputs, arrays)
     return _predictor(row, parts, filled(_model(row, parts, inputs.outputs), arrays))
@@ -104,7 +104,7 @@ def _parts(row: Probe, inputs, fitted) -> dict:
 
 
 def _model(row: Probe, parts: dict, classes: int):
-    from stages.models.dense import Dense
+    from ..models.dense import Dense
 
     frames, beside = parts["speech"], parts["beside"].width if "beside" in parts else 0
     sizes = len(frames.layers), frames.width, row.hidden, classes, row.dropout
@@ -116,7 +116,7 @@ def _batch(parts: dict, positions: np.ndarray) -> tuple:
     """What the model takes of these utterances: frames, lengths and, for Fusion, descriptors at the frames' rate."""
     import torch
 
-    from stages.models.dense import to_rate
+    from ..models.dense import to_rate
 
     frames, lengths = parts["speech"].batch(positions)
     if "beside" not in parts:

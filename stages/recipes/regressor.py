@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import DIMENSIONS, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Regressor(System):
@@ -31,8 +31,8 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
-    from stages.models.losses import ccc_loss
-    from stages.training import bucketed, fit, network, seeded
+    from ..models.losses import ccc_loss
+    from ..training.loop import bucketed, fit, network, seeded
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -62,7 +62,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Regressor, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.training import filled
+    from ..training.loop import filled
 
     model, speech, forward = _model(row, inputs, inputs.outputs)
     filled(model, arrays)
@@ -71,8 +71,8 @@ def restored(row: Regressor, inputs, arrays: dict):
 
 def _model(row: Regressor, inputs, dimensions: int):
     """The model, its input, and what it says of positions [len(positions), dimensions]."""
-    from stages.models.regressor import Regressor as Model
-    from stages.recipes.speech_input import SpeechInput
+    from ..models.regressor import Regressor as Model
+    from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
     text = inputs.text_encoder() if row.use_text else None
@@ -89,8 +89,8 @@ def _model(row: Regressor, inputs, dimensions: int):
 
 
 def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
-    from stages.recipes.speech_input import in_batches
-    from stages.training import on_cpu
+    from ..training.loop import on_cpu
+    from .speech_input import in_batches
 
     def outputs(positions):
         found = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))

@@ -6,10 +6,11 @@ import tempfile
 import numpy as np
 import torch
 
-from stages import jobs
-from stages.encoders import batching, prefix
-from stages.errors import UserError
-from stages.recipes.sources import Sources
+from ..encoders import batching, prefix
+from ..runtime import disk
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from .stores_and_encoders import Sources
 
 
 class SpeechInput:
@@ -38,7 +39,7 @@ class SpeechInput:
         if self.stored:
             self.read = lambda position: self.store.read(frozen, self.rows[position])
         elif frozen:
-            jobs.log.info("what lies below '%s' has been trained: its output is computed once", frozen)
+            log.info("what lies below '%s' has been trained: its output is computed once", frozen)
             self.read = Computed(inputs, encoder, frozen, self.rows, self.lengths).read
 
     def entry(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +84,7 @@ class Computed:
         shape, dtype = (int(lengths.sum()), width), np.dtype(inputs.speech.attributes["dtype"])
         folder = inputs.scratch or tempfile.gettempdir()
         os.makedirs(folder, exist_ok=True)
-        jobs.need_space(folder, shape[0] * shape[1] * dtype.itemsize)
+        disk.need_space(folder, shape[0] * shape[1] * dtype.itemsize)
         with tempfile.TemporaryFile(dir=folder) as file:
             self.values = np.memmap(file, dtype, "w+", shape=shape)
         self.known = np.zeros(len(rows), bool)

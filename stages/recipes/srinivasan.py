@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from stages.recipes.system import System
+from .system_config import System
 
 
 def fitted(row: System, examples, fold, model, optimiser, loss_of: Callable, outputs: Callable, generator, unit):
     """Train on shuffled batches; the learning rate falls by a quarter on a plateau of the validation rows' score.
 
     ``loss_of`` positions is minimised, ``outputs`` of positions are in the corpus' units. Returns the
-    :class:`stages.training.History`; the model holds the weights of the best epoch.
+    :class:`stages.training.loop.History`; the model holds the weights of the best epoch.
     """
     import torch
 
-    from stages.training import fit, shuffled
+    from ..training.loop import fit, shuffled
 
     return fit(
         model,

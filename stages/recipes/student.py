@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import DIMENSIONS, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Student(System):
@@ -69,10 +69,10 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
     import torch
 
-    from stages.models.losses import ccc_loss
-    from stages.recipes.speech_input import SpeechInput
-    from stages.recipes.srinivasan import fitted
-    from stages.training import network, seeded
+    from ..models.losses import ccc_loss
+    from ..training.loop import network, seeded
+    from .speech_input import SpeechInput
+    from .srinivasan import fitted
 
     examples = inputs.examples
     views = inputs.start(fold, seed)
@@ -114,8 +114,8 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Student, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.recipes.speech_input import SpeechInput
-    from stages.training import filled
+    from ..training.loop import filled
+    from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
     model = filled(_model(row, encoder, inputs.outputs), arrays)
@@ -128,7 +128,7 @@ def _frozen(row: Student, encoder) -> str:
 
 
 def _model(row: Student, encoder, dimensions: int):
-    from stages.models.teacher import Student as Model
+    from ..models.teacher import Student as Model
 
     return Model(encoder, row.hidden, row.gru_layers, row.embedding, dimensions)
 
@@ -139,8 +139,8 @@ def _views(speech, model, positions):
 
 
 def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
-    from stages.recipes.speech_input import in_batches
-    from stages.training import on_cpu
+    from ..training.loop import on_cpu
+    from .speech_input import in_batches
 
     def outputs(positions):
         work = lambda batch: on_cpu(_views(speech, model, batch)[1])  # noqa: E731

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from stages.recipes.system import DIMENSIONS, System
-from stages.settings import setting
+from ..config.settings import setting
+from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from stages.recipes.inputs import Inputs
+    from .training_inputs import Inputs
 
 
 class Teacher(System):
@@ -36,9 +36,9 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     """
     import torch
 
-    from stages.models.losses import ccc_loss
-    from stages.recipes.srinivasan import fitted
-    from stages.training import network, seeded
+    from ..models.losses import ccc_loss
+    from ..training.loop import network, seeded
+    from .srinivasan import fitted
 
     examples = inputs.examples
     speech = inputs.frames(["last"], 0, row.normalise, fold)
@@ -72,7 +72,7 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Teacher, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from stages.training import filled
+    from ..training.loop import filled
 
     speech = inputs.frames(["last"], 0, row.normalise, arrays)
     text = inputs.frames(["last"], 0, row.normalise, arrays, "text")
@@ -82,7 +82,7 @@ def restored(row: Teacher, inputs, arrays: dict):
 
 
 def _model(row: Teacher, speech, text, dimensions: int):
-    from stages.models.teacher import Teacher as Model
+    from ..models.teacher import Teacher as Model
 
     return Model(speech.width, text.width, row.hidden, row.gru_layers, row.embedding, dimensions)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages import jobs
-from stages.errors import UserError
-from stages.stores import proof
+from ..runtime import disk
+from ..runtime.errors import UserError
+from . import integrity
 
 RATE = 16_000
 """Samples per second of everything downstream of ingest."""
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20  # samples
 
 
 class AudioWriter:
-    """Appends utterances to a new store, a chunk at a time. Use it inside :func:`stages.jobs.writing`.
+    """Appends utterances to a new store, a chunk at a time. Use it inside :func:`stages.runtime.disk.writing`.
 
     Whole chunks go past the kernel's page cache where the file system allows it: nobody reads them soon, and filling
     memory with them costs several times the writing. A thread waits for the disk while the next chunk is filled.
@@ -66,7 +66,7 @@ class AudioWriter:
                 self._write_chunk()
 
     def _write_chunk(self) -> None:
-        jobs.need_space(self.path.parent, self._waiting.nbytes)
+        disk.need_space(self.path.parent, self._waiting.nbytes)
         start = len(self.samples)
         self.samples.resize((start + _CHUNK,))
         place = self.samples.id.get_chunk_info_by_coord((start,)).byte_offset
@@ -91,7 +91,7 @@ class AudioWriter:
         digests = np.frombuffer(bytes.fromhex("".join(self.digests)), np.uint8).reshape(-1, 32)
         self.file["digests"] = digests
         about = {"rate": RATE, "manifest": manifest_sha256}
-        index = proof.index_digest(about, self.names, np.asarray(self.offsets, np.int64), digests)
+        index = integrity.index_digest(about, self.names, np.asarray(self.offsets, np.int64), digests)
         self.file.attrs.update(about, index=index)
         self.file.close()
         self._thread.shutdown()
@@ -143,11 +143,11 @@ class AudioStore:
             self.samples = self.file["samples"]
             if self.samples.shape != (self.offsets[-1],):
                 raise KeyError("samples are missing")
-            whole = proof.index_digest(about, self.utterances, self.offsets, self._digests) == index
-        except proof.FAULTS as fault:
-            raise UserError(f"{path}: not a whole audio store ({fault}); {proof.REMEDY}") from None
+            whole = integrity.index_digest(about, self.utterances, self.offsets, self._digests) == index
+        except integrity.FAULTS as fault:
+            raise UserError(f"{path}: not a whole audio store ({fault}); {integrity.REMEDY}") from None
         if not whole:
-            raise proof.damaged(path, "its index")
+            raise integrity.damaged(path, "its index")
         self.position = {name: i for i, name in enumerate(self.utterances)}
         self.lengths = np.diff(self.offsets)
         self._proven = bytearray(len(self))
@@ -165,10 +165,10 @@ class AudioStore:
         try:
             samples = self.samples[self.offsets[i] : self.offsets[i + 1]]
         except OSError as fault:
-            raise proof.damaged(self.path, f"utterance {self.utterances[i]} ({fault})") from None
+            raise integrity.damaged(self.path, f"utterance {self.utterances[i]} ({fault})") from None
         if not self._proven[i]:
             if hashlib.sha256(samples).digest() != self._digests[i].tobytes():
-                raise proof.damaged(self.path, f"utterance {self.utterances[i]}")
+                raise integrity.damaged(self.path, f"utterance {self.utterances[i]}")
             self._proven[i] = 1
         return samples
 

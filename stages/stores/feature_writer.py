@@ -10,10 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages import jobs
-from stages.errors import UserError
-from stages.stores import proof
-from stages.stores.features import index_of
+from ..runtime import disk
+from ..runtime.errors import UserError
+from . import integrity
+from .features import index_of
 
 MARK_SECONDS = 5.0
 
@@ -96,9 +96,9 @@ class FeatureWriter:
         frames = int(self.offsets[-1]) + others
         sizes = [frames * width * self.dtype.itemsize for width in self.widths.values()]
         try:
-            jobs.need_space(self.path.parent, sum(sizes) - written)
+            disk.need_space(self.path.parent, sum(sizes) - written)
         except UserError as refusal:
-            free = jobs.free_bytes(self.path.parent) + written
+            free = disk.free_bytes(self.path.parent) + written
             fitting = int((np.cumsum(sizes) <= free).sum())
             raise UserError(f"{refusal}, or store fewer layers: {fitting} of {len(sizes)} would fit") from None
 
@@ -120,7 +120,7 @@ class FeatureWriter:
         if not finite(values):
             raise NotFinite(f"utterance {index}, layer {layer}: a value is not finite")
         values = np.ascontiguousarray(values, self.dtype)
-        self.checksums[layer][index] = proof.checksum(values)
+        self.checksums[layer][index] = integrity.checksum(values)
         rest = memoryview(values).cast("B") if values.size else b""
         place = self.starts[layer] + int(start) * self.widths[layer] * self.dtype.itemsize
         while rest:
@@ -133,7 +133,7 @@ class FeatureWriter:
             return
         self._write_checksums()
         os.fdatasync(self.file)
-        with jobs.writing(self.marks) as temporary:
+        with disk.writing(self.marks) as temporary:
             note = {"plan": self.plan, "done": done, "bytes": os.path.getsize(self.path)}
             temporary.write_text(json.dumps(note))
         self.marked = time.monotonic()

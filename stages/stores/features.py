@@ -4,8 +4,8 @@ Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer,
 [utterances + 1] in frames, ``utterances`` str; attributes ``encoder``, ``revision``, ``weights`` (SHA-256),
 ``manifest`` (SHA-256), ``normalised`` (waveform normalisation), ``hop`` (seconds per frame, 0 for text), ``dtype``.
 All layers of a store share their frames. Nothing is compressed, so a layer is read through a memory map.
-``checksums/{name}`` uint64 [utterances] are of every utterance's frames (:func:`stages.stores.proof.checksum`), the
-attribute ``index`` is the SHA-256 of all but the frames (:func:`stages.stores.proof.index_digest`).
+``checksums/{name}`` uint64 [utterances] are of every utterance's frames (:func:`stages.stores.integrity.checksum`), the
+attribute ``index`` is the SHA-256 of all but the frames (:func:`stages.stores.integrity.index_digest`).
 
 A store with shards holds no frames and says where they lie: ``shards/files`` str [shards], relative to its folder,
 ``shards/index`` str [shards], those files' own ``index``, and int64 [utterances] ``shards/of``, the number of the file,
@@ -20,19 +20,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.errors import UserError
-from stages.stores import proof
+from ..runtime.errors import UserError
+from . import integrity
 
 
 def index_of(attributes: dict, utterances: list[str], offsets: np.ndarray, layers: dict, checksums: dict) -> str:
     """The digest of all but the frames; ``layers``: [type, frames, width] of every one."""
     plain = {key: value for key, value in attributes.items() if key != "index"} | {"layers": layers}
-    return proof.index_digest(plain, utterances, offsets, *(checksums[name] for name in layers))
+    return integrity.index_digest(plain, utterances, offsets, *(checksums[name] for name in layers))
 
 
 def table_digest(files: list[str], indices: list[str], of: np.ndarray, first: np.ndarray) -> str:
     """The digest of a store's table of shards."""
-    return proof.index_digest({"index": indices}, files, of, first)
+    return integrity.index_digest({"index": indices}, files, of, first)
 
 
 class FeatureStore:
@@ -64,10 +64,10 @@ class FeatureStore:
             self.described = {n: [dtype.str, frames[n], *shape[1:]] for n, (_, shape, dtype) in places.items()}
             """Type, frames and width of every layer."""
             index = index_of(self.attributes, self.utterances, self.offsets, self.described, self.checksums)
-        except proof.FAULTS as fault:
-            raise UserError(f"{path}: not a whole feature store ({fault}); {proof.REMEDY}") from None
+        except integrity.FAULTS as fault:
+            raise UserError(f"{path}: not a whole feature store ({fault}); {integrity.REMEDY}") from None
         if index != self.attributes["index"].decode():
-            raise proof.damaged(path, "its index")
+            raise integrity.damaged(path, "its index")
         self._of = shards["of"] if shards else [0] * len(self.utterances)
         self._first = shards["first"] if shards else self.offsets[:-1].tolist()
         self._lengths = np.diff(self.offsets).tolist()
@@ -85,8 +85,8 @@ class FeatureStore:
                 return _places(file, path)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file, and {self.path} has frames in it; run again") from None
-        except proof.FAULTS as fault:
-            raise UserError(f"{path}: not a whole shard of {self.path} ({fault}); {proof.REMEDY}") from None
+        except integrity.FAULTS as fault:
+            raise UserError(f"{path}: not a whole shard of {self.path} ({fault}); {integrity.REMEDY}") from None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -108,8 +108,8 @@ class FeatureStore:
         start, file = self._first[i], self._of[i]
         values = maps[file][start : start + self._lengths[i]]
         if not proven[i]:
-            if proof.checksum(values) != checksums[i]:
-                raise proof.damaged(self._files[file], f"utterance {self.utterances[i]}, layer {layer}")
+            if integrity.checksum(values) != checksums[i]:
+                raise integrity.damaged(self._files[file], f"utterance {self.utterances[i]}, layer {layer}")
             proven[i] = 1
         return values
 

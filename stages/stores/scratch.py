@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from stages import jobs
-from stages.stores import proof
+from ..runtime import disk
+from ..runtime.reporting import log
+from . import integrity
 
 ROOT = Path("data/scratch")
 
@@ -58,10 +59,10 @@ class Unit:
 def _save(path: Path, arrays: dict[str, np.ndarray], notes: dict) -> None:
     from safetensors.numpy import save_file
 
-    with jobs.writing(path) as temporary:
+    with disk.writing(path) as temporary:
         whole = {name: np.asarray(a, order="C") for name, a in arrays.items()}
-        head = {"notes": notes, "tensors": proof.tensors_digest(whole)}
-        save_file(whole, temporary, metadata={"unit": proof.sealed(head)})
+        head = {"notes": notes, "tensors": integrity.tensors_digest(whole)}
+        save_file(whole, temporary, metadata={"unit": integrity.sealed(head)})
 
 
 def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
@@ -72,11 +73,11 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
     try:
         with safe_open(path, "numpy") as file:
             names = file.keys()  # the handle itself cannot be iterated
-            arrays, head = {name: file.get_tensor(name) for name in names}, proof.unsealed(file.metadata()["unit"])
-            if proof.tensors_digest(arrays) != head["tensors"]:
+            arrays, head = {name: file.get_tensor(name) for name in names}, integrity.unsealed(file.metadata()["unit"])
+            if integrity.tensors_digest(arrays) != head["tensors"]:
                 raise ValueError("its arrays are not what was written")
             return arrays, head["notes"]
     except (SafetensorError, KeyError, TypeError, ValueError) as fault:
-        jobs.log.warning("%s: damaged (%s); that unit is made again", path, fault)
+        log.warning("%s: damaged (%s); that unit is made again", path, fault)
         path.unlink()
         return None

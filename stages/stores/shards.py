@@ -14,9 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages import jobs
-from stages.errors import UserError
-from stages.stores.features import FeatureStore, index_of, table_digest
+from ..runtime import disk
+from ..runtime.errors import UserError
+from .features import FeatureStore, index_of, table_digest
 
 OWN = ("shard", "batches", "device", "index")
 """Attributes of a shard that the joined store has not, or has its own of."""
@@ -79,7 +79,7 @@ def _write(path: Path, shards, stores, utterances: list[str], offsets, checksums
     files = [os.path.relpath(shard, path.parent) for shard in shards]
     indices, text = [store.attributes["index"].decode() for store in stores], h5py.string_dtype()
     names = sum(len(name.encode()) for name in utterances)
-    jobs.need_space(path.parent, 2 * (names + 8 * len(utterances) * (len(checksums) + 5)))
+    disk.need_space(path.parent, 2 * (names + 8 * len(utterances) * (len(checksums) + 5)))
     with h5py.File(path, "w", libver="latest") as file:
         file["offsets"], file["utterances"] = offsets, np.asarray(utterances, dtype=text)
         for group in ("checksums", "shards", "layers"):

@@ -16,7 +16,7 @@ python -m stages.versions job RULE OUTPUT...
 
 import sys
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
@@ -25,11 +25,11 @@ def main(arguments: list[str]) -> None:
         if command in ("-h", "--help"):
             print(__doc__.strip())
         elif command == "job" and len(rest) > 1:
-            from stages.versions import runs
+            from . import runs
 
             runs.job(rest[0], rest[1:])
         elif command == "compare" and len(rest) == 1:
-            from stages.versions import compare
+            from . import compare
 
             compare.show(rest[0])
         elif command in ("compile", "commit", "page", "structure", "sync", "why", "hook") and not rest:
@@ -42,12 +42,12 @@ def main(arguments: list[str]) -> None:
 
 def _plain(command: str) -> str | None:
     try:
-        from stages.versions import runs
+        from . import runs
     except ModuleNotFoundError as missing:
         raise UserError(f"no module '{missing.name}' here: `source .venv/bin/activate` first") from None
 
     if command == "page":
-        from stages.versions import offline
+        from . import offline
 
         return offline.write()
     if command == "compile":
@@ -61,7 +61,7 @@ def _plain(command: str) -> str | None:
         return runs.sync() + "\n"
     if command == "hook":
         return runs.hook() + "\n"
-    from stages.versions import why
+    from . import why
 
     return why.told()
 

@@ -5,8 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from stages import settings
-from stages.errors import UserError
+from ..config import settings
+from ..runtime.errors import UserError
 
 EVALUATIONS = Path("data/evaluate")
 
@@ -16,7 +16,7 @@ def show(rev: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stages.pages.figures import TITLES, shown
+    from ..pages.number_format import TITLES, shown
 
     rows, console = differences(rev), Console(highlight=False)
     if not console.is_terminal:
@@ -59,7 +59,7 @@ def differences(rev: str) -> list[dict]:
     UserError
         No such commit, no predictions in it, or DVC does not have them.
     """
-    from stages.metrics import intervals, scores
+    from ..metrics import intervals, scores
 
     then = _paths_at(rev)
     shared = [path for path in sorted(EVALUATIONS.glob("*/*.csv")) if path.as_posix() in then]
@@ -74,9 +74,9 @@ def differences(rev: str) -> list[dict]:
 
 
 def _system(path: Path, before: Path) -> list[dict]:
-    from stages.corpora.manifest import load_split
-    from stages.metrics import scores, summary
-    from stages.metrics.predictions import read_predictions
+    from ..metrics import scores, summary
+    from ..metrics.predictions import read_predictions
+    from ..protocols.table import load_split
 
     study = settings.read("params.yaml", f"studies.{path.parent.name}")
     corpus = Path("data/ingest", study["corpus"])

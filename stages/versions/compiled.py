@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from stages.errors import UserError
-from stages.pages.plots import PLOTS
-from stages.recipes import system
-from stages.versions.snakefile import Job
+from ..pages.plots import PLOTS
+from ..recipes import system_config
+from ..runtime.errors import UserError
+from .snakefile import Job
 
 FILE = Path("dvc.yaml")
 CODE = "data/code.json"
@@ -62,7 +62,7 @@ def stage_of(job: Job, params: dict) -> str:
     row = next((key.split(".")[1] for key in job.reads if key.startswith("systems.")), None)
     if row and job.rule != "report":
         recipe = params["systems"][row]["recipe"]
-        missing = sorted(set(system.settings_class(recipe).inputs) - set(job.inputs))
+        missing = sorted(set(system_config.settings_class(recipe).inputs) - set(job.inputs))
         parts += [recipe, *(["without", *missing] if missing else [])]
     else:
         optional = {name: len(job.inputs.get(name, ())) for name in _OPTIONAL}

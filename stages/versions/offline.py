@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages import jobs
+from ..runtime import disk
 
 PAGE = Path(".dvc/tmp/plots.html")
 _HTML = """<!DOCTYPE html>
@@ -29,5 +29,5 @@ def write() -> None:
     import vl_convert
 
     code = vl_convert.javascript_bundle().replace("</script", "<\\/script")
-    with jobs.writing(PAGE) as temporary:
+    with disk.writing(PAGE) as temporary:
         temporary.write_text(_HTML % code, encoding="utf-8")

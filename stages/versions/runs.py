@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from stages import jobs as processes
-from stages import settings
-from stages.errors import UserError
-from stages.versions import compiled, offline, snakefile
-from stages.versions.snakefile import Job
+from ..config import settings
+from ..runtime import disk, process
+from ..runtime.errors import UserError
+from . import compiled, offline, snakefile
+from .snakefile import Job
 
 PARAMS = "params.yaml"
 LOCK = Path("dvc.lock")
@@ -32,7 +32,7 @@ exec $python -m stages.versions sync
 
 def job(rule: str, outputs: list[str]) -> None:
     """Become Snakemake running one job whose inputs are there: what a stage of dvc.yaml does. Never returns."""
-    processes.die_with_parent()
+    process.die_with_parent()
     how = ("--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", "--allowed-rules", rule)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *how, "--", *outputs])
 
@@ -66,7 +66,7 @@ def commit(workflow) -> None:
     """
     if "DVC_STAGE" in os.environ or not (Path(".dvc").is_dir() and Path(".git").exists()):
         return
-    with processes.writing(PENDING) as temporary:
+    with disk.writing(PENDING) as temporary:
         temporary.write_text(json.dumps([asdict(job) for job in snakefile.of_run(workflow)]))
     done = subprocess.run([sys.executable, "-m", "stages.versions", "commit"])
     if done.returncode:
@@ -145,7 +145,7 @@ def _write(path: str | Path, contents: str | dict) -> bool:
     path = Path(path)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    with processes.writing(path) as temporary:
+    with disk.writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return True
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.errors import UserError
+from ..runtime.errors import UserError
 
 VERSION = "9.27"
 RECORDS = Path(".snakemake/metadata")

@@ -5,9 +5,9 @@ import os
 import shutil
 from typing import Any
 
-from stages import settings
-from stages.versions import compiled, runs, snakefile
-from stages.versions.snakefile import Job
+from ..config import settings
+from . import compiled, runs, snakefile
+from .snakefile import Job
 
 
 def told() -> str:

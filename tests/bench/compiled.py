@@ -15,8 +15,8 @@ import time
 
 import torch
 
-from stages import jobs
 from stages.encoders.speech import SpeechEncoder
+from stages.runtime import process
 from stages.stores.audio import RATE
 from tests.bench.extraction import SIZES
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    jobs.keep_memory()
+    process.keep_memory()
     torch.manual_seed(0)
     encoder = SpeechEncoder.build({"model_type": "hubert"} | SIZES[args.size]).eval()
     waves = [0.1 * torch.randn(1, int(seconds * RATE)) for seconds in SECONDS]

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
-from stages import jobs
 from stages.metrics import intervals, scores
+from stages.runtime import disk
 
 SPEAKERS = (5, 10, 24, 100)
 CLASSES = 4
@@ -109,7 +109,7 @@ def main(trials: int, out: Path | None) -> None:
                 print("  ".join(str(row[name]).ljust(20 if name == "interval" else 6) for name in COLUMNS), flush=True)
                 rows.append(row)
     if out:
-        with jobs.writing(out) as temporary, open(temporary, "w", newline="") as handle:
+        with disk.writing(out) as temporary, open(temporary, "w", newline="") as handle:
             writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)

@@ -7,7 +7,6 @@ a time is changed towards the linear control. Folds, validation actors and stopp
 UAR, means over folds and three seeds.
 """
 
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from stages.metrics.scores import uar
 from stages.models.dense import LayerAverage
 from stages.recipes.frames import Frames
-from stages.recipes.inputs import FILES, Inputs
+from stages.recipes.training_inputs import Inputs
 
 ROWS = {
     "as Dense: layers averaged, dropout 0.2": {"side_by_side": False, "decay": 0.0},
@@ -65,7 +64,7 @@ def main() -> None:
         "protocol": data / "ingest/ravdess/protocols/ravdess-emobox.csv",
         "speech": data / "features/ravdess/whisper-tiny.h5",
     }
-    inputs = Inputs(Namespace(params="params.yaml", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    inputs = Inputs(paths, "params.yaml", "emotion")
     store, targets, results = inputs.speech, inputs.examples.targets, {}
     frames = Frames(store, inputs.rows(store), [name for name in store.layers if name.isdigit()], 0, 0)
     for number in inputs.examples.folds:

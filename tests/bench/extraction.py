@@ -22,10 +22,10 @@ import numpy as np
 import soundfile
 import torch
 
-from stages import jobs
 from stages.encoders import batching, extraction, extractors, specs
+from stages.encoders.specs import Features
 from stages.encoders.speech import SpeechEncoder
-from stages.features import Features
+from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore
 
 SIZES = {
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    jobs.keep_memory()
+    process.keep_memory()
     waves = audio(args.audio, args.clips)
     seconds = sum(map(len, waves)) / RATE
     with tempfile.TemporaryDirectory() as name:

@@ -55,10 +55,11 @@ def _whole(cores: int):
     import miniaudio  # noqa: F401
     import safetensors.numpy  # noqa: F401
 
-    from stages import code, ingest, jobs
+    from stages import ingest
+    from stages.runtime import code_digest, process
 
-    jobs.keep_memory()
-    code.digest("stages.corpora.decode")  # a run of Snakemake finds it in .snakemake/parsed.json
+    process.keep_memory()
+    code_digest.digest("corpora.audio_file")  # a run of Snakemake finds it in .snakemake/parsed.json
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--params", default="params.yaml")
@@ -86,7 +87,7 @@ def timed(side: str, cores: int) -> None:
 def parts() -> None:
     """Print the processor microseconds that ingest takes per file on one core for decoding, for the checks and digest
     of what was decoded, for tables, store and all else; and those of soundfile and soxr alone."""
-    from stages.corpora import decode
+    from stages.corpora import audio_file
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     spent: dict[str, float] = {}
@@ -105,7 +106,7 @@ def parts() -> None:
     started = time.process_time()
     alone()
     spent["alone"] = time.process_time() - started
-    decode.decode, decode.judged = timed("decode", decode.decode), timed("digest", decode.judged)
+    audio_file.decode, audio_file.judged = timed("decode", audio_file.decode), timed("digest", audio_file.judged)
     started = time.process_time()
     whole()
     spent["rest"] = time.process_time() - started - spent["decode"] - spent["digest"]

@@ -24,10 +24,10 @@ from sklearn.linear_model import LogisticRegression
 
 from stages.encoders import batching, specs
 from stages.encoders.extractors import open_extractor
+from stages.encoders.specs import Features
 from stages.encoders.speech import SpeechEncoder
-from stages.features import Features
 from stages.metrics import intervals, summary
-from stages.recipes.examples import Examples
+from stages.recipes.labelled_set import Examples
 from stages.stores.audio import RATE, AudioStore
 from tests.bench.extraction import SIZES
 

@@ -21,7 +21,7 @@ import soundfile
 from stages.stores.audio import RATE, AudioStore
 
 IMPORTS = "import torch, transformers.models.hubert.modeling_hubert"
-PREDICT = [sys.executable, "-m", "stages.predict"]
+PREDICT = [sys.executable, "-m", "stages.prediction"]
 
 
 def main(systems: list[str], repeats: int = 5) -> None:

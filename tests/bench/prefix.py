@@ -19,16 +19,17 @@ import numpy as np
 import torch
 import yaml
 
-from stages import jobs, training
 from stages.encoders import prefix, specs
 from stages.encoders.extraction import write_store
 from stages.encoders.extractors import open_extractor
 from stages.encoders.speech import SpeechEncoder
 from stages.models.losses import ccc_loss
 from stages.models.regressor import Regressor
-from stages.recipes.sources import Sources
 from stages.recipes.speech_input import SpeechInput
+from stages.recipes.stores_and_encoders import Sources
+from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore, AudioWriter, digest
+from stages.training import loop
 from tests.bench.extraction import SIZES
 
 CASES = {"DistilHuBERT, CNN frozen": ("distil", "conv", 1.8), "HuBERT-base, top six train": ("base", "6", 1.68)}
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    jobs.keep_memory()
+    process.keep_memory()
     for name, (size, boundary, allowed) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             spent, losses = measured(args, Path(folder), size, boundary)
@@ -91,7 +92,7 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
 
 def epoch(inputs: Sources, boundary: str, kept: str, batch: int) -> tuple[np.ndarray, list[float]]:
     """Seconds (wall-clock, processor) of an epoch and the loss of every batch; ``kept``: the boundary, '' waveforms."""
-    generator = training.seeded(1)
+    generator = loop.seeded(1)
     encoder = inputs.speech_encoder()
     prefix.freeze(encoder, boundary)
     speech = SpeechInput(inputs, encoder, kept)
@@ -108,10 +109,10 @@ def epoch(inputs: Sources, boundary: str, kept: str, batch: int) -> tuple[np.nda
         return loss
 
     began = np.array([time.perf_counter(), time.process_time()])
-    training.fit(
+    loop.fit(
         model,
         optimiser,
-        lambda: training.bucketed(positions, speech.lengths, batch, generator),
+        lambda: loop.bucketed(positions, speech.lengths, batch, generator),
         loss_of,
         None,
         epochs=1,

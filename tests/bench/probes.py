@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -33,28 +32,29 @@ WAYS = {"one after another, one thread": (1, 1), "one after another, two threads
 
 
 def probe(**changes):
-    from stages.recipes import system
+    from stages.recipes import system_config
 
-    settings = system.settings_class("probe")
+    settings = system_config.settings_class("probe")
     return settings.model_validate(settings.shipped(**changes))
 
 
 def opened(data: Path):
-    from stages.recipes.inputs import FILES, Inputs
+    from stages.recipes.training_inputs import Inputs
 
     paths = {
         "manifest": data / "ingest/planted/manifest.csv",
         "protocol": data / "ingest/planted/protocols/sessions.csv",
         "speech": data / "features/planted/hubert-small.h5",
     }
-    return Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    return Inputs(paths, "", "emotion")
 
 
 def trainings(workers: int, threads: int) -> None:
     """The 25 trainings in this process or in ``workers``; prints seconds and a digest of all predictions."""
-    from stages import jobs, units
+    from stages.runtime import process
+    from stages.training import units
 
-    jobs.use_threads(threads)
+    process.use_threads(threads)
     import torch
 
     torch.set_num_threads(threads)
@@ -103,7 +103,7 @@ def limit() -> float:
     """How many times as fast two processes of matrix products alone are as one after another."""
     import torch
 
-    from stages.workers import side_by_side
+    from stages.runtime.pool import side_by_side
 
     torch.set_num_threads(1)
     found = []

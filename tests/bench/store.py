@@ -22,7 +22,7 @@ from unittest.mock import patch
 import h5py
 import numpy as np
 
-from stages.stores import feature_writer, proof
+from stages.stores import feature_writer, integrity
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.features import FeatureStore
 
@@ -92,7 +92,7 @@ def reading(folder: Path, names: list[str], frames, offsets, values, rounds: int
 
     def summed(i):
         found = flat[offsets[i] : offsets[i + 1]]
-        proof.checksum(found)
+        integrity.checksum(found)
         return found
 
     with h5py.File(folder / "many.h5", "r") as many:

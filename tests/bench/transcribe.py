@@ -20,8 +20,8 @@ import soundfile
 import torch
 import whisper
 
-from stages.corpora import asr, asr_decoding
-from stages.corpora.text import error_counts, words
+from stages.transcripts import whisper_batches, whisper_transcripts
+from stages.transcripts.text import error_counts, words
 
 SENTENCES = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 ROUND = 40
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def compare(model, threads: int, paths: list[Path], references: list[str], speakers: list[str]) -> None:
-    whole = asr.Whisper(**asr.Whisper.shipped(temperatures=[], threads=threads))
+    whole = whisper_transcripts.Whisper(**whisper_transcripts.Whisper.shipped(temperatures=[], threads=threads))
     settings = {SIDES[1]: whole, SIDES[2]: whole.model_copy(update={"window": "clip"})}
     texts: dict[str, list[str]] = {side: [] for side in SIDES}
     spent = {side: np.zeros(2) for side in SIDES}
@@ -86,8 +86,8 @@ def one_by_one(model, waves: list) -> list[str]:
 
 def batched(model, settings, waves: list) -> list[str]:
     texts = {}
-    for batch in asr_decoding.batches(np.array([len(wave) for wave in waves]), settings):
-        rows = asr_decoding.listen(model, settings, [str(i) for i in batch], [waves[i] for i in batch])
+    for batch in whisper_batches.batches(np.array([len(wave) for wave in waves]), settings):
+        rows = whisper_batches.listen(model, settings, [str(i) for i in batch], [waves[i] for i in batch])
         texts |= {i: row["text"] for i, row in zip(batch, rows, strict=True)}
     return [texts[i] for i in range(len(waves))]
 

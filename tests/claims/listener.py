@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from stages.corpora.planted.couplings import CUES
 from stages.metrics.scores import uar
-from stages.recipes.examples import Examples
+from stages.recipes.labelled_set import Examples
 from stages.stores.features import FeatureStore
 
 

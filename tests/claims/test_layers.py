@@ -5,7 +5,7 @@
 
 import pytest
 
-from stages import settings
+from stages.config import settings
 from stages.corpora.manifest import read_manifest
 from stages.metrics import summary
 from stages.metrics.predictions import read_predictions

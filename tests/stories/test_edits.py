@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from stages import settings
+from stages.config import settings
 from tests.stories.conftest import ROOT, Project
 
 pytestmark = pytest.mark.slow

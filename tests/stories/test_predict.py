@@ -16,15 +16,17 @@ import pandas as pd
 import pytest
 import soundfile
 
-from stages import jobs, settings, units
-from stages.errors import UserError
-from stages.features import Features
+from stages.config import settings
+from stages.encoders.specs import Features
 from stages.prediction import bundle
 from stages.prediction.clips import Clip, Limits, Refused, Request, clips
-from stages.prediction.finished import of_study
+from stages.prediction.from_study import of_study
 from stages.prediction.predictor import Predictor
-from stages.prediction.trained import digest
+from stages.prediction.trained_system import digest
+from stages.runtime import disk
+from stages.runtime.errors import UserError
 from stages.stores.audio import RATE, AudioStore
+from stages.training import units
 from tests.stories.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -70,9 +72,9 @@ def heard(requests) -> list[Clip]:
 
 
 def predict(folder, *words, package=ROOT) -> subprocess.CompletedProcess:
-    """``python -m stages.predict`` in ``folder``, where nothing but the package can be imported."""
+    """``python -m stages.prediction`` in ``folder``, where nothing but the package can be imported."""
     return subprocess.run(
-        [sys.executable, "-m", "stages.predict", *map(str, words)],
+        [sys.executable, "-m", "stages.prediction", *map(str, words)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(package)},
         capture_output=True,
@@ -286,7 +288,7 @@ def test_a_flipped_byte_anywhere_is_refused(bundles, tmp_path):
 def sealed(folder) -> None:
     """SHA256SUMS made anew, as someone would who changes a bundle on purpose."""
     names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
-    (folder / "SHA256SUMS").write_text("".join(f"{jobs.sha256(folder / name)}  {name}\n" for name in names))
+    (folder / "SHA256SUMS").write_text("".join(f"{disk.sha256(folder / name)}  {name}\n" for name in names))
 
 
 def test_changes_under_new_digests_fail_the_golden_input(bundles, spoken, tmp_path):

@@ -13,13 +13,14 @@ import soundfile
 from scipy.stats import norm, t
 from sklearn.metrics import balanced_accuracy_score
 
-from stages import robustness, settings
+from stages import robustness
+from stages.config import settings
 from stages.corpora import planted
-from stages.errors import UserError
-from stages.plan import Plan
 from stages.prediction.clips import Clip, Request
-from stages.prediction.finished import of_study
-from stages.trials import wanted
+from stages.prediction.from_study import of_study
+from stages.runtime.errors import UserError
+from stages.workflow import condition_jobs as wanted
+from stages.workflow.plan import Plan
 from tests.stories.test_predict import opened
 from tests.unit.small_corpus import refused, stage
 

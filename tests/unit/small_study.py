@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from stages import jobs, robustness
+from stages import robustness
+from stages.conditions import noise
 from stages.corpora.manifest import read_manifest, write_manifest
 from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
-from stages.trials import noise
+from stages.runtime import disk
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -131,7 +132,7 @@ class SmallStudy:
         noisy, clean = (read_predictions(one).query("role == 'test'") for one in (path, self.evaluated(system)))
         manifest, entry = read_manifest(self.manifest), noise.Noise(**self.values["robustness"][trial])
         found = {"study": self.study, "system": system, "trial": trial, "words": entry.words, "notes": []}
-        found |= {"colour": entry.colour, "snr_db": entry.snr_db, "predictions_sha256": jobs.sha256(path)}
+        found |= {"colour": entry.colour, "snr_db": entry.snr_db, "predictions_sha256": disk.sha256(path)}
         figures = robustness.scored(noisy, manifest, clean, manifest, Evaluate(**self.values["evaluate"]))
         path.with_suffix(".json").write_text(json.dumps(found | figures))
         return path.with_suffix(".json")

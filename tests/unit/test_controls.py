@@ -7,7 +7,7 @@ import pandas as pd
 
 from stages.metrics.scores import uar
 from stages.recipes import control, linear
-from stages.recipes.examples import Examples, Fold
+from stages.recipes.labelled_set import Examples, Fold
 
 SPEAKERS, EACH, CLASSES = 8, 40, 4
 

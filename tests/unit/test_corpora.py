@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from stages.corpora import crema_d, emodb, iemocap, msp_podcast, ratings, ravdess, readers, release
-from stages.errors import UserError
+from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore
 from tests.unit import corpus_trees as trees
 from tests.unit.small_corpus import ROOT, ingest, read, refused, write_params

@@ -1,17 +1,15 @@
 """The recipe ``correlation`` on a store whose classes differ in how channels move together, and in nothing else."""
 
-from argparse import Namespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from stages.corpora.manifest import write_manifest
-from stages.errors import UserError
 from stages.metrics.scores import uar
 from stages.recipes import correlation, linear
-from stages.recipes.inputs import FILES, Inputs
-from stages.recipes.unseen import Unseen
+from stages.recipes.new_audio import Unseen
+from stages.recipes.training_inputs import Inputs
+from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from tests.unit.small_study import CLASSES, manifest_rows, protocol_frame
 
@@ -41,7 +39,7 @@ def folder(tmp_path_factory):
 def opened(folder, role: str = "") -> Inputs:
     """Inputs of the folder; the labels of ``role`` in fold 1 are shuffled."""
     paths = {"manifest": folder / "manifest.csv", "protocol": folder / "protocol.csv", "speech": folder / "f.h5"}
-    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    inputs = Inputs(paths, "", "emotion")
     if role:
         rows = getattr(inputs.examples.fold(1), role)
         inputs.examples.truth[rows] = np.random.default_rng(1).permutation(inputs.examples.truth[rows])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from stages.encoders import Encoder, batching, is_text, specs
-from stages.errors import UserError
+from stages.runtime.errors import UserError
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)

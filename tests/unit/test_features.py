@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from stages import features
-from stages.encoders import batching, bundle, extraction, specs
-from stages.errors import UserError
+from stages.encoders import batching, checkpoint, extraction, specs
 from stages.recipes.normaliser import Moments
+from stages.runtime.errors import UserError
 from stages.stores import feature_writer
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.feature_writer import FeatureWriter, finite
@@ -43,7 +43,7 @@ def place(tmp_path):
         "egemaps": specs.Egemaps.shipped(),
         "spectrogram": specs.Spectrogram.shipped(),
     }
-    params = {"features": features.Features.shipped(batch_seconds=2.0), "encoders": encoders}
+    params = {"features": specs.Features.shipped(batch_seconds=2.0), "encoders": encoders}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     rng = np.random.default_rng(0)
     writer = AudioWriter(tmp_path / "audio.h5")
@@ -115,10 +115,10 @@ def test_speech_store_equals_the_encoder(place):
 
 def test_weights_that_lack_a_tensor_are_refused(place):
     path = place / "small.safetensors"
-    tensors, header = bundle.tensors(path), bundle.header(path)
+    tensors, header = checkpoint.tensors(path), checkpoint.header(path)
     lost = sorted(name for name in tensors if name.endswith("layer_norm.bias"))[0]
     del tensors[lost]
-    bundle.save(path, tensors, header)
+    checkpoint.save(path, tensors, header)
     options = ("--encoder", "small", "--audio", "audio.h5", "--pretrained", path.name, "--out", "out.h5")
     found = command(place, *options)
     assert found.returncode == 1 and not (place / "out.h5").exists()
@@ -231,7 +231,7 @@ def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
     """bf16 keeps eight bits of a number, so that features move by some tenths of a per cent, not by more."""
     import torch
 
-    from stages import units
+    from stages.stores.fingerprint import fingerprint
 
     files = {"audio": "audio.h5", "pretrained": "small.safetensors"}
     params = yaml.safe_load((place / "params.yaml").read_text())
@@ -249,7 +249,7 @@ def test_precision_is_chosen_and_recorded(place, monkeypatch, caplog):
     for layer in ("conv", "0", "1", "2"):
         found, wanted = (stores[name].span(layer, 0, len(stores[name])).astype(np.float64) for name in ("bf16", "fp32"))
         assert 1e-3 < np.linalg.norm(found - wanted) / np.linalg.norm(wanted) < 2e-2
-    assert units.fingerprint(place / "bf16.h5") != units.fingerprint(place / "fp32.h5")
+    assert fingerprint(place / "bf16.h5") != fingerprint(place / "fp32.h5")
     params["features"]["precision"] = "fp16"
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(UserError, match=r"features\.precision: fp16 on a processor takes over ten times as long"):

@@ -1,22 +1,21 @@
 """Regressors on frozen layers, on a store of which each layer carries one dimension."""
 
 import json
-from argparse import Namespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stages import units
 from stages.corpora.manifest import write_manifest
 from stages.metrics.scores import ccc
 from stages.metrics.trainings import trainings
 from stages.pages.importance import figures
-from stages.recipes import system
-from stages.recipes.inputs import FILES, Inputs
-from stages.recipes.unseen import Unseen
+from stages.recipes import system_config
+from stages.recipes.new_audio import Unseen
+from stages.recipes.training_inputs import Inputs
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.scratch import Unit
+from stages.training import units
 from tests.unit.small_study import DIMENSIONS, manifest_rows, protocol_frame
 
 CARRIES = {"0": "valence", "1": "arousal", "2": "dominance"}
@@ -40,17 +39,17 @@ def paths(tmp_path_factory):
 
 def trained(paths, recipe: str, unit=None, **changes):
     """CCC of each dimension in fold 1, the row, test outputs, arrays, notes, inputs."""
-    settings = system.settings_class(recipe)
+    settings = system_config.settings_class(recipe)
     row = settings.model_validate(settings.shipped(**changes))
-    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "dimensions")
+    inputs = Inputs(paths, "", "dimensions")
     fold = inputs.examples.fold(1)
-    outputs, arrays, notes = system.module(recipe).train(row, inputs, fold, 1, unit)
+    outputs, arrays, notes = system_config.module(recipe).train(row, inputs, fold, 1, unit)
     test = outputs[len(fold.val) :]
     scores = [ccc(inputs.examples.truth[fold.test, i], test[:, i]) for i in range(3)]
     chosen = [inputs.utterances[i] for i in fold.test]
     unseen = Unseen("", {"speech": paths["speech"], "text": paths["speech"]}, {}, chosen, [""] * len(chosen), [], 3)
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
-    found = system.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
+    found = system_config.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-4)
     return dict(zip(DIMENSIONS, scores, strict=True)), outputs, arrays, notes
 
@@ -86,10 +85,10 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
 
 
 def trained_without_restoring(paths, unit, how):
-    settings = system.settings_class("layers")
+    settings = system_config.settings_class("layers")
     row = settings.model_validate(settings.shipped(**how))
-    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "dimensions")
-    return row, *system.module("layers").train(row, inputs, inputs.examples.fold(1), 1, unit)
+    inputs = Inputs(paths, "", "dimensions")
+    return row, *system_config.module("layers").train(row, inputs, inputs.examples.fold(1), 1, unit)
 
 
 def test_intervals_of_layer_weights_are_students(tmp_path):

@@ -7,19 +7,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import units
-from stages.corpora.manifest import load_split, read_manifest, read_protocol
-from stages.encoders.specs import Text
-from stages.errors import UserError
-from stages.features import Features
+from stages.corpora.manifest import read_manifest
+from stages.encoders.specs import Features, Text
 from stages.guards.predictions import check_predictions
-from stages.guards.splits import fit_scope
 from stages.metrics.summary import Evaluate
-from stages.recipes.examples import Examples
+from stages.protocols.splits import fit_scope
+from stages.protocols.table import load_split, read_protocol
+from stages.recipes.labelled_set import Examples
 from stages.recipes.linear import Linear
 from stages.retrain import Retrain
+from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.train import Train
+from stages.training import units
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
 
 SECTIONS = {"evaluate": Evaluate.shipped(draws=1000)}

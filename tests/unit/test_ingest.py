@@ -12,8 +12,8 @@ import pytest
 import soundfile
 import soxr
 
-from stages.corpora import decode, decoding, ravdess
-from stages.errors import UserError
+from stages.corpora import audio_file, decode_pool, ravdess
+from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
@@ -53,7 +53,7 @@ def test_stereo_at_44100_is_decoded_to_mono_16k(tmp_path, suffix):
     wave = tone(1.0, 44_100, channels=2)
     wave[:, 1] = 0
     soundfile.write(path, wave, 44_100)
-    samples, clipped = decode.decode(path)
+    samples, clipped = audio_file.decode(path)
     assert samples.dtype == np.int16 and len(samples) == 16_000 and clipped == 0
     inner = samples[2000:-2000] / 32768
     assert abs(inner).max() == pytest.approx(0.25, abs=0.01)  # the mean of a half-scale channel and silence
@@ -63,7 +63,7 @@ def test_stereo_at_44100_is_decoded_to_mono_16k(tmp_path, suffix):
 def test_16_bit_mono_at_16k_passes_bit_for_bit(tmp_path):
     wanted = np.random.default_rng(1).integers(-32768, 32768, 5000).astype(np.int16)
     soundfile.write(tmp_path / "noise.flac", wanted, 16_000)
-    samples, clipped = decode.decode(tmp_path / "noise.flac")
+    samples, clipped = audio_file.decode(tmp_path / "noise.flac")
     np.testing.assert_array_equal(samples, wanted)
     assert clipped == 0
 
@@ -79,7 +79,7 @@ def test_samples_are_those_of_soundfile_and_soxr_to_the_bit(tmp_path, kind, chan
     wave = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(1)
     wave = np.rint((wave if rate == 16_000 else soxr.resample(wave, rate, 16_000, quality="HQ")) * np.float32(32768))
     beyond = (wave > 32767) | (wave < -32768)
-    samples, clipped = decode.decode(path, room)
+    samples, clipped = audio_file.decode(path, room)
     np.testing.assert_array_equal(samples, wave.clip(-32768, 32767).astype(np.int16))
     assert samples.dtype == np.int16 and clipped == beyond.sum()
     assert room is None or np.shares_memory(samples, room) == (len(room) > 8000)
@@ -92,8 +92,8 @@ def test_a_flipped_bit_in_a_flac_is_found(tmp_path, place):
     content = bytearray(path.read_bytes())
     content[int(len(content) * place)] ^= 4
     path.write_bytes(content)
-    with pytest.raises(decode.Unreadable, match="unreadable"):
-        decode.decode(path)
+    with pytest.raises(audio_file.Unreadable, match="unreadable"):
+        audio_file.decode(path)
 
 
 def several(folder) -> list:
@@ -111,22 +111,22 @@ def several(folder) -> list:
 @pytest.mark.parametrize("room", [1 << 20, 40_000, 10])
 def test_several_processes_decode_what_one_does(tmp_path, monkeypatch, room):
     files = several(tmp_path)
-    monkeypatch.setattr(decoding, "_ROOM", room)
+    monkeypatch.setattr(decode_pool, "_ROOM", room)
 
     def seen(decoded) -> list[tuple]:
         return [(each.utterance, each.reason or (each.sha256, digest(each.samples))) for each in decoded]
 
-    wanted = seen(decode.attempted(*file, 0.0, 0.0) for file in files)
+    wanted = seen(audio_file.attempted(*file, 0.0, 0.0) for file in files)
     assert len(wanted) == 40 and all(type(what) is str or what[0] == what[1] for _, what in wanted)
     assert [name for name, what in wanted if type(what) is str] == ["20", "31"]
-    assert [seen(decoding.decode_all(files, processes, 0.0, 0.0)) for processes in (1, 3)] == [wanted, wanted]
+    assert [seen(decode_pool.decode_all(files, processes, 0.0, 0.0)) for processes in (1, 3)] == [wanted, wanted]
 
 
 def test_a_killed_process_is_reported(tmp_path, monkeypatch):
     files = several(tmp_path)
-    monkeypatch.setattr(decoding, "attempted", lambda *given: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(decode_pool, "attempted", lambda *given: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(UserError, match=r"a worker was killed.*lower ingest\.workers"):
-        list(decoding.decode_all(files, 2, 0.0, 0.0))
+        list(decode_pool.decode_all(files, 2, 0.0, 0.0))
 
 
 def cut(path, share: float) -> None:

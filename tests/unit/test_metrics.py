@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.errors import UserError
 from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
-from stages.pages.contents import Entry
+from stages.pages.report_data import Entry
+from stages.runtime.errors import UserError
 from tests.unit.small_corpus import ROOT
 from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import benchmarks, document, params, settings, shipped, shipped_studies
-from stages.corpora import protocols
-from stages.errors import UserError
+from stages import document, params, shipped, shipped_studies
+from stages.config import settings
 from stages.metrics.comparison import read_published
-from stages.plan import Plan, options
+from stages.protocols import config
+from stages.runtime.errors import UserError
+from stages.workflow import benchmark_files
+from stages.workflow.plan import Plan, options
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +26,7 @@ def test_shipped_values_pass_every_check():
 
 def test_every_shipped_protocol_is_read_by_its_name_and_every_published_one_ships():
     for name in shipped.PROTOCOLS:
-        assert protocols.load(name, str(ROOT / "params.yaml")).about
+        assert config.load(name, str(ROOT / "params.yaml")).about
     published = {row["protocol"] for row in read_published(ROOT / "data/published.csv")}
     assert published <= set(shipped.PROTOCOLS)
 
@@ -86,7 +88,7 @@ def test_shards_are_read_by_what_reads_the_store():
     ]
     assert words[0] == words[1]
     assert options(plan.system_inputs("default", "linear", "1of1")) == options(linear)
-    found = {path for path in benchmarks.of_study(plan, "default") if "/features/planted-hubert-small" in path}
+    found = {path for path in benchmark_files.of_study(plan, "default") if "/features/planted-hubert-small" in path}
     assert found == {f"data/benchmarks/features/planted-hubert-small{end}.tsv" for end in ("", "-1of2", "-2of2")}
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from stages import settings as base
+from stages.config import settings as base
 from stages.corpora import planted
 from stages.corpora.planted import corpus, couplings, espeak, latents, lexicon, raters, voices
-from stages.errors import UserError
+from stages.runtime.errors import UserError
 
 
 def settings(**changes) -> planted.Planted:

@@ -5,15 +5,15 @@ import pytest
 import torch
 import yaml
 
-from stages import training
 from stages.encoders import prefix, specs
 from stages.encoders.extraction import write_store
 from stages.encoders.extractors import open_extractor
-from stages.errors import UserError
 from stages.models.pooling import masked_mean
-from stages.recipes.sources import Sources
 from stages.recipes.speech_input import SpeechInput
+from stages.recipes.stores_and_encoders import Sources
+from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
+from stages.training import loop
 from tests.unit.test_encoders import KINDS, small
 from tests.unit.test_recipes import eight, text_encoder
 
@@ -47,7 +47,7 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
 def losses(inputs, boundary: str, kept: bool) -> list[float]:
     """Losses of two epochs, with dropout where the encoder is trained, from the stored output or the waveforms."""
     encoder = inputs.speech_encoder()
-    generator = training.seeded(1)
+    generator = loop.seeded(1)
     prefix.freeze(encoder, boundary)
     speech = SpeechInput(inputs, encoder, boundary if kept else "")
     assert (speech.stored, bool(speech.frozen)) == (kept, kept)
@@ -55,7 +55,7 @@ def losses(inputs, boundary: str, kept: bool) -> list[float]:
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05)
     found = []
     for _ in range(2):
-        for positions in training.bucketed(EVERYONE, speech.lengths, 4, generator):
+        for positions in loop.bucketed(EVERYONE, speech.lengths, 4, generator):
             hidden, lengths = speech.hidden(positions)
             logits = model["head"](masked_mean(hidden[-1], lengths))
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(positions % 4))
@@ -145,7 +145,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     untouched = inputs.speech_encoder().model.feature_extractor.conv_layers[3].conv.weight.detach().numpy()
     assert np.abs(kept[cnn] - untouched).max() > 1e-4
     untouched_cnn = {n: v for n, v in kept.items() if ".feature_extractor." not in n}
-    for name, values in training.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
+    for name, values in loop.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
         untouched_cnn.setdefault(name.removeprefix("model/"), values)
     other = cmgi.restored(row, inputs, untouched_cnn)(fold.scored)
     assert np.abs(other - outputs).max() > 1e-4

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from stages import pretrain
-from stages.encoders import masked_language, masked_prediction
-from stages.errors import UserError
+from stages.pretraining import bert, hubert
+from stages.runtime.errors import UserError
 from stages.stores.audio import AudioWriter, digest
 from stages.stores.scratch import Unit
 
@@ -35,10 +35,8 @@ TINY = {
 SENTENCES = [f"the {a} {b} runs {c}" for a in ("old", "red") for b in ("dog", "fox", "cat") for c in ("now", "far")]
 
 
-def hubert(**changes):
-    return masked_prediction.HubertPretraining.model_validate(
-        masked_prediction.HubertPretraining.shipped(**TINY | changes)
-    )
+def tiny_hubert(**changes):
+    return hubert.HubertPretraining.model_validate(hubert.HubertPretraining.shipped(**TINY | changes))
 
 
 def tones(count=12):
@@ -62,11 +60,11 @@ def units(root):
 
 
 def run(section, root):
-    return masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(root))[0].state_dict()
+    return hubert.pretrain(section, audio()[0], torch.device("cpu"), units(root))[0].state_dict()
 
 
 def test_masks_follow_fairseq():
-    from stages.encoders.masking import span_mask
+    from stages.pretraining.span_mask import span_mask
 
     frames = torch.tensor([200, 150, 37, 4] * 100)
     generator = torch.Generator().manual_seed(0)
@@ -90,20 +88,20 @@ def test_targets_stand_at_the_encoders_frames():
     from stages.encoders.acoustics import mfcc
     from stages.encoders.speech import SpeechEncoder
 
-    encoder = SpeechEncoder.build(masked_prediction.config_of(hubert()))
+    encoder = SpeechEncoder.build(hubert.config_of(tiny_hubert()))
     data, _ = audio()
-    at = masked_prediction._mfcc_at(encoder, data)(3)
+    at = hubert._mfcc_at(encoder, data)(3)
     assert len(at) == encoder.frames(data.lengths[3])
     assert np.array_equal(at[7], mfcc(data.read(3))[14])
 
 
 def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
-    section = hubert(steps=60, checkpoint_every=100)
-    encoder, notes = masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
+    section = tiny_hubert(steps=60, checkpoint_every=100)
+    encoder, notes = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
     assert notes["iteration_1"]["last_loss"] < np.log(8)
     started = time.perf_counter()
-    again, _ = masked_prediction.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
+    again, _ = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert time.perf_counter() - started < 20
     for name, value in encoder.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
@@ -116,7 +114,7 @@ class Killed(Exception):
 @pytest.mark.parametrize(("iterations", "after"), [(1, 1), (1, 2), (2, 3)])
 def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, after):
     """Stopped right after a checkpoint; iteration 2 has its third one after two of iteration 1."""
-    section = hubert(iterations=iterations)
+    section = tiny_hubert(iterations=iterations)
     whole = run(section, tmp_path / "whole")
     mark, marks = Unit.mark, []
 
@@ -137,15 +135,15 @@ def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, aft
 
 
 def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
-    section = masked_language.BertPretraining.model_validate(
-        masked_language.BertPretraining.shipped(
+    section = bert.BertPretraining.model_validate(
+        bert.BertPretraining.shipped(
             width=16, layers=2, heads=2, steps=60, batch=8, checkpoint_every=20, learning_rate=5e-3
         )
     )
 
     def work(folder):
         unit = Unit("pretrain", {}, tmp_path / folder)
-        return masked_language.pretrain(section, SENTENCES, torch.device("cpu"), unit)
+        return bert.pretrain(section, SENTENCES, torch.device("cpu"), unit)
 
     whole, notes = work("whole")
     assert notes["training"]["last_loss"] < notes["training"]["first_loss"] - 0.5
@@ -166,12 +164,12 @@ def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
 def test_vocabulary_spells_any_word():
     from stages.encoders.text import tokeniser_of
 
-    vocabulary = masked_language.vocabulary_of(SENTENCES, 1000)
+    vocabulary = bert.vocabulary_of(SENTENCES, 1000)
     assert vocabulary[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     assert vocabulary.index("the") < vocabulary.index("old") < vocabulary.index("red") < vocabulary.index("cat")
     tokeniser = tokeniser_of(vocabulary)
     assert tokeniser.tokenize("The old zebra!") == ["the", "old", "z", "##e", "##b", "##r", "##a", "!"]
-    assert len(masked_language.vocabulary_of(SENTENCES, 100)) >= 100
+    assert len(bert.vocabulary_of(SENTENCES, 100)) >= 100
 
 
 def test_corruption_is_80_10_10():
@@ -180,7 +178,7 @@ def test_corruption_is_80_10_10():
     mask = torch.ones_like(ids)
     mask[:, 40:] = 0
     generator = torch.Generator().manual_seed(0)
-    masked, wanted = masked_language.corrupt(ids, mask, 0.15, 1000, 5, 4, generator)
+    masked, wanted = bert.corrupt(ids, mask, 0.15, 1000, 5, 4, generator)
     chosen = wanted >= 0
     assert not chosen[:, 0].any()
     assert not chosen[:, 40:].any()
@@ -189,13 +187,13 @@ def test_corruption_is_80_10_10():
     assert torch.equal(wanted[chosen], ids[chosen])
     assert (masked[chosen] == 4).float().mean().item() == pytest.approx(0.8, abs=0.02)
     assert (masked[chosen] == ids[chosen]).float().mean().item() == pytest.approx(0.1, abs=0.02)
-    _, one = masked_language.corrupt(ids[:1, :3], mask[:1, :3], 1e-9, 1000, 5, 4, generator)
+    _, one = bert.corrupt(ids[:1, :3], mask[:1, :3], 1e-9, 1000, 5, 4, generator)
     assert (one >= 0).sum() == 1
 
 
 @pytest.fixture
 def place(tmp_path):
-    entries = {"tiny": masked_prediction.HubertPretraining.shipped(**TINY | {"steps": 120, "checkpoint_every": 10})}
+    entries = {"tiny": hubert.HubertPretraining.shipped(**TINY | {"steps": 120, "checkpoint_every": 10})}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from stages import units
 from stages.corpora.manifest import write_manifest
-from stages.errors import UserError
 from stages.metrics.scores import uar
-from stages.recipes import system
-from stages.recipes.inputs import FILES, Inputs
-from stages.recipes.unseen import Unseen
+from stages.recipes import system_config
+from stages.recipes.new_audio import Unseen
+from stages.recipes.training_inputs import Inputs
+from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
+from stages.training import units
 from tests.unit.small_study import CLASSES, manifest_rows, protocol_frame
 
 
@@ -49,13 +48,13 @@ def paths(tmp_path_factory):
 
 def trained(paths, recipe: str, **changes):
     """The row, test UAR in fold 1, test outputs, arrays, notes and inputs."""
-    settings = system.settings_class(recipe)
+    settings = system_config.settings_class(recipe)
     row = settings.model_validate(
         settings.shipped(**{"hidden": 16, "learning_rate": 1e-2, "epochs": 15, "normalise": "global"} | changes)
     )
-    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    inputs = Inputs(paths, "", "emotion")
     fold = inputs.examples.fold(1)
-    outputs, arrays, notes = system.module(recipe).train(row, inputs, fold, 1, None)
+    outputs, arrays, notes = system_config.module(recipe).train(row, inputs, fold, 1, None)
     test = outputs[len(fold.val) :]
     return row, uar(inputs.examples.truth[fold.test], test.argmax(1)), test, arrays, notes, inputs
 
@@ -79,12 +78,12 @@ def test_a_form_finds_what_it_hears_and_is_restored(paths, recipe, changes, low,
     stores = {kind: paths[kind] for kind in ("speech", "beside")}
     unseen = Unseen("", stores, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
-    found = system.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
+    found = system_config.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-5)
 
 
 def test_speakers_may_be_prefixes_of_names(paths):
-    inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+    inputs = Inputs(paths, "", "emotion")
     fold, inputs.speakers = inputs.examples.fold(1), np.array(["one"] * len(inputs.utterances))
     assert len(inputs.frames(["1"], 0, "speaker", fold).normaliser.mean) == 1
     assert len(inputs.frames(["1"], 0, "speaker", fold, by="prefix").normaliser.mean) == 10
@@ -101,15 +100,17 @@ def test_a_layer_that_is_not_stored_is_named(paths):
 
 
 def test_units_side_by_side_are_the_units_one_after_another(paths, tmp_path):
-    settings = system.settings_class("probe")
+    settings = system_config.settings_class("probe")
     row = settings.model_validate(settings.shipped(hidden=16, learning_rate=1e-2, epochs=3, normalise="global"))
     found = {}
     for workers in (1, 2):
-        inputs = Inputs(Namespace(params="", **{n.replace("-", "_"): paths.get(n) for n in FILES}), "emotion")
+        inputs = Inputs(paths, "", "emotion")
 
         def work(number, seed, unit, inputs=inputs):
             torch.set_num_threads(1)  # as in a job; the threads of this process are not there after the fork
-            outputs, arrays, notes = system.module("probe").train(row, inputs, inputs.examples.fold(number), seed, unit)
+            outputs, arrays, notes = system_config.module("probe").train(
+                row, inputs, inputs.examples.fold(number), seed, unit
+            )
             return arrays | {"outputs": outputs}, notes | {"process": os.getpid()}
 
         pairs = [(fold, seed) for fold in inputs.examples.folds[:2] for seed in (1, 2)]

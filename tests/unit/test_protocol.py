@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from stages import settings
-from stages.corpora import emodb, folds, iemocap, msp_podcast
-from stages.corpora.assignment import assign, departures
+from stages.config import settings
+from stages.corpora import emodb, iemocap, msp_podcast
 from stages.corpora.manifest import write_manifest
-from stages.corpora.protocols import Protocol
 from stages.corpora.ravdess import ACTORS, Ravdess, _row, expected
-from stages.errors import UserError
-from stages.guards.splits import check_protocol
+from stages.protocols import folds
+from stages.protocols.assignment import assign, departures
+from stages.protocols.config import Protocol
+from stages.protocols.splits import check_protocol
+from stages.runtime.errors import UserError
 from stages.shipped_protocols import PROTOCOLS
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 

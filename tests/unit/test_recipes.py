@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from stages.encoders import prefix
-from stages.encoders.masked_prediction import HubertPretraining, config_of
 from stages.encoders.speech import SpeechEncoder
 from stages.encoders.text import SPECIAL, TextEncoder
-from stages.recipes import system
-from stages.recipes.examples import Examples, Fold
+from stages.pretraining.hubert import HubertPretraining, config_of
+from stages.recipes import system_config
+from stages.recipes.labelled_set import Examples, Fold
 
 torch.set_num_threads(1)
 WORDS = ["go", "no", "hat", "sun", "red", "pig", "mud", "elk"]
@@ -88,16 +88,16 @@ CASES = {
 
 @pytest.mark.parametrize("recipe", CASES)
 def test_eight_utterances_are_learnt(recipe):
-    settings = system.settings_class(recipe)
+    settings = system_config.settings_class(recipe)
     row = settings.model_validate(settings.shipped(**CASES[recipe]))
     inputs, fold = eight(row.task)
-    outputs, arrays, notes = system.module(recipe).train(row, inputs, fold, 1, None)
+    outputs, arrays, notes = system_config.module(recipe).train(row, inputs, fold, 1, None)
     assert inputs.examples.score(fold.scored, outputs) > 0.95
     if recipe == "cmgi":
         assert notes["hypotheses"] == WORDS
     inputs.outputs = inputs.examples.outputs
     kept = {name.removeprefix("model/"): values for name, values in arrays.items() if name.startswith("model/")}
-    again = system.module(recipe).restored(row, inputs, kept)(fold.scored)
+    again = system_config.module(recipe).restored(row, inputs, kept)(fold.scored)
     np.testing.assert_allclose(again, outputs, atol=1e-4)
 
 

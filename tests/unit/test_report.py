@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
-from stages.pages.figures import TITLES
-from stages.recipes.system import encoder
+from stages.pages.number_format import TITLES
+from stages.recipes.system_config import encoder
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
 SYSTEMS = {

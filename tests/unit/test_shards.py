@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import units
-from stages.errors import UserError
 from stages.recipes.normaliser import Moments
+from stages.runtime.errors import UserError
 from stages.stores import feature_writer, shards
 from stages.stores.audio import AudioStore, AudioWriter
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.features import FeatureStore
+from stages.stores.fingerprint import fingerprint
 from tests.unit.small_corpus import mounted
 from tests.unit.test_features import command, flip, made, place  # noqa: F401
 
@@ -50,7 +50,7 @@ def test_shards_are_read_as_the_single_store(place, divided, count, monkeypatch,
     assert store.utterances == single.utterances and store.offsets.tolist() == single.offsets.tolist()
     assert store.layers == single.layers and store.width("conv") == 16
     assert {k: str(v) for k, v in store.attributes.items()} == {k: str(v) for k, v in single.attributes.items()}
-    assert units.fingerprint(path) == units.fingerprint(single.path)
+    assert fingerprint(path) == fingerprint(single.path)
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))  # shards are found beside the store
     with h5py.File(path) as file:
         for layer in single.layers:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.encoders import specs
-from stages.errors import UserError
+from stages.runtime.errors import UserError
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from stages import training, units
-from stages.errors import UserError
 from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
+from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.features import FeatureStore
 from stages.stores.scratch import Unit
+from stages.training import loop, units
 
 
 def trained(unit, stop_after=None):
-    generator = training.seeded(5)
+    generator = loop.seeded(5)
     model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 2))
     x, y = torch.randn(40, 6), torch.randint(0, 2, (40,))
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
@@ -24,12 +24,12 @@ def trained(unit, stop_after=None):
         epochs[0] += 1
         if stop_after and epochs[0] > stop_after:
             raise KeyboardInterrupt
-        return training.shuffled(np.arange(30), 8, generator)
+        return loop.shuffled(np.arange(30), 8, generator)
 
     def validate():
         return float((model(x[30:]).argmax(1) == y[30:]).float().mean())
 
-    history = training.fit(
+    history = loop.fit(
         model,
         optimiser,
         batches,
@@ -40,11 +40,11 @@ def trained(unit, stop_after=None):
         plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
         unit=unit,
     )
-    return training.as_arrays(model.state_dict()), history
+    return loop.as_arrays(model.state_dict()), history
 
 
 def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     whole, history = trained(None)
     with pytest.raises(KeyboardInterrupt):
         trained(Unit("t", {"a": 1}, tmp_path), stop_after=4)
@@ -57,14 +57,14 @@ def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
 def test_loss_that_is_not_finite_is_refused():
     model = torch.nn.Linear(1, 1)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        training.fit(
+        loop.fit(
             model,
             torch.optim.Adam(model.parameters()),
             lambda: [0],
             lambda _: model(torch.tensor([[float("nan")]])).sum(),
             None,
             epochs=1,
-            generator=training.seeded(0),
+            generator=loop.seeded(0),
         )
 
 
@@ -180,11 +180,11 @@ def test_truncated_store_is_refused(store, tmp_path):
 
 
 def test_last_batch_wraps_round_to_the_first_utterances():
-    plain = training.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
-    wrapped = training.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
+    plain = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
+    wrapped = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
     assert [len(batch) for batch in wrapped] == [4, 4, 4]
     np.testing.assert_array_equal(np.concatenate(wrapped), [*np.concatenate(plain), *plain[0][:2]])
-    even = training.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
+    even = loop.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
     assert sorted(np.concatenate(even)) == list(range(8))
 
 
@@ -192,7 +192,7 @@ def test_gradients_are_clipped_by_value():
     model = torch.nn.Linear(2, 1, bias=False)
     before = model.weight.detach().clone()
     x = torch.tensor([[100.0, -0.5]])
-    training.fit(
+    loop.fit(
         model,
         torch.optim.SGD(model.parameters(), 1.0),
         lambda: [x],

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.corpora import planted, text
-from stages.corpora.corruption import Corrupted, corrupt
-from stages.errors import UserError
+from stages.corpora import planted
+from stages.runtime.errors import UserError
+from stages.transcripts import text
+from stages.transcripts.corruption import Corrupted, corrupt
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
 
 BAD = {"kind": "corrupted", "wer": 0.2, "substitutions": 0.6, "deletions": 0.25, "insertions": 0.15, "seed": 1}
@@ -164,12 +165,12 @@ def test_audio_of_another_manifest_is_refused(corpus, tmp_path):
 def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
     import whisper
 
-    from stages.corpora import asr, asr_decoding
     from stages.stores.audio import AudioStore
+    from stages.transcripts import whisper_batches, whisper_transcripts
 
     monkeypatch.chdir(corpus)
-    monkeypatch.setattr(asr, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(asr, "weights", lambda settings, where: corpus / "out/manifest.csv")
+    monkeypatch.setattr(whisper_transcripts, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(whisper_transcripts, "weights", lambda settings, where: corpus / "out/manifest.csv")
     monkeypatch.setattr(whisper, "load_model", lambda path, device: None)
     heard: list[str] = []
 
@@ -179,13 +180,13 @@ def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
         heard.extend(names)
         return [{"text": name} for name in names]
 
-    monkeypatch.setattr(asr_decoding, "listen", listen)
-    settings, store = asr.Whisper(**WHISPER), AudioStore("out/audio.h5")
+    monkeypatch.setattr(whisper_batches, "listen", listen)
+    settings, store = whisper_transcripts.Whisper(**WHISPER), AudioStore("out/audio.h5")
     resumed = False
     with pytest.raises(KeyboardInterrupt):
-        asr.transcribe(settings, store, "t")
+        whisper_transcripts.transcribe(settings, store, "t")
     resumed = True
-    assert [row["text"] for row in asr.transcribe(settings, store, "t")] == store.utterances
+    assert [row["text"] for row in whisper_transcripts.transcribe(settings, store, "t")] == store.utterances
     assert heard == store.utterances
     assert not list((corpus / "data/scratch/transcribe").iterdir())
 
@@ -230,11 +231,11 @@ def tiny():
 
 
 def heard(tiny, indices=(0, 1), waves=None, **changes):
-    from stages.corpora import asr, asr_decoding
+    from stages.transcripts import whisper_batches, whisper_transcripts
 
     model, names, own = tiny
-    settings = asr.Whisper(**WHISPER | {"threads": 1} | changes)
-    return asr_decoding.listen(model, settings, [names[i] for i in indices], waves or [own[i] for i in indices])
+    settings = whisper_transcripts.Whisper(**WHISPER | {"threads": 1} | changes)
+    return whisper_batches.listen(model, settings, [names[i] for i in indices], waves or [own[i] for i in indices])
 
 
 @pytest.mark.slow
@@ -281,10 +282,10 @@ def test_text_of_a_result_is_that_of_whispers_own_segments():
 
     from whisper.tokenizer import get_tokenizer
 
-    from stages.corpora import asr, asr_decoding
+    from stages.transcripts import whisper_batches, whisper_transcripts
 
     tokeniser, model = get_tokenizer(False), SimpleNamespace(is_multilingual=False, num_languages=99)
-    settings = asr.Whisper(**WHISPER)
+    settings = whisper_transcripts.Whisper(**WHISPER)
 
     def text_of(*parts, no_speech=0.0, logprob=-0.1, content=500):
         tokens = []
@@ -293,7 +294,7 @@ def test_text_of_a_result_is_that_of_whispers_own_segments():
             tokens += [tokeniser.timestamp_begin + round(part * 50)] if number else tokeniser.encode(part)
         whole = tokeniser.decode(tokens).strip()
         result = SimpleNamespace(tokens=tokens, text=whole, no_speech_prob=no_speech, avg_logprob=logprob)
-        return asr_decoding._text(model, settings, result, content)
+        return whisper_batches._text(model, settings, result, content)
 
     assert text_of(0.0, " one two", 2.0) == "one two"
     assert text_of(0.0, " one", 1.0, 1.0, " two", 2.0) == "one two"
@@ -306,14 +307,14 @@ def test_text_of_a_result_is_that_of_whispers_own_segments():
 
 
 def test_clips_share_a_batch_only_with_equal_windows():
-    from stages.corpora import asr, asr_decoding
+    from stages.transcripts import whisper_batches, whisper_transcripts
 
     lengths = np.array([16_000, 600_000, 32_000, 31_999, 16_001, 480_000])
-    whole = asr.Whisper(**WHISPER)
-    assert asr_decoding.batches(lengths, whole) == [[1], [0, 2, 3, 4], [5]]
+    whole = whisper_transcripts.Whisper(**WHISPER)
+    assert whisper_batches.batches(lengths, whole) == [[1], [0, 2, 3, 4], [5]]
     short = whole.model_copy(update={"window": "clip", "margin": 1.0})
-    assert asr_decoding.batches(lengths, short) == [[1], [0], [2, 3, 4], [5]]
-    assert [asr_decoding.window(n, short) for n in (16_000, 32_000, 480_000)] == [32_000, 48_000, 480_000]
+    assert whisper_batches.batches(lengths, short) == [[1], [0], [2, 3, 4], [5]]
+    assert [whisper_batches.window(n, short) for n in (16_000, 32_000, 480_000)] == [32_000, 48_000, 480_000]
 
 
 def test_rates_by_split_emotion_and_sex(tmp_path):

@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from stages import params
-from stages.errors import UserError
-from stages.plan import Plan
-from stages.trials import elsewhere, noise, wanted
+from stages.conditions import noise, other_corpus
+from stages.runtime.errors import UserError
+from stages.workflow import condition_jobs as wanted
+from stages.workflow.plan import Plan
 from tests.unit.small_study import ROOT
 
 RATE = 16_000
@@ -112,8 +113,8 @@ def test_readmes_lines_for_trials_are_enough(tmp_path):
 
 def test_ratings_of_another_corpus_are_told_in_the_studys_units():
     rows = pd.DataFrame({"utterance": ["a", "b", "c"], "emotion": "", "arousal": [1.0, 5.0, np.nan], "valence": 3.0})
-    found, left_out = elsewhere.truth(rows, "dimensions", ["arousal", "valence"], [-0.5, 1.5], "robustness.x")
+    found, left_out = other_corpus.truth(rows, "dimensions", ["arousal", "valence"], [-0.5, 1.5], "robustness.x")
     assert found.to_dict("list") == {"utterance": ["a", "b"], "true_arousal": [1.0, 7.0], "true_valence": [4.0, 4.0]}
     assert left_out == {"no rating": 1}
     with pytest.raises(UserError, match=r"robustness\.x: no utterance that is tested has one of: angry"):
-        elsewhere.truth(rows, "emotion", ["angry"], [], "robustness.x")
+        other_corpus.truth(rows, "emotion", ["angry"], [], "robustness.x")

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import devices, units
-from stages.encoders import bundle
+from stages.encoders import checkpoint
 from stages.guards import seen, verdicts
 from stages.pages import overview
+from stages.runtime import gpu
+from stages.training import units
 from tests.unit.small_study import SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -54,7 +55,7 @@ def study(tmp_path_factory):
     costs.parent.mkdir(parents=True)
     costs.write_text("s\th:m:s\tmax_rss\tcpu_time\n3600.0\t1:00:00\t700.5\t1800.0\n")
     (study.folder / "data/logs/train").mkdir(parents=True)
-    (study.folder / "data/logs/train/small-linear-1of1.log").write_text(f"{devices.COMPUTES} 1\n")
+    (study.folder / "data/logs/train/small-linear-1of1.log").write_text(f"{gpu.COMPUTES} 1\n")
     more = ["--ledger", ledger, "--published", study.folder / "published.csv"]
     more += ["--quarantine", study.folder / "quarantine.csv", "--coverage", study.folder / "coverage.csv"]
     ended = study.report(SYSTEMS, *more, "--benchmarks", costs, costs.with_name("small-gone-1of1.tsv"))
@@ -184,7 +185,7 @@ def encoder(path, rows: pd.DataFrame, **heard):
     import torch
 
     about = {"source": "somewhere", "utterance_sha256": list(rows["sha256"])} | heard
-    bundle.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": {"heard": about}})
+    checkpoint.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": {"heard": about}})
     return path
 
 

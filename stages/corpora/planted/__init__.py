@@ -1,21 +1,15 @@
 """The planted corpus: emotional speech made by eSpeak NG whose truth is known, so that a pipeline can be tested for
 finding it. ``couplings`` holds the one table of what is planted."""
 
-from stages.corpora.planted.corpus import (
-    Planted,
-    synthesise,
-    unlabelled,
-    unlabelled_sentences,
-    utterances,
-)
-from stages.corpora.planted.couplings import couplings_table
+from .corpus import Planted, synthesise, unlabelled, unlabelled_sentences, utterances
+from .couplings import couplings_table
 
 LICENCE = "none needed: synthesised by this pipeline with eSpeak NG"
 
 
 def ceilings(settings: Planted) -> dict[str, dict[str, float]]:
     """The oracle's ``{modality: {metric: value}}``; see :func:`stages.corpora.planted.oracle.ceilings`."""
-    from stages.corpora.planted import oracle
+    from . import oracle
 
     return oracle.ceilings(settings)
 

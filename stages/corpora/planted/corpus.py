@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
-from stages.settings import Section, setting
+from ...config.settings import Section, setting
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from stages.corpora.planted.raters import Labels
-    from stages.corpora.planted.sentences import Sentence
+    from .raters import Labels
+    from .sentences import Sentence
 
 
 class Planted(Section):
@@ -62,8 +62,8 @@ def simulate(settings: Planted, count: int, stream: str, write: bool = False) ->
     """``count`` utterances by the corpus' own process; another ``stream`` gives an independent sample."""
     import numpy as np
 
-    from stages.corpora.planted import latents, raters
-    from stages.corpora.planted.sentences import Writer
+    from . import latents, raters
+    from .sentences import Writer
 
     drawn = latents.draw(count, settings.seed, settings.mode, settings.contradictory, stream)
     writer = Writer(settings.seed, stream)
@@ -91,7 +91,7 @@ def utterances(settings: Planted) -> list[dict]:
     majority), arousal, valence, dominance (mean ratings, 1 to 7), split (empty); and what is known besides:
     latent_* (what is heard, in standard deviations; in mode null unrelated to voice and words), contradicts
     (0 or 1), agreement (largest share of votes), cue_* and word_* (the realised carriers, standard scores)."""
-    from stages.corpora.planted import couplings, raters, voices
+    from . import couplings, raters, voices
 
     plan = planned(settings)
     cast = voices.speakers(settings.seed, settings.speakers)
@@ -125,7 +125,7 @@ def _job(settings_seed: int, name: str, voice, sentence_clauses, cues):
 
     import numpy as np
 
-    from stages.corpora.planted.espeak import Clause, Job
+    from .espeak import Clause, Job
 
     clauses = tuple(
         Clause(text, **voice.speaking(cues if emotional else np.zeros(5))) for text, emotional in sentence_clauses
@@ -143,7 +143,7 @@ def synthesise(settings: Planted, rows: list[dict], workers: int | None = None):
     KeyError
         A row's utterance is not of this corpus.
     """
-    from stages.corpora.planted import espeak, voices
+    from . import espeak, voices
 
     plan = planned(settings)
     cast = voices.speakers(settings.seed, settings.speakers)
@@ -159,7 +159,7 @@ def synthesise(settings: Planted, rows: list[dict], workers: int | None = None):
 def unlabelled(seed: int, utterances: int, workers: int | None = None):
     """Yield (name, int16 [samples] at 16 kHz) of unlabelled speech for pretraining: other voices than any corpus
     has (one for every 20 utterances, 8 to 60), the sentences of :func:`unlabelled_sentences`, all cues random."""
-    from stages.corpora.planted import espeak, latents, voices
+    from . import espeak, latents, voices
 
     cast = voices.others(seed, min(60, max(8, utterances // 20)))
     rng = latents.generator(seed, "unlabelled cues")
@@ -173,6 +173,6 @@ def unlabelled(seed: int, utterances: int, workers: int | None = None):
 
 def unlabelled_sentences(seed: int, count: int) -> list[str]:
     """``count`` sentences for pretraining a text encoder; none can be one of a corpus (see ``sentences``)."""
-    from stages.corpora.planted import sentences
+    from . import sentences
 
     return sentences.unlabelled_sentences(seed, count)

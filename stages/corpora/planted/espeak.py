@@ -149,9 +149,9 @@ def render_all(jobs_: list[Job], workers: int | None = None):
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    from stages import jobs
+    from ...runtime import process
 
-    with ProcessPoolExecutor(workers, get_context("spawn"), jobs.die_with_parent) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), process.die_with_parent) as pool:
         for start in range(0, len(jobs_), 1024):  # so that no more than this lies in memory
             block = jobs_[start : start + 1024]
             for job, samples in zip(block, pool.map(render, block, chunksize=16), strict=True):

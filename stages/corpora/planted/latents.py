@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.corpora.planted import couplings
+from . import couplings
 
 STEPS = {"pitch": 11, "range": 18, "rate": 28, "loudness": 2.5, "effort": 0.2}
 """One standard deviation of a cue: eSpeak units of pitch and of range, words per minute, dB, tilt coefficient.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.corpora.planted import raters
-from stages.corpora.planted.couplings import DIMENSIONS
-from stages.corpora.planted.latents import generator
+from . import raters
+from .couplings import DIMENSIONS
+from .latents import generator
 
 SAMPLE = 20_000
 """Simulated utterances that the oracle learns from."""
@@ -110,7 +110,7 @@ def ceilings(settings) -> dict[str, dict[str, float]]:
     raises CCC on that sample. Emotion is scored where the raters agreed, excited merged with happy. A system may
     pass a ceiling by the chance of a finite corpus, not otherwise.
     """
-    from stages.corpora.planted import corpus
+    from . import corpus
 
     own = corpus.planned(settings)
     sample = corpus.simulate(settings, SAMPLE, "oracle")

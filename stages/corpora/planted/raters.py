@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.corpora.planted.latents import generator
+from .latents import generator
 
 CLASSES = ("angry", "happy", "excited", "neutral", "sad")
 """What raters vote for; protocols merge excited with happy."""

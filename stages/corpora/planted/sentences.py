@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from stages.corpora.planted import couplings, lexicon
-from stages.corpora.planted.latents import generator
+from . import couplings, lexicon
+from .latents import generator
 
 SCALE = 0.51
 """Mean loading of a clause's three words that counts as one standard deviation of meaning."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.corpora.planted.couplings import CUES
-from stages.corpora.planted.latents import STEPS, generator
+from .couplings import CUES
+from .latents import STEPS, generator
 
 _CORPUS = {"female": "f1 f2 f3 f4 f5", "male": "m1 m2 m3 m4 m6 m7 m8"}
 _OTHERS = {

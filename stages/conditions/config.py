@@ -1,0 +1,39 @@
+"""Entries of ``robustness:``, and which systems each can be asked of."""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from ..config import settings
+from .noise import Noise
+from .other_corpus import Elsewhere
+
+Trial = Annotated[Noise | Elsewhere, Field(discriminator="kind")]
+"""An entry of ``robustness:``, told apart by its key ``kind``."""
+_ADAPTER = TypeAdapter(Trial)
+
+
+def load(name: str, params: str) -> Trial:
+    """The validated entry ``robustness.{name}`` of the parameter file."""
+    key = f"robustness.{name}"
+    return checked(settings.read(params, key), name, params)
+
+
+def checked(values: dict, name: str, params: str = "params.yaml") -> Trial:
+    """``values`` as the entry ``robustness.{name}``."""
+    return settings.adapt(_ADAPTER, values, f"robustness.{name}", params)
+
+
+def untried(trial: Trial, row) -> str:
+    """Why a system cannot be tried; empty where it can. ``row`` is a :class:`stages.recipes.system_config.System`."""
+    if row.recipe == "external":
+        return "made elsewhere, so there is no model here to ask"
+    if row.modality == "none":
+        return "a control that hears nothing"
+    if trial.kind == "noise" and not {"speech", "audio", "beside"} & set(row.files()):
+        return "reads words alone, which noise does not change"
+    if trial.kind == "corpus" and row.needs_text and not trial.transcripts:
+        return "reads words, and the trial names no transcripts"
+    if trial.kind == "corpus" and row.task == "dimensions" and not trial.ratings:
+        return "predicts ratings, and the trial does not say what the other corpus' ratings are in the study's units"
+    return ""

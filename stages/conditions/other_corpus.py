@@ -1,0 +1,99 @@
+"""The test part of another corpus under a study's classes or units, proven apart from what the study trained on."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from ..config.settings import Section, setting
+from ..protocols.splits import named
+from ..runtime.errors import UserError
+
+
+class Elsewhere(Section):
+    """Another corpus, tried with the models of all folds together; nothing is retrained."""
+
+    kind: Literal["corpus"] = setting("corpus", "what is tried: the test part of another corpus")
+    corpus: str = setting("crema-d", "a name in corpora, another than the study's")
+    protocol: str = setting(
+        "cremad-speakers", "a name in protocols: its test part is tried, its labels merged as it says"
+    )
+    transcripts: str = setting("", "a name in transcripts, for systems that read words; '' leaves those out")
+    ratings: list[float] = setting(
+        [], "[a, b]: a rating r of that corpus is a + b r in the study's units; [] leaves ratings out"
+    )
+
+    @model_validator(mode="after")
+    def _scaled(self):
+        if self.ratings and (len(self.ratings) != 2 or self.ratings[1] <= 0):
+            raise ValueError(
+                f"ratings: {self.ratings} is not [a, b] with b above 0; [0, 1] where the units are the same"
+            )
+        return self
+
+    @property
+    def words(self) -> str:
+        return f"corpus {self.corpus}, protocol {self.protocol}"
+
+
+def tested(manifest, protocol):
+    """The rows of another corpus' manifest that its protocol tests, with its ``emotion``, each once."""
+    rows = protocol.loc[protocol["role"] == "test", ["utterance", "emotion"]].drop_duplicates("utterance")
+    return manifest.drop(columns="emotion").merge(rows, on="utterance")
+
+
+def truth(rows, task: str, labels: list[str], ratings: list[float], where: str):
+    """``utterance`` and ``true_...`` of those of ``rows`` that have a truth, and {label: utterances} of the others.
+
+    Parameters
+    ----------
+    labels
+        The study's classes; or its dimensions, whose ratings are scaled by ``ratings`` [a, b].
+
+    Raises
+    ------
+    UserError
+        None has one.
+    """
+    found = rows[["utterance"]].copy()
+    if task == "emotion":
+        kept = rows["emotion"].isin(labels)
+        found["true_emotion"] = rows["emotion"]
+        without = rows.loc[~kept, "emotion"].replace("", "no label")
+    else:
+        kept = rows[labels].notna().all(axis=1)
+        for name in labels:
+            found[f"true_{name}"] = ratings[0] + ratings[1] * rows[name]
+        without = rows.loc[~kept, "utterance"].map(lambda _: "no rating")
+    if not kept.any():
+        raise UserError(
+            f"{where}: no utterance that is tested has one of: {', '.join(labels)}; name a protocol that merges its"
+            " labels into these, or another corpus"
+        )
+    counts = without.value_counts().sort_index()
+    return found[kept].reset_index(drop=True), {str(label): int(count) for label, count in counts.items()}
+
+
+def refuse_shared(manifest, protocol, rows, one_scheme: bool, where: str) -> None:
+    """Refuse to try what the study trained or validated on, in any fold.
+
+    ``manifest`` and ``protocol`` are the study's, ``rows`` what is tried. Speakers are compared by name where both
+    corpora have ``one_scheme`` of names (the same reader); the digests of recordings always.
+
+    Raises
+    ------
+    UserError
+        A recording or a speaker is in both.
+    """
+    used = manifest[manifest["utterance"].isin(protocol.loc[protocol["role"].isin(["train", "val"]), "utterance"])]
+    bad = rows[rows["sha256"].isin(set(used["sha256"]))]
+    if len(bad):
+        raise UserError(
+            f"{where}: {named(bad)}: the study trained on that recording, so it is no test; try another corpus"
+        )
+    speakers = set(used["speaker"]) - {""} if one_scheme else set()
+    bad = rows[rows["speaker"].isin(speakers)]
+    if len(bad):
+        raise UserError(
+            f"{where}: {named(bad)}: speaker {bad['speaker'].iloc[0]} is one whom the study trained on; try another"
+            " corpus (where these are two people: name them apart)"
+        )

@@ -1,0 +1,1 @@
+"""The base of all parameter models, and how a job reads its own settings."""

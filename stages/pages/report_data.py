@@ -1,0 +1,111 @@
+"""What a report holds, before it is put on any page."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+GROUPS = (
+    ("Emotion", ("uar", "wa", "macro_f1")),
+    ("Dimensions", ("ccc_arousal", "ccc_valence", "ccc_dominance")),
+    ("Words", ("wer",)),
+)
+MARKS = {"better": "▲", "worse": "▼", "tie": "="}
+"""How a comparison with the baseline is marked."""
+
+
+@dataclass
+class Entry:
+    """One system of the study, scored or missing."""
+
+    name: str
+    row: Any
+    """The system's settings in this study (:class:`stages.recipes.system_config.System`)."""
+    encoders: dict[str, str]
+    """{speech or text: name} of the encoders that it uses in this study."""
+    deviations: list[str]
+    evaluation: dict | None
+    """What ``evaluate`` wrote; None where the system is missing."""
+    missing: str = ""
+    """Why it is missing."""
+
+    @property
+    def metrics(self) -> dict:
+        return self.evaluation["metrics"] if self.evaluation else {}
+
+    @property
+    def tag(self) -> str:
+        """What a system is that rebuilds no paper's row; empty where it does."""
+        if self.row.recipe == "external":
+            return "made elsewhere"
+        return "" if self.row.paper else "control"
+
+
+@dataclass
+class Contents:
+    """One study's results and all that a reader needs to judge them."""
+
+    study: str
+    facts: list[tuple[str, str]]
+    entries: list[Entry]
+    ceilings: dict
+    baselines: dict[str, str]
+    """{metric: the system that the others are compared with}."""
+    comparisons: list[dict]
+    """See :func:`stages.metrics.comparison.compare`."""
+    papers: list[dict]
+    """The rows of comparison.csv."""
+    confidence: float
+    decimals: int
+    provenance: list[tuple[str, str]]
+    costs: list[dict] = field(default_factory=list)
+    """See :func:`stages.pages.costs.read`."""
+    card: Any = None
+    """The corpus (:class:`stages.pages.corpus_card.Card`)."""
+    watermark: str = ""
+    """What stands on every result of a protocol that is declared leaky."""
+    guards: list = field(default_factory=list)
+    """See :func:`stages.guards.verdicts.verdicts`."""
+    scorings: dict[tuple[str, str], int] = field(default_factory=dict)
+    """{(study, system): distinct sets of test predictions} that this protocol's test part was scored with."""
+    tried: list[dict] = field(default_factory=list)
+    """What ``robustness`` wrote, a dictionary per trial and system."""
+    untried: list[tuple[str, str, str]] = field(default_factory=list)
+    """Trial in words, system, and why it was not tried."""
+    coverage: list[dict] = field(default_factory=list)
+    """See :func:`stages.metrics.intervals.read_coverage`."""
+
+    def named(self, system: str) -> str:
+        """A system's name as every page has it: marked where the protocol is leaky."""
+        return f"{system} (leaky)" if self.watermark else system
+
+    @property
+    def groups(self) -> list[tuple[str, list[str]]]:
+        """Titles and metrics of the tables: those that at least one system has."""
+        present = {metric for entry in self.entries for metric in entry.metrics}
+        found = [(title, [m for m in metrics if m in present]) for title, metrics in GROUPS]
+        return [(title, metrics) for title, metrics in found if metrics]
+
+    def against_baseline(self, system: str, metric: str) -> dict | None:
+        """The comparison of a system with the baseline of that metric, if there is one."""
+        for row in self.comparisons:
+            if (row["system"], row["other"], row["metric"]) == (system, self.baselines.get(metric), metric):
+                return row
+        return None
+
+    def outcome(self, system: str, metric: str) -> str:
+        """▲, ▼ or = against the baseline; empty where they were not compared."""
+        row = self.against_baseline(system, metric)
+        return MARKS.get(row.get("outcome", ""), "") if row else ""
+
+    @property
+    def caption(self) -> str:
+        """One sentence that says how to read the figures."""
+        share = f"{100 * self.confidence:g} %"
+        base = ", ".join(dict.fromkeys(self.baselines.values()))
+        against = (
+            f" Against {base} (paired, same speakers drawn, Holm-corrected): ▲ better, ▼ worse, = tie." if base else ""
+        )
+        marked = f" {self.watermark.capitalize()}: the figures are inflated." if self.watermark else ""
+        return (
+            f"Pooled test predictions, averaged over seeds; in brackets the {share} interval with the test speakers "
+            f"resampled.{against}{marked}"
+        )

@@ -1,0 +1,1 @@
+"""All parameters as a whole: their models put together, the catalogue under params.yaml, checks across sections."""

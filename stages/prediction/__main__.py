@@ -1,0 +1,185 @@
+"""Predict audio files with a trained system: of a study that has run, or of a bundle.
+
+    python -m stages.prediction --study STUDY --system SYSTEM a.wav b.flac
+    python -m stages.prediction --study STUDY --system SYSTEM --bundle FOLDER     write all that it takes into a folder
+    python -m stages.prediction --bundle FOLDER a.wav                             predict with it, anywhere
+
+The models of all folds and seeds are averaged: class probabilities, or dimensions in the corpus' units. Whatever
+libsndfile reads is taken, at any rate. A file longer than ``features.batch_seconds`` is refused, for a label is of one
+utterance; --window cuts it. What cannot be predicted is one line on standard error, the others are predicted, and the
+exit status is 1.
+"""
+
+import csv
+import io
+import json
+import logging
+import sys
+from itertools import chain
+from pathlib import Path
+
+from ..config import settings
+from ..runtime import disk, process
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+
+
+def arguments(parser) -> None:
+    parser.add_argument("files", nargs="*", help="audio files")
+    parser.add_argument("--study", help="a study that has run in this folder")
+    parser.add_argument("--system", help="one of its systems")
+    parser.add_argument("--fold", type=int, help="the models of this fold alone")
+    parser.add_argument("--seed", type=int, help="the models of this seed alone")
+    parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="with --study: write it; else: predict with it")
+    parser.add_argument("--table", type=Path, help="in place of files: CSV with the column file, also speaker, text")
+    parser.add_argument("--one-speaker", action="store_true", help="one person speaks in all files")
+    parser.add_argument("--text", action="append", default=[], help="transcript; once per file, in their order")
+    parser.add_argument(
+        "--window", type=float, default=0.0, help="cut files into equal pieces, so many seconds at most"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON instead of CSV")
+    parser.add_argument("--out", type=Path, help="output file, JSON if it ends so (default: standard output)")
+
+
+def main(args) -> None:
+    from . import bundle, clips
+
+    study = bool(args.study and args.system)
+    if not study and (args.study or args.system or not args.bundle):
+        raise UserError("whose predictions? give --study and --system, or --bundle FOLDER alone")
+    if not study and (args.fold is not None or args.seed is not None):
+        raise UserError("--fold, --seed: a bundle holds what it was written with; give them with --study and --system")
+    if study and args.bundle:
+        write_bundle(args)
+        return
+    asked = clips.requests(args.files, args.text, args.one_speaker, args.table)
+    trained = of_study(args) if study else bundle.read(args.bundle)
+    refuse_unanswerable(trained, asked, args.window)
+    refused: list[clips.Refused] = []
+    usable = heard(trained, asked, args.window, refused)
+    first, rows = next(usable, None), []
+    if first:  # else there is nothing to open the models for
+        predictor = opened(trained)
+        if not study:
+            bundle.check(args.bundle, predictor)
+        rows = predicted(predictor, chain([first], usable), args.window)
+    as_json = args.json or (args.out and args.out.suffix == ".json")
+    text = json_text(trained, rows, refused) if as_json else csv_text(trained, rows)
+    if not args.out:
+        sys.stdout.write(text if rows or as_json else "")
+    else:
+        with disk.writing(args.out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    for one in refused:
+        print(f"error: {one.file}: {one.reason}", file=sys.stderr)
+    sys.exit(1 if refused else 0)
+
+
+def of_study(args):
+    from . import from_study
+
+    return from_study.of_study(args.params, args.study, args.system, args.fold, args.seed)
+
+
+def write_bundle(args) -> None:
+    from . import bundle
+
+    if args.files or args.table:
+        raise UserError("--bundle with --study writes the bundle; predict in a second call, with --bundle alone")
+    trained = of_study(args)
+    bundle.write(args.bundle, trained, opened(trained))
+    print(f"{args.bundle}: {trained.caveats}")
+
+
+def opened(trained):
+    """The predictor of a trained system, under the threads that its parameters name."""
+    from ..encoders.specs import Features
+
+    section = settings.load(Features, "features", trained.params)
+    process.use_threads(section.threads)  # before torch is imported
+    from .predictor import Predictor
+
+    return Predictor(trained, section)
+
+
+def refuse_unanswerable(trained, asked: list, window: float) -> None:
+    """Refuse what the system cannot say anything of.
+
+    Raises
+    ------
+    UserError
+        It needs to know who speaks, or what is said, and the request does not tell.
+    """
+    row = trained.row
+    if getattr(row, "normalise", "") == "speaker" and not all(one.speaker for one in asked):
+        raise UserError(
+            f"{trained.name}: normalises by speaker, over all that is given of each: say --one-speaker, or name them in"
+            " the column 'speaker' of --table; give several utterances in different moods"
+        )
+    if row.needs_text and not all(one.text for one in asked):
+        raise UserError(f"{trained.name}: reads words too: give --text for every file, or --table with a column 'text'")
+    if row.needs_text and window:
+        raise UserError(f"{trained.name}: reads words too, and a text belongs to a whole file: leave --window out")
+
+
+def heard(trained, asked: list, window: float, refused: list):
+    """The clips that can be predicted, one by one; what cannot is put into ``refused``."""
+    from .clips import Clip, Limits, clips
+
+    values, longest = settings.read(trained.params, "ingest"), settings.read(trained.params, "features.batch_seconds")
+    if not 0 <= window <= longest:
+        raise UserError(f"--window: {window:g}: at most features.batch_seconds, which is {longest:g}")
+    for one in clips(asked, Limits(values["silence_peak"], values["min_seconds"], longest, window)):
+        if isinstance(one, Clip):
+            yield one
+        else:
+            refused.append(one)
+
+
+def predicted(predictor, usable, window: float) -> list[dict]:
+    """A row for every clip; audio that the models were trained on is warned of."""
+    from .trained_system import digest
+
+    trained, rows = predictor.trained, []
+    for chunk in predictor.chunks(usable):
+        for clip, found in zip(chunk, predictor.predict(chunk), strict=True):
+            if digest(clip.samples) in trained.heard:
+                log.warning("%s: these models were trained on it, so this is no test of them", clip.request.file)
+            rows.append(_row(clip, dict(zip(trained.labels, found.tolist(), strict=True)), trained, window))
+    return rows
+
+
+def _row(clip, found: dict[str, float], trained, window: float) -> dict:
+    row = {"file": clip.request.file}
+    if window:
+        row |= {"start": round(clip.start, 4), "end": round(clip.end, 4)}
+    if trained.row.task == "emotion":
+        row |= {"label": max(found, key=found.get), "probabilities": found}
+    else:
+        row |= {"dimensions": found}
+    return row
+
+
+def csv_text(trained, rows: list[dict]) -> str:
+    """A line per clip: file, label and ``p_CLASS``, or the dimensions; at the end, on every line, the caveats."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for i, row in enumerate(rows):
+        flat = {name: value for name, value in row.items() if not isinstance(value, dict)}
+        flat |= {f"p_{name}": f"{value:.6g}" for name, value in row.get("probabilities", {}).items()}
+        flat |= {name: f"{value:.6g}" for name, value in row.get("dimensions", {}).items()}
+        flat |= {"caveats": trained.caveats}
+        writer.writerows([flat.keys(), flat.values()] if i == 0 else [flat.values()])
+    return text.getvalue()
+
+
+def json_text(trained, rows: list[dict], refused: list) -> str:
+    """One object: study, system, caveats, predictions, and what was refused with the reason."""
+    found = {"study": trained.study, "system": trained.name, "caveats": trained.caveats, "predictions": rows}
+    found["refused"] = [{"file": one.file, "reason": one.reason} for one in refused]
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    log.addFilter(lambda record: record.levelno > logging.INFO)  # who predicts asks for no protocol of the run
+    process.run(main, __doc__, arguments)

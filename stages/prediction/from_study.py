@@ -1,0 +1,88 @@
+"""A system of a study that has run in this folder, as ``predict`` takes it: what its plan says, with caveats."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+from ..config import settings
+from ..runtime.errors import UserError
+from ..workflow.plan import DATA, Plan
+from .trained_system import Trained, assembled
+
+
+def of_study(params: str, study: str, name: str, fold: int | None = None, seed: int | None = None) -> Trained:
+    """The system as the study left it under data/; of all folds and seeds, or of one.
+
+    Raises
+    ------
+    UserError
+        No such study, system, fold or seed; the study has not run; or the system is a control that hears nothing.
+    """
+    plan = Plan(settings.read(params, ""), params)
+    own = settings.read(params, f"studies.{study}")
+    if name not in own["systems"]:
+        raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, own['systems'])}")
+    if plan.row(study, name).modality == "none":
+        raise UserError(f"{name}: a control that hears nothing of a file; choose a system that listens")
+    if plan.row(study, name).recipe == "external":
+        raise UserError(f"{name}: its predictions were made elsewhere, so there is no model here to ask")
+    trained = assembled(params, study, name, [Path(path) for path in plan.models(study, name)], {})
+    chosen = {u: p for u, p in trained.models.items() if fold in (None, u[0]) and seed in (None, u[1])}
+    if not chosen:
+        raise UserError(f"{name}: no fold {fold}, seed {seed}; trained are: {', '.join(map(str, trained.models))}")
+    weights = {k: plan.weights(one["name"]) for k, one in trained.about["encoders"].items()}
+    weights = {kind: Path(path) for kind, path in weights.items() if path}
+    tables = plan.files(study, ())
+    heard = _heard(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
+    trained = dataclasses.replace(trained, models=chosen, weights=weights, heard=heard)
+    return dataclasses.replace(trained, caveats=_caveats(trained, own))
+
+
+def _heard(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:
+    with open(protocol, encoding="utf-8", newline="") as handle:
+        rows = csv.DictReader(handle)
+        used = {r["utterance"] for r in rows if int(r["fold"]) in folds and r["role"] in ("train", "val")}
+    with open(manifest, encoding="utf-8", newline="") as handle:
+        return frozenset(r["sha256"][:16] for r in csv.DictReader(handle) if r["utterance"] in used)
+
+
+NORMALISED = {
+    "global": "features normalised by the training utterances",
+    "speaker": "features normalised by the given files of each speaker (in the study: by all that a speaker said)",
+}
+
+
+def _caveats(trained: Trained, study: dict) -> str:
+    """One line of what a user must know; figures as ``evaluate`` wrote them."""
+    from ..corpora import readers
+
+    path = Path(f"{DATA}/evaluate/{trained.study}/{trained.name}.json")
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(f"{path}: no figures of these models; run the study first (make {trained.study})") from None
+    names = {"uar": "UAR", **{f"ccc_{d}": f"CCC of {d}" for d in ("arousal", "valence", "dominance")}}
+    said = [f"{label} {_figure(n, figures[n])}" for n, label in names.items() if n in figures]
+    first = next(iter(figures.values()))
+    tested = f"{first['n_utterances']} test utterances of {first['n_speakers']} speakers"
+    folds, seeds = ({unit[i] for unit in trained.models} for i in (0, 1))
+    count = f"mean of {len(trained.models)} models ({len(folds)} folds, seeds {', '.join(map(str, sorted(seeds)))})"
+    normalised = NORMALISED.get(getattr(trained.row, "normalise", "none"), "no normalisation of features")
+    licence = readers.licence(settings.read(trained.params, f"corpora.{study['corpus']}.reader"))
+    parts = [
+        f"{trained.name} of study {trained.study}: corpus {study['corpus']}, protocol {study['protocol']}",
+        *([first["watermark"]] if first.get("watermark") else []),
+        f"{', '.join(said)} on {tested}, each by a model that did not hear them",
+        f"this is the {count}" if len(trained.models) > 1 else "this is one of them",
+        normalised,
+        "nothing is known of other speakers, languages, rooms or ways to elicit emotion",
+        f"licence of the corpus: {licence or 'its owner’s to say'}",
+    ]
+    return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def _figure(name: str, figure: dict) -> str:
+    times, unit, digits = (100, " %", 1) if name == "uar" else (1, "", 2)
+    low, high = (f"{times * figure[end]:.{digits}f}" for end in ("ci_low", "ci_high"))
+    return f"{times * figure['pooled']:.{digits}f}{unit} [{low}, {high}]"

@@ -1,0 +1,1 @@
+"""Recipes that pretrain the built-in encoders: HuBERT by masked prediction, BERT by masked words."""

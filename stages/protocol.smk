@@ -1,0 +1,25 @@
+"""Lay out a protocol on a corpus: who trains, validates and tests in each fold; disjoint speakers are proven.
+
+OUTPUTS
+    data/ingest/{corpus}/protocols/{protocol}.csv   fold and role of every utterance
+"""
+
+
+rule protocol:
+    input:
+        manifest="data/ingest/{corpus}/manifest.csv",
+    output:
+        "data/ingest/{corpus}/protocols/{protocol}.csv",
+    log:
+        "data/logs/protocol/{corpus}-{protocol}.log",
+    benchmark:
+        "data/benchmarks/protocol/{corpus}-{protocol}.tsv"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        reads=lambda w: plan.reads(f"protocols.{w.protocol}"),
+        code=code_digest.digest("protocol"),
+    shell:
+        "exec python -m stages.protocol --log {log} --corpus {wildcards.corpus} --protocol {wildcards.protocol}"
+        " --manifest {input.manifest} --out {output}"

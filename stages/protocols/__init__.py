@@ -1,0 +1,1 @@
+"""How a corpus is split: definitions, assignment of roles, the proof that roles stay apart."""

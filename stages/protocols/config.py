@@ -1,0 +1,166 @@
+"""The definitions of protocols: entries of ``protocols:``, each a rule with its label policy and what it promises.
+
+A definition selects by columns of the manifest and by columns that it derives from them, so it serves any reader.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, field_validator, model_validator
+
+from ..config import settings
+from ..config.settings import Section, setting
+
+Group = Literal["speaker", "session"]
+Leak = Literal["speaker", "dialogue", "audio"]
+_COUNTED = re.compile(r"utterances|speakers|\w+=[^=,]+(,\w+=[^=,]+)*")
+
+
+class _Protocol(Section):
+    version: int = Field(1, description="of this definition, raised when it changes; in every report", ge=1)
+    about: str = Field("", description="what it is and who uses it; in every report")
+    classes: list[str] = Field([], description="emotion classes; empty: every one in the corpus")
+    merge: dict[str, str] = Field({}, description="labels that count as another, from: to")
+    unlabelled: Literal["keep", "out"] = Field(
+        "keep", description="utterances of no class, or without agreement: kept for other tasks, or out"
+    )
+    where: dict[str, list[str]] = Field(
+        {}, description="column: its values; all other utterances are out. Numbers match as numbers"
+    )
+    derive: dict[str, list[str]] = Field(
+        {}, description="new column: [column, regular expression whose group is the value]"
+    )
+    apart: list[str] = Field(
+        [], description="columns (text: its words) of which test shares no value; what shares one is not trained on"
+    )
+    leaks: list[Leak] = Field([], description="what it divides between roles on purpose; marks every result")
+    expect: dict[str, int] = Field(
+        {}, description="what is counted: utterances, by 'utterances', 'speakers' or 'role=test,emotion=sad'"
+    )
+    departures: dict[str, str] = Field({}, description="count of expect that this corpus misses: the reason")
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        twice = [name for name in self.classes if self.classes.count(name) > 1]
+        if twice:
+            raise ValueError(f"classes: '{twice[0]}' stands twice; remove one")
+        for source, target in self.merge.items():
+            if source in self.classes:
+                raise ValueError(f"classes: '{source}' is merged into '{target}'; remove it from classes or merge")
+            if target in self.merge:
+                raise ValueError(f"merge: '{source}' goes to '{target}', which is merged itself; name the last target")
+            if self.classes and target not in self.classes:
+                raise ValueError(f"merge: target '{target}' is not one of the classes; add it there")
+        return self
+
+    @model_validator(mode="after")
+    def _derivable(self):
+        for name, rule in self.derive.items():
+            if len(rule) != 2:
+                raise ValueError(f"derive.{name}: give [column, regular expression]")
+            try:
+                groups = re.compile(rule[1]).groups
+            except re.error as fault:
+                raise ValueError(f"derive.{name}: '{rule[1]}' is no regular expression ({fault})") from None
+            if groups != 1:
+                raise ValueError(f"derive.{name}: '{rule[1]}' has {groups} groups; put the value in one (...)")
+        both = sorted(set(self.apart) & set(self.leaks))
+        if both:
+            raise ValueError(f"leaks: '{both[0]}' is in apart too; keep it in one")
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self):
+        for name in self.expect:
+            if not _COUNTED.fullmatch(name):
+                raise ValueError(f"expect: '{name}' is none of utterances, speakers, COLUMN=VALUE,COLUMN=VALUE")
+        for name, reason in self.departures.items():
+            if name not in self.expect:
+                raise ValueError(f"departures: '{name}' is not in expect{settings.nearest(name, self.expect)}")
+            if not reason.strip():
+                raise ValueError(f"departures: '{name}' has no reason; give it")
+        return self
+
+
+class LeaveOneGroupOut(_Protocol):
+    """Each speaker or session is tested once; the next ones, cyclically, validate."""
+
+    kind: Literal["leave-one-group-out"] = setting("leave-one-group-out", "rule by which utterances get their roles")
+    by: Group = setting("session", "what is left out as a whole")
+    validation: int = setting(1, "how many groups after the test group validate", ge=1)
+    parts: int = Field(
+        1, description="folds per group; each tests its share of the values of apart's first column", ge=1
+    )
+
+    @model_validator(mode="after")
+    def _shared_out(self):
+        if self.parts > 1 and not self.apart:
+            raise ValueError(f"parts: {self.parts} folds per group need a column in apart to share out; name it there")
+        return self
+
+
+class GroupFolds(_Protocol):
+    """Speakers or sessions in folds; each fold's groups are tested once, some of the next fold's validate."""
+
+    kind: Literal["group-folds"] = setting("group-folds", "rule by which utterances get their roles")
+    by: Group = setting("speaker", "what is kept whole")
+    folds: int | list[list[str]] = setting(
+        5,
+        "how many folds, filled in the order of names with the sexes in balance, or the test groups of each fold",
+    )
+    validation: int = setting(2, "how many of the next fold's groups validate, the sexes in turn; 0: all of them", ge=0)
+
+    @field_validator("folds", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value < 3:
+                raise ValueError("at least 3 folds are needed for three roles")
+            return value
+        whole = isinstance(value, list) and all(isinstance(f, list) and f for f in value)
+        if not whole or not all(isinstance(name, str) for fold in value for name in fold):
+            raise ValueError("give a number of folds, or a list of lists of names (numbers in quotes: '01')")
+        names = [name for fold in value for name in fold]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"'{twice[0]}' is tested in two folds; keep it in one")
+        if len(value) < 2:
+            raise ValueError("at least 2 folds are needed")
+        return value
+
+
+class Fixed(_Protocol):
+    """One fold; the roles are listed."""
+
+    kind: Literal["fixed"] = setting("fixed", "rule by which utterances get their roles")
+    by: Literal["split", "speaker", "session"] = setting("split", "column of the manifest that the lists speak of")
+    train: list[str] = setting(["train"], "its values that train", min_length=1)
+    val: list[str] = setting(["val"], "its values that validate", min_length=1)
+    test: list[str] = setting(["test"], "its values that are tested", min_length=1)
+
+    @model_validator(mode="after")
+    def _apart(self):
+        names = [*self.train, *self.val, *self.test]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"'{twice[0]}' is listed twice in train, val and test; keep it in one")
+        return self
+
+
+class RandomFolds(_Protocol):
+    """Utterances dealt at random, class by class; divides speakers, so it must say so in ``leaks``. For comparison."""
+
+    kind: Literal["random-folds"] = setting("random-folds", "rule by which utterances get their roles")
+    folds: int = setting(5, "how many folds", ge=3)
+    validation: int = setting(2, "one in so many of the next fold's utterances validates", ge=1)
+    seed: int = setting(1, "of the dealing", ge=0)
+
+
+Protocol = Annotated[LeaveOneGroupOut | GroupFolds | Fixed | RandomFolds, Field(discriminator="kind")]
+"""An entry of ``protocols:``, told apart by its key ``kind``."""
+
+
+def load(name: str, params: str) -> Protocol:
+    """The validated entry ``protocols.{name}`` of the parameter file."""
+    key = f"protocols.{name}"
+    return settings.adapt(TypeAdapter(Protocol), settings.read(params, key), key, params)

@@ -1,0 +1,43 @@
+"""A protocol's table: fold and role of every utterance; read with its manifest, every guard run again."""
+
+from pathlib import Path
+from typing import Any
+
+from ..corpora.manifest import numbers, read_manifest, read_table, refuse
+
+PROTOCOL_COLUMNS = ("utterance", "fold", "role", "reason", "emotion")
+
+
+def read_protocol(path: Path | str):
+    """The protocol as a data frame: ``fold`` as integer, all else as text.
+
+    Raises
+    ------
+    UserError
+        Absent, a column is missing, or a fold is no whole number; with its line.
+    """
+    frame = read_table(path, PROTOCOL_COLUMNS, "protocol")
+    folds = numbers(frame["fold"], path, "fold")
+    refuse(folds.isna() | (folds % 1 != 0), path, "fold: not a whole number")
+    frame["fold"] = folds.astype("int64")
+    return frame
+
+
+def load_split(manifest: Path | str, protocol: Path | str) -> tuple[Any, Any]:
+    """Both tables, with every guard run again: a file may have been edited since it was made.
+
+    Returns
+    -------
+    (manifest, protocol)
+        As :func:`read_manifest` and :func:`read_protocol` give them.
+
+    Raises
+    ------
+    UserError
+        A file is malformed or violates a guard (:func:`stages.protocols.splits.check_protocol`).
+    """
+    from .splits import check_protocol
+
+    frames = read_manifest(manifest), read_protocol(protocol)
+    check_protocol(*frames, str(protocol))
+    return frames

@@ -1,0 +1,49 @@
+"""What ``adapt``, ``cluster`` and ``retrain`` share: units of fold and seed, set by an entry of the section."""
+
+from pathlib import Path
+
+from ..config import settings
+from ..runtime import code_digest, process
+from ..stores import scratch
+from ..training import units
+
+
+def arguments(parser) -> None:
+    from . import training_inputs
+
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--name", required=True, help="entry of the stage's section in params.yaml")
+    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--out", type=Path, required=True, help="output: the arrays of all units")
+    training_inputs.add_arguments(parser)
+
+
+def run(args, stage: str, model: type[settings.Section], make, keep: str) -> None:
+    """Make every unit and write those of its arrays whose names begin with ``keep``.
+
+    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes.
+    """
+    import torch
+
+    from ..runtime import gpu
+    from .training_inputs import Inputs, paths_of
+
+    section = settings.load(model, f"{stage}.{args.name}", args.params)
+    process.use_threads(section.threads)
+    torch.set_num_threads(section.threads)
+    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
+    inputs = Inputs(paths_of(args), args.params, "emotion", speech=args.speech_encoder, device=gpu.pick())
+    examples, inputs.scratch = inputs.examples, args.scratch
+    shared = {"section": section.model_dump(), "inputs": inputs.digests(), "device": str(inputs.device)}
+    shared["code"] = code_digest.digest("recipes.training_inputs", stage)
+
+    def work(number, seed, unit):
+        inputs.saw = {}
+        arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
+        return arrays, notes | {"saw": inputs.saw}
+
+    pairs = [(fold, seed) for fold in units.part_of(args.part, examples.folds) for seed in seeds]
+    results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
+    units.write(args.out, results, keep)

@@ -1,0 +1,92 @@
+"""What every row of ``systems:`` has in common."""
+
+import importlib
+from typing import ClassVar, Literal
+
+from ..config import settings
+from ..config.settings import Section, setting
+from ..runtime.errors import UserError
+
+
+class System(Section):
+    """A system says how; the study says where (corpus, protocol, encoders, seeds)."""
+
+    stage: ClassVar[str] = "train"
+    """The stage that makes this system's predictions."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    """Files that the recipe reads beside manifest and protocol (see stages/plan.py)."""
+    heavy: ClassVar[bool] = False
+    """Heavy recipes share their folds out among ``parts`` jobs; light ones train all in one."""
+
+    hears_its_text: ClassVar[bool] = False
+    """Transcripts are read in training alone; of new audio the system makes its own."""
+    deterministic: ClassVar[bool] = False
+    """No chance in it, so one seed stands for all."""
+
+    paper: str = setting("", "key of the paper in data/published.csv; empty for a control")
+    table: str = setting("", "the paper's table, as numbered there")
+    row: str = setting("", "the row of that table")
+    modality: Literal["audio", "text", "audio+text", "none"] = setting("audio", "what the system sees at test time")
+    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
+    text: str = setting("study", "text encoder, a name in encoders; study: the study's own")
+
+    def files(self) -> tuple[str, ...]:
+        """Those of ``inputs`` that this row reads: one that sees no text needs none."""
+        text = ("text", "transcripts", "text-weights") if not getattr(self, "use_text", True) else ()
+        return tuple(name for name in self.inputs if name not in text)
+
+    def encoders(self) -> dict[str, str]:
+        """{speech, beside or text: the encoder that the row names} of those that it uses."""
+        used = [kind for kind in ("speech", "beside", "text") if {kind, f"{kind}-weights"} & set(self.files())]
+        return {kind: getattr(self, kind) for kind in used}
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether an utterance must come with its transcript to be predicted."""
+        return bool({"text", "transcripts"} & set(self.files())) and not self.hears_its_text
+
+
+EMOTION = Literal["emotion"]
+DIMENSIONS = Literal["dimensions"]
+TASK = Literal["emotion", "dimensions"]
+
+
+def module(recipe: str):
+    """The module of a recipe."""
+    return importlib.import_module(f".{recipe}", __package__)
+
+
+def settings_class(recipe: str) -> type[System]:
+    """The settings of a recipe: the class in its module that bears its name."""
+    return getattr(module(recipe), recipe.capitalize())
+
+
+def row(values: dict, changes: dict, name: str, study: str, path: str = "params.yaml") -> System:
+    """The settings of a system in a study: its row with the study's changes over it.
+
+    Raises
+    ------
+    UserError
+        A change names a key that the row does not have, or a value is of the wrong kind.
+    """
+    for key in changes:
+        if key not in values:
+            where = f"studies.{study}.changes.{name}.{key}"
+            raise UserError(f"{path}: {where}: not a key of systems.{name}{settings.nearest(key, values)}")
+    where = f"systems.{name}" + (f" with studies.{study}.changes.{name}" if changes else "")
+    return settings.validate(settings_class(values["recipe"]), {**values, **changes}, where, path)
+
+
+def encoder(study: dict, wanted: str, kind: str, spec: dict) -> str:
+    """The encoder that stands for ``wanted`` in a study: itself, or the study's own ``speech`` or ``text`` (``kind``).
+
+    Where a study substitutes, it does so for published weights (``spec`` has a source); descriptors such as eGeMAPS
+    stay what they are.
+    """
+    return study[kind] if wanted == "study" or (study["substitute"] and "source" in spec) else wanted
+
+
+def load(path: str, study: str, system: str) -> System:
+    """The settings of a system in a study, read from the parameter file."""
+    changes = settings.read(path, f"studies.{study}.changes").get(system, {})
+    return row(settings.read(path, f"systems.{system}"), changes, system, study, path)

@@ -1,0 +1,144 @@
+"""What a job reads, opened once: examples, stores, transcripts, encoders."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..guards.seen import pack
+from ..protocols.splits import fit_scope
+from ..runtime.errors import UserError
+from ..stores.fingerprint import fingerprint
+from ..training.units import read
+from ..transcripts.table import read_transcripts
+from .frames import Frames
+from .labelled_set import Examples
+from .stores_and_encoders import Sources
+
+FILES = (
+    *("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts"),
+    *("speech-weights", "text-weights", "start", "elsewhere"),
+)
+"""Names of the inputs, as the rules name them and as options of the command line."""
+
+
+def add_arguments(parser) -> None:
+    for name in FILES:
+        parser.add_argument(f"--{name}", type=Path, help=f"input: {name}", required=name in ("manifest", "protocol"))
+
+
+def paths_of(args) -> dict[str, Path | None]:
+    """The inputs that a command line with :func:`add_arguments` names."""
+    return {name: getattr(args, name.replace("-", "_")) for name in FILES}
+
+
+class Inputs(Sources):
+    """The files of a corpus (:func:`paths_of`), opened when first used.
+
+    Attributes
+    ----------
+    examples : Examples
+        For the task of the system.
+    saw : dict
+        {part: packed utterances} of what was fitted before or for the unit in hand (stages/guards/seen.py);
+        whoever works on a unit empties it first and keeps it with the unit.
+    """
+
+    def __init__(
+        self,
+        paths: dict[str, Path | None],
+        params: str,
+        task: str,
+        *,
+        speech: str = "",
+        text: str = "",
+        beside: str = "",
+        memory_gb: float = 4.0,
+        device="cpu",
+    ):
+        paths = {name: paths.get(name) for name in FILES}
+        self.examples = Examples(paths["manifest"], paths["protocol"], task)
+        names = self.examples.manifest["utterance"].tolist()
+        super().__init__(params, paths, {"speech": speech, "text": text, "beside": beside}, names)
+        self.memory, self.device = memory_gb * 1e9, device
+        self._frames: dict = {}
+        self.saw: dict = {}
+
+    def digests(self, *without: str) -> dict[str, str]:
+        """Fingerprints of all inputs but manifest and protocol (a unit takes its own fold's part of those)."""
+        skip = {"manifest", "protocol", *without}
+        return {n: fingerprint(p) for n, p in self.paths.items() if p and n not in skip}
+
+    @property
+    def texts(self) -> list[str]:
+        """What the models read of every utterance's transcript."""
+        return self.transcripts["text"].tolist()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model puts out per utterance."""
+        return self.examples.outputs
+
+    @cached_property
+    def speakers(self) -> np.ndarray:
+        return self.examples.manifest["speaker"].to_numpy(str)
+
+    @cached_property
+    def prefixes(self) -> np.ndarray:
+        """What stands before the first _ of every utterance's name, str [utterances]."""
+        if not all("_" in name for name in self.utterances):
+            raise UserError("speaker_by: prefix: the utterances' names have no prefix before a _; choose speaker")
+        return np.array([name.partition("_")[0] for name in self.utterances])
+
+    @cached_property
+    def transcripts(self) -> pd.DataFrame:
+        """Columns ``text`` and ``reference``, one row per utterance in the manifest's order."""
+        table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
+        return table.reindex(self.examples.manifest["utterance"]).fillna("")
+
+    def start(self, fold, seed: int) -> dict[str, np.ndarray]:
+        """The arrays that an earlier stage made for this fold and seed; what that stage heard is proven.
+
+        Raises
+        ------
+        UserError
+            The file is damaged, has no such unit, or was fitted on what this fold may not see.
+        """
+        path = Path(self.paths["start"])
+        arrays, notes = read(path, fold.number, seed)
+        for key in ("heard", "fitted on"):
+            fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(path))
+            if key in notes:
+                stage = path.resolve().parts[-4]  # data/STAGE/STUDY/NAME/PART
+                self._note(f"{stage} {path.parent.name}", notes[key])
+        self.saw |= notes.get("saw", {})
+        return arrays
+
+    def _note(self, what: str, seen) -> None:
+        self.saw[what] = pack(seen, self.examples.manifest["utterance"].tolist())
+
+    def frames(
+        self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech", by: str = "speaker"
+    ) -> Frames:
+        """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
+
+        ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``. A speaker is who speaks or,
+        ``by`` prefix, what stands before the first _ of an utterance's name.
+        """
+        store, layers = getattr(self, kind), self.layers(kind, layers)
+        key = (kind, *layers, max_seconds)
+        if key not in self._frames:
+            self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
+            self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
+        frames, current = self._frames[key]
+        wanted = (fold.number if normalise == "global" else None, normalise, by)
+        if current != wanted:
+            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fold.train)
+            names = np.array(store.utterances)
+            frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
+            fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
+            self._frames[key] = (frames, wanted)
+        if frames.fitted_on:
+            self._note(f"normaliser of {kind}", frames.fitted_on)
+        return frames

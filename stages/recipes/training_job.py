@@ -1,0 +1,105 @@
+"""A job that trains the folds and seeds of one system: its command line, its units, what it writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..runtime import code_digest, disk, gpu
+from ..stores import scratch
+from ..training import units
+from . import system_config, training_inputs
+
+
+def arguments(parser) -> None:
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
+    parser.add_argument("--cores", type=int, default=1, help="that folds and seeds are shared out among (default: 1)")
+    parser.add_argument("--speech-encoder", default="", help="its name in encoders")
+    parser.add_argument("--text-encoder", default="", help="its name in encoders")
+    parser.add_argument("--beside-encoder", default="", help="descriptors fused with speech, a name in encoders")
+    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--predictions", type=Path, required=True, help="output: predictions CSV")
+    parser.add_argument("--models", type=Path, required=True, help="output: models")
+    training_inputs.add_arguments(parser)
+
+
+def device_of(row):
+    """Where a system is trained: recipes that fine-tune an encoder take a GPU where there is one."""
+    return gpu.pick() if row.heavy else "cpu"
+
+
+def seeds_of(row, seeds: list[int]) -> list[int]:
+    """The study's seeds, or the first alone for a recipe without chance in it."""
+    return seeds[:1] if row.deterministic else seeds
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training job is called, its share of the folds (``2of5``), where it keeps finished units and writes."""
+
+    system: str
+    part: str
+    scratch: Path
+    predictions: Path
+    models: Path
+
+
+def job_of(args) -> Job:
+    """The job that a command line with :func:`arguments` describes."""
+    return Job(args.system, args.part, args.scratch, args.predictions, args.models)
+
+
+def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, workers: int = 1) -> dict:
+    """Train every unit of the job, write predictions and models, and return the units.
+
+    ``train``, ``teach`` and ``distill`` end in it. ``workers`` units are trained side by side.
+    """
+    recipe, examples, inputs.scratch = system_config.module(row.recipe), inputs.examples, job.scratch
+    digests = inputs.digests()
+    shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "device": str(inputs.device)}
+    shared["code"] = code_digest.digest("recipes.training_inputs", f"recipes.{row.recipe}")
+
+    def depends(fold, seed):
+        return shared | {"examples": examples.digest(fold)}
+
+    def work(number, seed, unit):
+        fold = examples.fold(number)
+        inputs.saw = {}
+        outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
+        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"saw": inputs.saw}
+
+    folds = units.part_of(job.part, examples.folds)
+    pairs = [(f, s) for f in folds for s in seeds]
+    results = units.run(f"{row.stage}-{job.system}", pairs, depends, work, job.scratch, workers)
+    write_predictions(job.predictions, examples, results)
+    units.write(job.models, results, "model/", about(row, inputs))
+    return results
+
+
+def about(row, inputs) -> dict:
+    """What makes the models usable by themselves: the row they were trained by, what they put out, their encoders."""
+    examples, encoders = inputs.examples, {}
+    for kind in ("speech", "text", "beside"):
+        if inputs.encoders[kind]:
+            weights = getattr(inputs, kind).attributes["weights"] if inputs.paths[kind] else ""
+            encoders[kind] = {"name": inputs.encoders[kind], "weights": weights}
+    labels = examples.classes if row.task == "emotion" else examples.dimensions
+    return {"row": row.model_dump(), "labels": labels, "encoders": encoders}
+
+
+def write_predictions(path: Path, examples, results: dict) -> None:
+    """The prediction file of all units, in the contract's columns."""
+    import pandas as pd
+
+    tables = []
+    for (fold, seed), (arrays, notes) in results.items():
+        table = examples.predictions(examples.fold(fold), seed, arrays["outputs"], notes.get("hypotheses"))
+        if notes.get("tested alone"):
+            table = table[table["role"] == "test"]
+        if notes.get("labels alone"):
+            table = table.drop(columns=[name for name in table if name.startswith("logit_")])
+        tables.append(table)
+    with disk.writing(path) as temporary:
+        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")

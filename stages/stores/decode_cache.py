@@ -1,0 +1,81 @@
+"""The audio of a corpus' last ingest, found again file by file: a corpus that grew is not decoded anew.
+
+An output is removed before its job runs, so the audio store is kept under a second name in the scratch store: a hard
+link, which takes no space. Beside it lie the stamps of the source files. Disposable: without it results are the same.
+"""
+
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from .audio import AudioStore
+from .scratch import ROOT, Unit
+
+
+def stamp(path: Path | str) -> bytes:
+    """What is another for a file that was written, replaced or moved: inode, size, and times of change.
+
+    The time of an inode's last change cannot be set, so a copy that keeps its date is noticed as well. A digest of the
+    bytes would cost ingest a fifth of its speed, and every later ingest the reading of the whole corpus.
+    """
+    found = os.stat(path)
+    return struct.pack("<QQqq", found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+class Decoded:
+    """What an earlier ingest of ``corpus`` left, if it decoded as this one does.
+
+    Parameters
+    ----------
+    decoder
+        Whatever decides what samples a file gives; what was made under another description is not used.
+    """
+
+    def __init__(self, corpus: str, decoder: dict[str, Any], root: Path | str = ROOT):
+        self.unit = Unit("ingest", {"corpus": corpus}, root)
+        self.copy = self.unit.path.with_suffix(".h5")
+        self.decoder = decoder
+        self.store: AudioStore | None = None
+        self.positions: dict[bytes, int] = {}
+        self._load()
+
+    def _load(self) -> None:
+        saved = self.unit.load() if self.copy.exists() else None
+        if not saved or saved[1]["decoder"] != self.decoder:
+            return
+        arrays, notes = saved
+        try:
+            store = AudioStore(self.copy)
+        except UserError as fault:
+            log.warning("%s; all files are decoded", fault)
+            return
+        if store.manifest == notes["manifest"] and len(store) == len(arrays["stamps"]):
+            self.store, self.clipped = store, arrays["clipped"]
+            self.positions = {each.tobytes(): i for i, each in enumerate(arrays["stamps"])}
+
+    def samples(self, position: int) -> tuple[np.ndarray, int]:
+        """int16 [samples] of an utterance, and how many of them were clipped."""
+        return self.store.raw(position), int(self.clipped[position])
+
+    def keep(self, audio: Path | str, manifest: str, stamps: list[bytes], clipped: list[int]) -> None:
+        """Take over a finished store: the stamp and the clipped samples of every utterance, in its order."""
+        if self.store:
+            self.store.file.close()
+        self.copy.parent.mkdir(parents=True, exist_ok=True)
+        self.unit.path.unlink(missing_ok=True)
+        self.copy.unlink(missing_ok=True)
+        try:
+            os.link(audio, self.copy)
+        except OSError as fault:
+            log.info("%s: %s; should the corpus grow, all of it is decoded again", self.copy, fault.strerror)
+            return
+        arrays = {
+            "stamps": np.frombuffer(b"".join(stamps), np.uint8).reshape(len(stamps), -1),
+            "clipped": np.asarray(clipped, np.int64),
+        }
+        self.unit.save(arrays, {"decoder": self.decoder, "manifest": manifest})

@@ -1,0 +1,1 @@
+"""Sources of transcripts: gold, corrupted, Whisper; normal forms of text and word error rates."""

@@ -1,0 +1,45 @@
+"""Where Snakemake leaves what the jobs of a study cost; the report asks here, with the plan of the whole."""
+
+from .plan import DATA, Files, Plan
+
+_ORDER = (
+    *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
+    *("evaluate", "robustness", "protocol"),
+)
+
+
+def of_study(plan: Plan, study: str) -> list[str]:
+    """Snakemake's benchmark files of all jobs that a report comes from; by DVC come outputs without them."""
+    own = plan.params["studies"][study]
+    files: dict[str, str] = {}
+    for name in own["systems"]:
+        for part in plan.parts(study, name):
+            waiting = [plan.system_inputs(study, name, part)]
+            while waiting:
+                found = waiting.pop().values()
+                for path in (path for one in found for path in ([one] if isinstance(one, str) else one)):
+                    if path not in files:
+                        files[path] = ""
+                        waiting.append(_made_from(plan, study, path, part))
+        files |= dict.fromkeys([*plan.predictions(study, name), f"{DATA}/evaluate/{study}/{name}.json"], "")
+    files |= {f"{DATA}/robustness/{study}/{trial}/{name}.json": "" for trial, name in plan.trials(study)}
+    found = [f"{DATA}/benchmarks/protocol/{own['corpus']}-{own['protocol']}.tsv"]
+    for path in files:
+        stage, *rest = path.removeprefix(f"{DATA}/").split("/")
+        if path.startswith(f"{DATA}/"):
+            name = rest[0] if stage == "ingest" else "-".join(rest).partition(".")[0]
+            found.append(f"{DATA}/benchmarks/{stage}/{name}.tsv")
+    return sorted(dict.fromkeys(found), key=lambda path: (_ORDER.index(path.split("/")[2]), path))
+
+
+def _made_from(plan: Plan, study: str, path: str, part: str) -> Files:
+    """What a feature store or the output of ``adapt``, ``cluster`` or ``retrain`` is made from."""
+    stage, *rest = path.removeprefix(f"{DATA}/").split("/")
+    if stage == "features":
+        corpus, *between, name = (word.removesuffix(".h5") for word in rest)
+        if path in plan.shards(corpus, *between[:1] or [name]):
+            return plan.features_inputs(corpus, *between, part=name)
+        return plan.features_inputs(corpus, name, *between)
+    if stage in ("adapt", "cluster", "retrain"):
+        return plan.chain_inputs(stage, study, rest[1], part)
+    return {}
