@@ -10,22 +10,21 @@ import time
 
 from snakemake.utils import min_version
 
-from stages import params
+from stages.parameters import whole as parameters
 from stages.runtime import code_digest, errors
 from stages.versions import runs
-from stages.workflow import cluster
+from stages.workflow import cluster, failures
 from stages.workflow.plan import Plan, options, prepare_environment
 
 min_version("9.27")
 prepare_environment()
 
 
-configfile: "params.yaml"
-
-
 try:
-    plan = Plan(params.checked("params.yaml"))
+    settings = parameters.load()
+    plan = Plan(settings)
     if workflow.is_main_process:
+        parameters.write(settings)
         runs.refuse_foreign()
         cluster.distrust_survivors()
 except errors.UserError as mistake:
@@ -94,8 +93,11 @@ onstart:
 
 onsuccess:
     cluster.end()
-    runs.commit(workflow)
+    try:
+        runs.commit(workflow)
+    except errors.UserError as mistake:
+        sys.exit(f"error: {mistake}")
 
 
 onerror:
-    params.show_errors(since=STARTED)
+    failures.show(since=STARTED)

@@ -14,16 +14,16 @@ from .runtime import process
 class Adapt(Section):
     """Emotion-and-gender training of the encoder, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
 
-    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
-    emotion_weight: float = setting(0.9, "alpha_e, the weight of the emotion loss", ge=0, le=1)
-    lstm: int = setting(256, "units per direction of the BiLSTM", ge=1)
-    hidden: int = setting(256, "units of LinearP", ge=1)
-    freeze_cnn: bool = setting(True, "keep the CNN as it was pretrained (the paper is silent: a deviation)")
-    learning_rate: float = setting(1e-4, "of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting(64, "utterances per step", ge=1)
-    epochs: int = setting(30, "limit on epochs", ge=1)
-    patience: int = setting(5, "epochs without a better validation UAR before stopping", ge=1)
-    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+    speech: str = setting("speech encoder, a name in encoders; study: the study's own")
+    emotion_weight: float = setting("alpha_e, the weight of the emotion loss", ge=0, le=1)
+    lstm: int = setting("units per direction of the BiLSTM", ge=1)
+    hidden: int = setting("units of LinearP", ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    batch: int = setting("utterances per step", ge=1)
+    epochs: int = setting("limit on epochs", ge=1)
+    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
+    threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 
 def main(args) -> None:

@@ -24,5 +24,5 @@ rule adapt:
         encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.adapt --log {log} --study {wildcards.study} --name {wildcards.name}"
+        "exec python -m stages.adapt --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"
         " --part {wildcards.part} {params.encoders} {params.inputs} --out {output}"

@@ -19,4 +19,4 @@ rule ceilings:
         reads=lambda w: plan.reads(f"corpora.{w.corpus}"),
         code=code_digest.digest("ceilings"),
     shell:
-        "exec python -m stages.ceilings --log {log} --corpus {wildcards.corpus} --out {output}"
+        "exec python -m stages.ceilings --log {log} --reads {params.reads} --corpus {wildcards.corpus} --out {output}"

@@ -16,12 +16,12 @@ from .runtime import process
 class Cluster(Section):
     """k-means over frames; FAISS' own sub-sampling (256 points per centroid) is switched off."""
 
-    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
-    adapt: str = setting("gmp", "an entry of adapt: whose encoder; '' for the untouched one")
-    layer: int = setting(-3, "hidden layer, counted from the last (-1); the paper's best is -3", le=-1)
-    scales: list[int] = setting([64, 512, 4096], "numbers of centroids", min_length=1)
-    iterations: int = setting(25, "of Lloyd's algorithm", ge=1)
-    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+    speech: str = setting("speech encoder, a name in encoders; study: the study's own")
+    adapt: str = setting("an entry of adapt: whose encoder; '' for the untouched one")
+    layer: int = setting("hidden layer, counted from the last (-1); the paper's best is -3", le=-1)
+    scales: list[int] = setting("numbers of centroids", min_length=1)
+    iterations: int = setting("of Lloyd's algorithm", ge=1)
+    threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 
 def main(args) -> None:

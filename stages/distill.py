@@ -14,7 +14,7 @@ from .runtime import process
 class Distill(Section):
     """What all student jobs share."""
 
-    threads: int = setting(1, "threads of every job (another number rounds differently)", ge=1)
+    threads: int = setting("threads of every job (another number rounds differently)", ge=1)
 
 
 def arguments(parser) -> None:

@@ -29,7 +29,7 @@ rule evaluate:
         code=code_digest.digest("evaluate"),
         seen=lambda w: plan.seen_options(w.study, w.system),
     shell:
-        "exec python -m stages.evaluate --log {log} --study {wildcards.study} --system {wildcards.system}"
+        "exec python -m stages.evaluate --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"
         " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions} --models {input.models}"
         " --pretrained {input.pretrained} {params.seen}"
         " --out-csv {output.csv} --out-json {output.json}"

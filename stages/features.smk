@@ -25,7 +25,7 @@ rule features:
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " {params.inputs} --out {output}"
 
 
@@ -46,7 +46,7 @@ rule features_part:
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " --part {wildcards.part} {params.inputs} --out {output}"
 
 
@@ -67,5 +67,5 @@ rule features_text:
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.features --log {log} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
+        "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " {params.inputs} --out {output}"

@@ -29,10 +29,10 @@ from .runtime.reporting import log, progress
 class Ingest(Section):
     """How corpora are decoded and which files are refused."""
 
-    workers: int = setting(2, "processes that decode or synthesise; no influence on the result", ge=1)
-    max_quarantined: int = setting(0, "how many unusable files are admitted, listed and left out", ge=0)
-    silence_peak: float = setting(1e-4, "a clip whose peak stays below this part of full scale is silent", ge=0)
-    min_seconds: float = setting(0.1, "a shorter clip is unusable, seconds", ge=0)
+    workers: int = setting("processes that decode or synthesise; no influence on the result", ge=1)
+    max_quarantined: int = setting("how many unusable files are admitted, listed and left out", ge=0)
+    silence_peak: float = setting("a clip whose peak stays below this part of full scale is silent", ge=0)
+    min_seconds: float = setting("a shorter clip is unusable, seconds", ge=0)
 
 
 def arguments(parser) -> None:

@@ -25,6 +25,6 @@ rule ingest:
         reads=lambda w: plan.reads("ingest", f"corpora.{w.corpus}"),
         code=code_digest.digest("ingest"),
     shell:
-        "exec python -m stages.ingest --log {log} --corpus {wildcards.corpus}"
+        "exec python -m stages.ingest --log {log} --reads {params.reads} --corpus {wildcards.corpus}"
         " --manifest {output.manifest} --audio {output.audio} --quarantine {output.quarantine}"
         " --ratings {output.ratings}"

@@ -20,4 +20,4 @@ rule pretrain:
         reads=lambda w: plan.reads(f"pretrain.{w.name}"),
         code=code_digest.digest("pretrain"),
     shell:
-        "exec python -m stages.pretrain --log {log} --encoder {wildcards.name} --out {output}"
+        "exec python -m stages.pretrain --log {log} --reads {params.reads} --encoder {wildcards.name} --out {output}"

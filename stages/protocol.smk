@@ -21,5 +21,5 @@ rule protocol:
         reads=lambda w: plan.reads(f"protocols.{w.protocol}"),
         code=code_digest.digest("protocol"),
     shell:
-        "exec python -m stages.protocol --log {log} --corpus {wildcards.corpus} --protocol {wildcards.protocol}"
+        "exec python -m stages.protocol --log {log} --reads {params.reads} --corpus {wildcards.corpus} --protocol {wildcards.protocol}"
         " --manifest {input.manifest} --out {output}"

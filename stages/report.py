@@ -22,9 +22,9 @@ from .runtime.errors import UserError
 class Report(Section):
     """How results are shown and judged."""
 
-    decimals: int = setting(1, "decimals of percentages; CCC gets two more", ge=0, le=4)
+    decimals: int = setting("decimals of percentages; CCC gets two more", ge=0, le=4)
     reproduced_within: float = setting(
-        0.01, "a figure no further than this from the paper's, inside the interval, is reproduced", gt=0, lt=1
+        "a figure no further than this from the paper's, inside the interval, is reproduced", gt=0, lt=1
     )
 
 

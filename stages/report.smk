@@ -41,7 +41,7 @@ rule report:
         benchmarks=lambda w: benchmark_files.of_study(plan, w.study),
         folder=lambda w, output: output.html.rpartition("/")[0],
     shell:
-        "exec python -m stages.report --log {log} --study {wildcards.study} --manifest {input.manifest}"
+        "exec python -m stages.report --log {log} --reads {params.reads} --study {wildcards.study} --manifest {input.manifest}"
         " --protocol {input.protocol} --quarantine {input.quarantine} --evaluations {input.evaluations}"
         " {params.tried} {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
         " --out {params.folder}"

@@ -14,18 +14,18 @@ from .runtime import process
 class Retrain(Section):
     """Masked prediction as in HuBERT, cross-entropy on masked frames alone (section 3.2)."""
 
-    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
-    cluster: str = setting("gmp", "an entry of cluster: the pseudo-labels")
+    speech: str = setting("speech encoder, a name in encoders; study: the study's own")
+    cluster: str = setting("an entry of cluster: the pseudo-labels")
     mask_prob: float = setting(
-        0.80, "fairseq's mask_prob: share of frames that spans would cover without overlap", gt=0, lt=1
+        "fairseq's mask_prob: share of frames that spans would cover without overlap", gt=0, lt=1
     )
-    mask_length: int = setting(10, "frames per masked span", ge=1)
-    hidden: int = setting(256, "units of LinearP", ge=1)
-    freeze_cnn: bool = setting(True, "keep the CNN as it was pretrained (the paper is silent: a deviation)")
-    learning_rate: float = setting(1e-4, "of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting(64, "utterances per step", ge=1)
-    epochs: int = setting(30, "epochs, all of them", ge=1)
-    threads: int = setting(1, "threads of the job (another number rounds differently)", ge=1)
+    mask_length: int = setting("frames per masked span", ge=1)
+    hidden: int = setting("units of LinearP", ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    batch: int = setting("utterances per step", ge=1)
+    epochs: int = setting("epochs, all of them", ge=1)
+    threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 
 def main(args) -> None:

@@ -24,5 +24,5 @@ rule retrain:
         encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.retrain --log {log} --study {wildcards.study} --name {wildcards.name}"
+        "exec python -m stages.retrain --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"
         " --part {wildcards.part} {params.encoders} {params.inputs} --out {output}"

@@ -27,5 +27,5 @@ rule robustness:
         how=lambda w: condition_jobs.options(plan, w.study, w.trial, w.system),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.robustness --log {log} --study {wildcards.study} --name {wildcards.trial}"
+        "exec python -m stages.robustness --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.trial}"
         " --system {wildcards.system} {params.how} {params.inputs} --out-csv {output.csv} --out-json {output.json}"

@@ -16,9 +16,9 @@ from .runtime import process
 class Teach(Section):
     """What all teacher jobs share."""
 
-    threads: int = setting(1, "threads of every job (another number rounds differently)", ge=1)
+    threads: int = setting("threads of every job (another number rounds differently)", ge=1)
     memory_gb: float = setting(
-        4.0, "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
+        "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
     )
 
 

@@ -27,6 +27,6 @@ rule teach:
         encoders=lambda w: plan.system_encoders(w.study, w.system),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.teach --log {log} --study {wildcards.study} --system {wildcards.system}"
+        "exec python -m stages.teach --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"
         " --part {wildcards.part} {params.encoders} {params.inputs}"
         " --predictions {output.predictions} --models {output.models} --views {output.views}"

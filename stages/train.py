@@ -14,12 +14,12 @@ from .runtime import process
 class Train(Section):
     """What all training jobs share; nothing here but the threads changes a result."""
 
-    threads: int = setting(1, "threads of every training (another number rounds differently)", ge=1)
+    threads: int = setting("threads of every training (another number rounds differently)", ge=1)
     workers: int = setting(
-        4, "folds and seeds of a frozen system trained side by side, as cores allow; no influence on the result", ge=1
+        "folds and seeds of a frozen system trained side by side, as cores allow; no influence on the result", ge=1
     )
     memory_gb: float = setting(
-        4.0, "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
+        "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
     )
 
 

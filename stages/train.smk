@@ -25,6 +25,6 @@ rule train:
         encoders=lambda w: plan.system_encoders(w.study, w.system),
         inputs=lambda w, input: options(input),
     shell:
-        "exec python -m stages.train --log {log} --study {wildcards.study} --system {wildcards.system}"
+        "exec python -m stages.train --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"
         " --part {wildcards.part} --cores {threads} {params.encoders} {params.inputs}"
         " --predictions {output.predictions} --models {output.models}"

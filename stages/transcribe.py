@@ -30,7 +30,7 @@ GROUPS = ("split", "emotion", "gender")
 class Gold(Section):
     """The corpus' own transcripts, without the transcriber's tags."""
 
-    kind: Literal["gold"] = setting("gold", "where transcripts come from")
+    kind: Literal["gold"] = setting("where transcripts come from")
 
 
 Source = Annotated[Gold | Corrupted | Whisper, Field(discriminator="kind")]

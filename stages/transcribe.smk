@@ -24,5 +24,5 @@ rule transcribe:
         reads=lambda w: plan.reads(f"transcripts.{w.transcripts}"),
         code=code_digest.digest("transcribe"),
     shell:
-        "exec python -m stages.transcribe --log {log} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
+        "exec python -m stages.transcribe --log {log} --reads {params.reads} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
         " --manifest {input.manifest} --audio {input.audio} --out {output.table} --rates {output.rates}"

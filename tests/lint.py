@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from stages.versions.snakefile import UNCHECKED
+from stages.workflow.snakemake_inside import UNCHECKED
 
 ALLOWED = {"Specify a conda environment or container for each rule."}
 

@@ -16,12 +16,12 @@ TALKERS = 6
 class Noise(Section):
     """The test utterances of a study with noise added; nothing is retrained."""
 
-    kind: Literal["noise"] = setting("noise", "what is tried: noise over the study's own test utterances")
+    kind: Literal["noise"] = setting("what is tried: noise over the study's own test utterances")
     colour: Literal["white", "pink", "babble"] = setting(
-        "white", "white; pink: power falls as 1/frequency; babble: six utterances by other speakers of the corpus"
+        "white; pink: power falls as 1/frequency; babble: six utterances by other speakers of the corpus"
     )
-    snr_db: float = setting(10.0, "mean power of the whole utterance over that of the noise, dB; .inf: none", gt=-60)
-    seed: int = setting(1, "of the noise, which is drawn anew for every utterance by its name", ge=0)
+    snr_db: float = setting("mean power of the whole utterance over that of the noise, dB; .inf: none", gt=-60)
+    seed: int = setting("of the noise, which is drawn anew for every utterance by its name", ge=0)
 
     @property
     def words(self) -> str:

@@ -12,14 +12,14 @@ from ..runtime.errors import UserError
 class Elsewhere(Section):
     """Another corpus, tried with the models of all folds together; nothing is retrained."""
 
-    kind: Literal["corpus"] = setting("corpus", "what is tried: the test part of another corpus")
-    corpus: str = setting("crema-d", "a name in corpora, another than the study's")
+    kind: Literal["corpus"] = setting("what is tried: the test part of another corpus")
+    corpus: str = setting("a name in corpora, another than the study's")
     protocol: str = setting(
-        "cremad-speakers", "a name in protocols: its test part is tried, its labels merged as it says"
+        "a name in protocols: its test part is tried, its labels merged as it says"
     )
-    transcripts: str = setting("", "a name in transcripts, for systems that read words; '' leaves those out")
+    transcripts: str = setting("a name in transcripts, for systems that read words; '' leaves those out")
     ratings: list[float] = setting(
-        [], "[a, b]: a rating r of that corpus is a + b r in the study's units; [] leaves ratings out"
+        "[a, b]: a rating r of that corpus is a + b r in the study's units; [] leaves ratings out"
     )
 
     @model_validator(mode="after")

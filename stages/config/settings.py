@@ -1,11 +1,15 @@
-"""The base of all parameter models, and how a script reads its own part of params.yaml.
+"""The base of all settings models, and how a job reads its own settings.
 
-The models live with the stage, recipe or reader that they configure. A field is declared with :func:`setting`,
-which gives the value that is shipped and a description; both go into the generated params.yaml, but at run time
-there are no defaults: a key that is absent is an error, or a default changed in code would go unnoticed.
+The models live with the stage, recipe or reader that they configure; a field is declared with :func:`setting`, which
+gives its meaning and its limits. Values live in the catalogue (stages/catalogue/) and in params.yaml, never in code:
+a key that is absent is an error.
+
+A job reads one file, :data:`FILE`, in which both are resolved (stages/parameters/), and can read only the keys that its
+rule declares (stages/runtime/declared_reads.py).
 """
 
 import difflib
+import json
 import os
 import re
 import types
@@ -16,35 +20,28 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..runtime import declared_reads
 from ..runtime.errors import UserError
 
+FILE = declared_reads.SETTINGS
+PARAMS = "params.yaml"
+"""The user's own file."""
 
-def setting(shipped: Any, description: str, **limits) -> Any:
-    """A required field: its shipped value (for the generated file), its description, pydantic's limits."""
-    return Field(description=description, json_schema_extra={"shipped": shipped}, **limits)
+
+def setting(description: str, **limits) -> Any:
+    """A required field: its meaning and pydantic's limits."""
+    return Field(description=description, **limits)
 
 
 class Section(BaseModel):
-    """A strict part of params.yaml: unknown keys, missing keys and wrong types are errors."""
+    """A strict part of the settings: unknown keys, missing keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
 
-    @classmethod
-    def shipped(cls, **changes) -> dict:
-        """The shipped values as a plain dictionary, with ``changes`` over them."""
-        values = {}
-        for name, field in cls.model_fields.items():
-            if name in changes:
-                values[name] = changes.pop(name)
-            elif isinstance(field.json_schema_extra, dict) and "shipped" in field.json_schema_extra:
-                values[name] = field.json_schema_extra["shipped"]
-            elif not field.is_required():
-                values[name] = field.default
-            else:
-                raise TypeError(f"{cls.__name__}.{name} ships no value")
-        if changes:
-            raise TypeError(f"{cls.__name__} has no {sorted(changes)}")
-        return values
+
+def named(path: str) -> str:
+    """What a message calls a settings file: what is resolved in :data:`FILE` is changed in :data:`PARAMS`."""
+    return PARAMS if path == FILE else path
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -58,10 +55,11 @@ _Loader.add_implicit_resolver(
 
 @cache
 def _loaded(path: str, mtime_ns: int) -> dict:
-    with open(path) as handle:
-        values = parse(handle.read(), path)
+    with open(path, encoding="utf-8") as handle:
+        text = handle.read()
+    values = json.loads(text) if path.endswith(".json") else parse(text, path)
     if not isinstance(values, dict):
-        raise UserError(f"{path}: empty or not a mapping; make it anew with 'python -m stages.params --write'")
+        raise UserError(f"{path}: empty or not a mapping; restore it with 'git checkout {path}'")
     return values
 
 
@@ -74,21 +72,23 @@ def parse(text: str, name: str) -> Any:
 
 
 def read(path: str, key: str) -> Any:
-    """The raw value at a dotted key of the parameter file.
+    """The raw value at a dotted key of a settings file.
 
     Raises
     ------
     UserError
-        The file or the key is missing; the nearest existing name is given.
+        The file or the key is missing (the nearest existing name is given), or the job's rule does not declare it.
     """
+    declared_reads.refuse_undeclared(key)
     try:
         value: Any = _loaded(path, os.stat(path).st_mtime_ns)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it with 'python -m stages.params --write'") from None
-    return dig(value, key, path)
+        remedy = "write it with 'python -m stages.parameters'" if path == FILE else "give the path of one"
+        raise UserError(f"{path}: no such file; {remedy}") from None
+    return dig(value, key, named(path))
 
 
-def dig(values: Any, key: str, path: str = "params.yaml") -> Any:
+def dig(values: Any, key: str, path: str = PARAMS) -> Any:
     """The value at a dotted ``key`` of nested dictionaries; names themselves hold no dots."""
     done = []
     for part in key.split(".") if key else ():
@@ -109,16 +109,16 @@ def nearest(word: str, names) -> str:
     return f" (there are: {', '.join(names)})" if names else ""
 
 
-def validate(model: type[Section], values: Any, where: str, path: str = "params.yaml"):
+def validate(model: type[Section], values: Any, where: str, path: str = PARAMS):
     """``values`` as an instance of ``model``; any fault becomes a one-line :class:`UserError`."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error, model, where)}") from None
+        raise UserError(f"{named(path)}: {explain(error, model, where)}") from None
 
 
-def load(model: type[Section], key: str, path: str = "params.yaml"):
-    """The validated section at a dotted key of the parameter file."""
+def load(model: type[Section], key: str, path: str = FILE):
+    """The validated section at a dotted key of a settings file."""
     return validate(model, read(path, key), key, path)
 
 
@@ -130,10 +130,7 @@ def explain(error: ValidationError, model: Any, where: str) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(steps[-1], inner.model_fields if inner else [])}"
     if fault["type"] == "missing":
-        field = inner.model_fields.get(steps[-1]) if inner else None
-        extra = field.json_schema_extra if field else None
-        hint = f" (shipped: {extra['shipped']!r})" if isinstance(extra, dict) and "shipped" in extra else ""
-        return f"{key}: missing; add it{hint}"
+        return f"{key}: missing; add it"
     if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = fault["ctx"]["discriminator"].strip("'")
         expected = fault["ctx"].get("expected_tags", "").replace("'", "").split(", ")
@@ -191,9 +188,9 @@ def _tags(model: type[BaseModel]) -> set:
     }
 
 
-def adapt(adapter, values: Any, where: str, path: str = "params.yaml"):
+def adapt(adapter, values: Any, where: str, path: str = PARAMS):
     """``values`` through a pydantic ``TypeAdapter`` of a tagged union; any fault becomes a :class:`UserError`."""
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error, adapter._type, where)}") from None
+        raise UserError(f"{named(path)}: {explain(error, adapter._type, where)}") from None

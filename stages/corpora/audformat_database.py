@@ -17,13 +17,12 @@ from .release import Departure, Found
 class AudformatDatabase(Section):
     """Any database whose tables are filewise: a row per audio file."""
 
-    reader: Literal["audformat"] = setting("audformat", "how the corpus is laid out")
-    path: str = setting("data/raw/audformat", "folder holding db.yaml")
+    reader: Literal["audformat"] = setting("how the corpus is laid out")
+    path: str = setting("folder holding db.yaml")
     columns: dict[str, str] = setting(
-        {"emotion": "emotion/emotion", "speaker": "files/speaker", "gender": "files/speaker/gender"},
         "manifest column: table/column, or table/column/field for a field of the scheme's labels; others are kept",
     )
-    partial: bool = setting(False, "admit listed files that are not there, listed in quarantine.csv; refused else")
+    partial: bool = setting("admit listed files that are not there, listed in quarantine.csv; refused else")
 
 
 def provides(values: dict) -> set[str]:

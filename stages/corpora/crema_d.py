@@ -46,13 +46,13 @@ _NAME = re.compile(r"(1\d{3})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX)
 class CremaD(Section):
     """A clone of the repository: AudioWAV/, VideoDemographics.csv and processedResults/."""
 
-    reader: Literal["crema-d"] = setting("crema-d", "how the corpus is laid out")
-    path: str = setting("data/raw/CREMA-D", "folder holding AudioWAV; downloaded there from the archives if absent")
+    reader: Literal["crema-d"] = setting("how the corpus is laid out")
+    path: str = setting("folder holding AudioWAV; downloaded there from the archives if absent")
     label: Literal["acted", "voice", "face", "audiovisual"] = setting(
-        "acted", "column that is the emotion: what was acted, or the majority of those who heard, saw, or did both"
+        "column that is the emotion: what was acted, or the majority of those who heard, saw, or did both"
     )
-    archives: list[Archive] = setting([], "where to download it from; none is known, give your own mirror's")
-    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+    archives: list[Archive] = setting("where to download it from; none is known, give your own mirror's")
+    partial: bool = setting("admit other counts than the release's, listed in quarantine.csv; refused else")
 
 
 LICENCE = "Open Database License 1.0 (ODbL); cite Cao et al. 2014"

@@ -49,10 +49,10 @@ _NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z])")
 class Emodb(Section):
     """The folder that holds ``wav/``, at any depth."""
 
-    reader: Literal["emodb"] = setting("emodb", "how the corpus is laid out")
-    path: str = setting("data/raw/emodb", "folder holding wav/*.wav; downloaded there from the archives if absent")
-    archives: list[Archive] = setting([ARCHIVE], "where to download it from; [] for never")
-    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+    reader: Literal["emodb"] = setting("how the corpus is laid out")
+    path: str = setting("folder holding wav/*.wav; downloaded there from the archives if absent")
+    archives: list[Archive] = setting("where to download it from; [] for never")
+    partial: bool = setting("admit other counts than the release's, listed in quarantine.csv; refused else")
 
 
 def provides(values: dict) -> set[str]:

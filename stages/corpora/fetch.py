@@ -19,9 +19,9 @@ _BLOCK = 1 << 15
 class Archive(Section):
     """A zip to download; its digest is that of the publisher or of whoever mirrors it, never a guess."""
 
-    url: str = setting("", "address of the zip", pattern=r"^https?://")
-    digest: str = setting("", "md5:... or sha256:... of the zip", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-    size: int = setting(0, "bytes of the zip", ge=1)
+    url: str = setting("address of the zip", pattern=r"^https?://")
+    digest: str = setting("md5:... or sha256:... of the zip", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
+    size: int = setting("bytes of the zip", ge=1)
 
 
 def fetch(archives: list[Archive], path: str, licence: str, key: str) -> None:

@@ -41,9 +41,9 @@ _TAG = re.compile(r"\[[^\]]*\]")
 class Iemocap(Section):
     """The folder ``IEMOCAP_full_release`` with Session1 to Session5."""
 
-    reader: Literal["iemocap"] = setting("iemocap", "how the corpus is laid out")
-    path: str = setting("data/raw/IEMOCAP_full_release", "folder holding Session1 to Session5")
-    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+    reader: Literal["iemocap"] = setting("how the corpus is laid out")
+    path: str = setting("folder holding Session1 to Session5")
+    partial: bool = setting("admit other counts than the release's, listed in quarantine.csv; refused else")
 
 
 def provides(values: dict) -> set[str]:

@@ -34,10 +34,10 @@ OLD = "Previous_releases_information"
 class MspPodcast(Section):
     """The folder of a release, or of 1.12 to rebuild an earlier one from."""
 
-    reader: Literal["msp-podcast"] = setting("msp-podcast", "how the corpus is laid out")
-    path: str = setting("data/raw/MSP-PODCAST-Publish-1.12", "folder holding Audios and Labels")
-    version: Literal["1.6", "1.10", "1.11", "1.12"] = setting("1.12", "release whose labels and splits are read")
-    partial: bool = setting(False, "admit other counts than the release's, listed in quarantine.csv; refused else")
+    reader: Literal["msp-podcast"] = setting("how the corpus is laid out")
+    path: str = setting("folder holding Audios and Labels")
+    version: Literal["1.6", "1.10", "1.11", "1.12"] = setting("release whose labels and splits are read")
+    partial: bool = setting("admit other counts than the release's, listed in quarantine.csv; refused else")
 
 
 def provides(values: dict) -> set[str]:

@@ -44,13 +44,13 @@ _NAME = re.compile(r"(\d\d)-(\d\d)-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|
 class Ravdess(Section):
     """The folder that holds ``Actor_01`` to ``Actor_24``, at any depth, as WAV or FLAC."""
 
-    reader: Literal["ravdess"] = setting("ravdess", "how the corpus is laid out")
+    reader: Literal["ravdess"] = setting("how the corpus is laid out")
     path: str = setting(
-        "data/raw/ravdess", "folder holding Actor_NN/*.wav or *.flac, at any depth; downloaded there if absent"
+        "folder holding Actor_NN/*.wav or *.flac, at any depth; downloaded there if absent"
     )
-    song: bool = setting(False, "take the 1,012 songs in as well")
-    archives: list[Archive] = setting([SPEECH], "where to download it from; [] for never")
-    partial: bool = setting(False, "admit a part of the files, listed in quarantine.csv; refused else")
+    song: bool = setting("take the 1,012 songs in as well")
+    archives: list[Archive] = setting("where to download it from; [] for never")
+    partial: bool = setting("admit a part of the files, listed in quarantine.csv; refused else")
 
 
 def provides(values: dict) -> set[str]:

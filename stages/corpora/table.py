@@ -19,13 +19,12 @@ _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female", "": 
 class Table(Section):
     """A CSV with the column ``file`` and any of the manifest's; other columns are kept."""
 
-    reader: Literal["table"] = setting("table", "how the corpus is laid out")
+    reader: Literal["table"] = setting("how the corpus is laid out")
     table: str = setting(
-        "corpora/mine.csv",
         "CSV with the column file and any of utterance, speaker, gender, session, text, emotion, arousal, valence, "
         "dominance, split; further columns are kept",
     )
-    audio: str = setting("corpora/mine", "folder that the column file is relative to")
+    audio: str = setting("folder that the column file is relative to")
 
 
 def provides(values: dict) -> set[str] | None:

@@ -21,18 +21,18 @@ class Features(Section):
     """How features are extracted, the same for all encoders."""
 
     batch_seconds: float = setting(
-        60.0, "largest padded length of a batch of audio, seconds; less where a processor's cache is full", gt=0
+        "largest padded length of a batch of audio, seconds; less where a processor's cache is full", gt=0
     )
-    batch_tokens: int = setting(4096, "largest padded length of a batch of texts, tokens", ge=1)
-    dtype: Literal["float16", "float32"] = setting("float16", "type of the stored values")
+    batch_tokens: int = setting("largest padded length of a batch of texts, tokens", ge=1)
+    dtype: Literal["float16", "float32"] = setting("type of the stored values")
     precision: Literal["fp32", "bf16", "fp16"] = setting(
-        "fp32", "type of matrix products; bf16 pays only on processors that have it, fp16 needs a GPU"
+        "type of matrix products; bf16 pays only on processors that have it, fp16 needs a GPU"
     )
-    threads: int = setting(1, "threads; another number rounds differently", ge=1)
+    threads: int = setting("threads; another number rounds differently", ge=1)
 
 
 class _Layered(Section):
-    layers: list[str] = setting(["all"], LAYERS, min_length=1)
+    layers: list[str] = setting(LAYERS, min_length=1)
 
     @field_validator("layers")
     @classmethod
@@ -46,8 +46,8 @@ class _Layered(Section):
 
 
 class _Sourced(_Layered):
-    source: str = setting("facebook/hubert-base-ls960", SOURCE, min_length=1)
-    revision: str = setting("", REVISION)
+    source: str = setting(SOURCE, min_length=1)
+    revision: str = setting(REVISION)
 
     @model_validator(mode="after")
     def _pinned(self):
@@ -59,66 +59,66 @@ class _Sourced(_Layered):
 class Transformers(_Sourced):
     """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another, frozen only."""
 
-    kind: Literal["transformers"] = setting("transformers", "a speech encoder, of the wav2vec 2.0 family or another")
-    normalise: bool = setting(False, NORMALISE)
-    truncate_layers: int = setting(0, "keep only the first so many blocks (0: all)", ge=0)
+    kind: Literal["transformers"] = setting("a speech encoder, of the wav2vec 2.0 family or another")
+    normalise: bool = setting(NORMALISE)
+    truncate_layers: int = setting("keep only the first so many blocks (0: all)", ge=0)
 
 
 class Whisper(_Sourced):
     """Whisper's encoder; its layers are 0 to N, the last one after the final norm."""
 
-    kind: Literal["whisper"] = setting("whisper", "Whisper's encoder")
-    window: Literal["30s", "clip"] = setting("30s", "input: padded to 30 s, or the clip and 0.5 s (faster)")
+    kind: Literal["whisper"] = setting("Whisper's encoder")
+    window: Literal["30s", "clip"] = setting("input: padded to 30 s, or the clip and 0.5 s (faster)")
 
 
 class BuiltinSpeech(_Layered):
     """A speech encoder that the stage ``pretrain`` makes."""
 
-    kind: Literal["builtin-speech"] = setting("builtin-speech", "a speech encoder made by pretrain")
-    pretrain: str = setting("hubert", "entry of pretrain: that makes it")
-    normalise: bool = setting(False, NORMALISE + "; as in its pretraining")
+    kind: Literal["builtin-speech"] = setting("a speech encoder made by pretrain")
+    pretrain: str = setting("entry of pretrain: that makes it")
+    normalise: bool = setting(NORMALISE + "; as in its pretraining")
 
 
 class BuiltinText(_Layered):
     """A text encoder that the stage ``pretrain`` makes."""
 
-    kind: Literal["builtin-text"] = setting("builtin-text", "a text encoder made by pretrain")
-    pretrain: str = setting("bert", "entry of pretrain: that makes it")
-    max_tokens: int = setting(512, "longer texts are cut there, [CLS] and [SEP] counted", ge=3)
+    kind: Literal["builtin-text"] = setting("a text encoder made by pretrain")
+    pretrain: str = setting("entry of pretrain: that makes it")
+    max_tokens: int = setting("longer texts are cut there, [CLS] and [SEP] counted", ge=3)
 
 
 class Text(_Sourced):
     """A BERT-like text encoder from the hub or a folder."""
 
-    kind: Literal["text"] = setting("text", "a BERT-like text encoder")
-    lower: bool = setting(True, "lower-case texts before the tokeniser")
-    max_tokens: int = setting(512, "longer texts are cut there, [CLS] and [SEP] counted", ge=3)
+    kind: Literal["text"] = setting("a BERT-like text encoder")
+    lower: bool = setting("lower-case texts before the tokeniser")
+    max_tokens: int = setting("longer texts are cut there, [CLS] and [SEP] counted", ge=3)
 
 
 class _Plain(Section):
-    layers: list[Literal["0"]] = setting(["0"], "these features are one layer, 0", min_length=1, max_length=1)
+    layers: list[Literal["0"]] = setting("these features are one layer, 0", min_length=1, max_length=1)
 
 
 class Egemaps(_Plain):
     """Low-level descriptors of eGeMAPSv02, 25 values every 10 ms."""
 
-    kind: Literal["egemaps"] = setting("egemaps", "25 low-level descriptors of eGeMAPSv02 (openSMILE)")
+    kind: Literal["egemaps"] = setting("25 low-level descriptors of eGeMAPSv02 (openSMILE)")
 
 
 class Spectrogram(_Plain):
     """Magnitude spectrogram of the 16 kHz signal."""
 
-    kind: Literal["spectrogram"] = setting("spectrogram", "magnitude spectrogram, Hann window")
+    kind: Literal["spectrogram"] = setting("magnitude spectrogram, Hann window")
     window: int = setting(
-        400, "samples of a window; released code: 400 at the native rate, so 400 (IEMOCAP), 133 (RAVDESS, 48 kHz)", ge=2
+        "samples of a window; released code: 400 at the native rate, so 400 (IEMOCAP), 133 (RAVDESS, 48 kHz)", ge=2
     )
-    hop: int = setting(160, "samples between windows; released code: 320, so 320 (IEMOCAP), 107 (RAVDESS)", ge=1)
+    hop: int = setting("samples between windows; released code: 320, so 320 (IEMOCAP), 107 (RAVDESS)", ge=1)
 
 
 class Mfcc(_Plain):
     """13 MFCCs with first and second differences, 39 values every 10 ms."""
 
-    kind: Literal["mfcc"] = setting("mfcc", "13 MFCCs with first and second differences, hop 10 ms")
+    kind: Literal["mfcc"] = setting("13 MFCCs with first and second differences, hop 10 ms")
 
 
 Encoder = Annotated[

@@ -12,12 +12,12 @@ from . import intervals, scores
 class Evaluate(Section):
     """How test predictions are scored."""
 
-    draws: int = setting(2000, "bootstrap draws of the test speakers", ge=1000)
-    confidence: float = setting(0.95, "confidence of the intervals", gt=0.5, lt=1)
-    seed: int = setting(0, "seed of the bootstrap", ge=0)
-    baseline: str = setting("linear", "system or recipe that all others are compared with")
-    few: int = setting(5, "a fold with fewer test utterances of a class than this is flagged", ge=1)
-    bins: int = setting(10, "equal-width confidence bins of the calibration error (ECE)", ge=2)
+    draws: int = setting("bootstrap draws of the test speakers", ge=1000)
+    confidence: float = setting("confidence of the intervals", gt=0.5, lt=1)
+    seed: int = setting("seed of the bootstrap", ge=0)
+    baseline: str = setting("system or recipe that all others are compared with")
+    few: int = setting("a fold with fewer test utterances of a class than this is flagged", ge=1)
+    bins: int = setting("equal-width confidence bins of the calibration error (ECE)", ge=2)
 
 
 class Scored(NamedTuple):

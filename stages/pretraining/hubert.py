@@ -24,38 +24,37 @@ TEMPERATURE = 0.1
 class HubertPretraining(Section):
     """A small HuBERT, pretrained on unlabelled audio; or a published one, pretrained further."""
 
-    recipe: Literal["hubert"] = setting("hubert", "the recipe: stages/encoders/masked_prediction.py")
-    seed: int = setting(1, "of the unlabelled corpus, the clusters and the training", ge=0)
-    utterances: int = setting(500, "unlabelled utterances to synthesise (unused where audio is given)", ge=1)
-    source: str = setting("", "encoder to start from, hub id or folder; '' for a new small one")
-    revision: str = setting("", "its commit; '' for a local folder")
-    normalise: bool = setting(False, "bring every waveform to zero mean and unit variance first")
-    width: int = setting(64, "channels of the transformer", ge=8)
-    layers: int = setting(3, "transformer blocks", ge=1)
-    heads: int = setting(4, "attention heads", ge=1)
+    recipe: Literal["hubert"] = setting("the recipe: stages/encoders/masked_prediction.py")
+    seed: int = setting("of the unlabelled corpus, the clusters and the training", ge=0)
+    utterances: int = setting("unlabelled utterances to synthesise (unused where audio is given)", ge=1)
+    source: str = setting("encoder to start from, hub id or folder; '' for a new small one")
+    revision: str = setting("its commit; '' for a local folder")
+    normalise: bool = setting("bring every waveform to zero mean and unit variance first")
+    width: int = setting("channels of the transformer", ge=8)
+    layers: int = setting("transformer blocks", ge=1)
+    heads: int = setting("attention heads", ge=1)
     conv_widths: list[int] = setting(
-        [32, 32, 32, 64, 64, 64, 64],
         "channels of the CNN's seven layers (512 each in HuBERT)",
         min_length=7,
         max_length=7,
     )
     conv_norm: Literal["layer", "group"] = setting(
-        "layer", "as in HuBERT-large, with biases, or as in HuBERT-base, which makes it all but deaf to loudness"
+        "as in HuBERT-large, with biases, or as in HuBERT-base, which makes it all but deaf to loudness"
     )
-    dropout: float = setting(0.0, "in the transformer, kept in its configuration for fine-tuning", ge=0, lt=1)
-    iterations: Literal[1, 2] = setting(1, "2: a second training, on clusters of the first one's target_layer")
-    clusters: int = setting(50, "of k-means", ge=2)
-    cluster_frames: int = setting(500_000, "frames at most that k-means is fitted on, a random sample", ge=1)
-    target_layer: int = setting(2, "hidden states that the second iteration clusters", ge=0)
-    mask_prob: float = setting(0.8, "spans per frame times mask_length (fairseq's mask_prob)", gt=0, le=1)
-    mask_length: int = setting(10, "frames of a masked span", ge=1)
-    unmasked: float = setting(0.5, "weight of the loss over unmasked frames (1 - alpha in HuBERT, 0 there)", ge=0, le=1)
-    steps: int = setting(600, "steps of every iteration", ge=1)
-    batch_seconds: float = setting(5.0, "largest padded length of a batch, seconds", gt=0)
-    learning_rate: float = setting(1e-3, "highest, of AdamW", gt=0)
-    warmup: float = setting(0.1, "share of the steps with a rising learning rate", ge=0, lt=1)
-    threads: int = setting(1, "threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting(100, "steps between checkpoints; has no influence on the result", ge=1)
+    dropout: float = setting("in the transformer, kept in its configuration for fine-tuning", ge=0, lt=1)
+    iterations: Literal[1, 2] = setting("2: a second training, on clusters of the first one's target_layer")
+    clusters: int = setting("of k-means", ge=2)
+    cluster_frames: int = setting("frames at most that k-means is fitted on, a random sample", ge=1)
+    target_layer: int = setting("hidden states that the second iteration clusters", ge=0)
+    mask_prob: float = setting("spans per frame times mask_length (fairseq's mask_prob)", gt=0, le=1)
+    mask_length: int = setting("frames of a masked span", ge=1)
+    unmasked: float = setting("weight of the loss over unmasked frames (1 - alpha in HuBERT, 0 there)", ge=0, le=1)
+    steps: int = setting("steps of every iteration", ge=1)
+    batch_seconds: float = setting("largest padded length of a batch, seconds", gt=0)
+    learning_rate: float = setting("highest, of AdamW", gt=0)
+    warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
+    threads: int = setting("threads; another number rounds differently", ge=1)
+    checkpoint_every: int = setting("steps between checkpoints; has no influence on the result", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):

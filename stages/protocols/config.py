@@ -85,9 +85,9 @@ class _Protocol(Section):
 class LeaveOneGroupOut(_Protocol):
     """Each speaker or session is tested once; the next ones, cyclically, validate."""
 
-    kind: Literal["leave-one-group-out"] = setting("leave-one-group-out", "rule by which utterances get their roles")
-    by: Group = setting("session", "what is left out as a whole")
-    validation: int = setting(1, "how many groups after the test group validate", ge=1)
+    kind: Literal["leave-one-group-out"] = setting("rule by which utterances get their roles")
+    by: Group = setting("what is left out as a whole")
+    validation: int = setting("how many groups after the test group validate", ge=1)
     parts: int = Field(
         1, description="folds per group; each tests its share of the values of apart's first column", ge=1
     )
@@ -102,13 +102,12 @@ class LeaveOneGroupOut(_Protocol):
 class GroupFolds(_Protocol):
     """Speakers or sessions in folds; each fold's groups are tested once, some of the next fold's validate."""
 
-    kind: Literal["group-folds"] = setting("group-folds", "rule by which utterances get their roles")
-    by: Group = setting("speaker", "what is kept whole")
+    kind: Literal["group-folds"] = setting("rule by which utterances get their roles")
+    by: Group = setting("what is kept whole")
     folds: int | list[list[str]] = setting(
-        5,
         "how many folds, filled in the order of names with the sexes in balance, or the test groups of each fold",
     )
-    validation: int = setting(2, "how many of the next fold's groups validate, the sexes in turn; 0: all of them", ge=0)
+    validation: int = setting("how many of the next fold's groups validate, the sexes in turn; 0: all of them", ge=0)
 
     @field_validator("folds", mode="before")
     @classmethod
@@ -132,11 +131,11 @@ class GroupFolds(_Protocol):
 class Fixed(_Protocol):
     """One fold; the roles are listed."""
 
-    kind: Literal["fixed"] = setting("fixed", "rule by which utterances get their roles")
-    by: Literal["split", "speaker", "session"] = setting("split", "column of the manifest that the lists speak of")
-    train: list[str] = setting(["train"], "its values that train", min_length=1)
-    val: list[str] = setting(["val"], "its values that validate", min_length=1)
-    test: list[str] = setting(["test"], "its values that are tested", min_length=1)
+    kind: Literal["fixed"] = setting("rule by which utterances get their roles")
+    by: Literal["split", "speaker", "session"] = setting("column of the manifest that the lists speak of")
+    train: list[str] = setting("its values that train", min_length=1)
+    val: list[str] = setting("its values that validate", min_length=1)
+    test: list[str] = setting("its values that are tested", min_length=1)
 
     @model_validator(mode="after")
     def _apart(self):
@@ -150,10 +149,10 @@ class Fixed(_Protocol):
 class RandomFolds(_Protocol):
     """Utterances dealt at random, class by class; divides speakers, so it must say so in ``leaks``. For comparison."""
 
-    kind: Literal["random-folds"] = setting("random-folds", "rule by which utterances get their roles")
-    folds: int = setting(5, "how many folds", ge=3)
-    validation: int = setting(2, "one in so many of the next fold's utterances validates", ge=1)
-    seed: int = setting(1, "of the dealing", ge=0)
+    kind: Literal["random-folds"] = setting("rule by which utterances get their roles")
+    folds: int = setting("how many folds", ge=3)
+    validation: int = setting("one in so many of the next fold's utterances validates", ge=1)
+    seed: int = setting("of the dealing", ge=0)
 
 
 Protocol = Annotated[LeaveOneGroupOut | GroupFolds | Fixed | RandomFolds, Field(discriminator="kind")]

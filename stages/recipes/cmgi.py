@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 class Cmgi(System):
     """Tables 1 and 2, row CmGI; '10e-5' of the paper is read as 1e-5 (spec A4), its schedule and stop are ours."""
 
-    recipe: Literal["cmgi"] = setting("cmgi", "the recipe: stages/recipes/cmgi.py")
-    task: EMOTION = setting("emotion", "what is predicted")
-    alpha: float = setting(0.1, "weight of the CTC loss in both stages (equation 2)", ge=0, le=1)
-    width: int = setting(768, "both modalities are projected to this width", ge=1)
-    heads: int = setting(8, "of every attention", ge=1)
-    dropout: float = setting(0.1, "in attention and before the classifier", ge=0, lt=1)
-    learning_rate: float = setting(1e-5, "of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
-    batch: int = setting(2, "utterances per forward pass", ge=1)
-    accumulate: int = setting(8, "forward passes per step", ge=1)
-    stage1_freeze_cnn: bool = setting(False, "freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
+    recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
+    task: EMOTION = setting("what is predicted")
+    alpha: float = setting("weight of the CTC loss in both stages (equation 2)", ge=0, le=1)
+    width: int = setting("both modalities are projected to this width", ge=1)
+    heads: int = setting("of every attention", ge=1)
+    dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
+    learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
+    batch: int = setting("utterances per forward pass", ge=1)
+    accumulate: int = setting("forward passes per step", ge=1)
+    stage1_freeze_cnn: bool = setting("freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
     epochs: list[int] = setting(
-        [30, 30], "epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2
+        "epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2
     )
-    patience: int = setting(5, "epochs without a better validation UAR before stage 2 stops", ge=1)
+    patience: int = setting("epochs without a better validation UAR before stage 2 stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
     hears_its_text: ClassVar = True

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 class Control(System):
     """What a system must beat to have learnt anything."""
 
-    recipe: Literal["control"] = setting("control", "the recipe: stages/recipes/control.py")
-    task: TASK = setting("emotion", "what is predicted")
+    recipe: Literal["control"] = setting("the recipe: stages/recipes/control.py")
+    task: TASK = setting("what is predicted")
     sees: Literal["nothing", "duration", "speaker"] = setting(
-        "nothing",
         "nothing: majority class or mean; duration: seconds alone; speaker: who, and sex",
     )
     deterministic: ClassVar = True

@@ -23,15 +23,15 @@ STRIDE = 4
 class Correlation(System):
     """Deterministic, so one seed stands for all. Utterances x layers x components^2 x 2 bytes lie in memory."""
 
-    recipe: Literal["correlation"] = setting("correlation", "the recipe: stages/recipes/correlation.py")
-    task: EMOTION = setting("emotion", "what is predicted")
-    layers: list[str] = setting(["all"], "layers of the feature store; all: every numbered one")
-    normalise: Literal["global", "speaker"] = setting("global", "feature normalisation; speaker is transductive")
-    components: list[int] = setting([128, 192], "numbers of principal components to choose from")
+    recipe: Literal["correlation"] = setting("the recipe: stages/recipes/correlation.py")
+    task: EMOTION = setting("what is predicted")
+    layers: list[str] = setting("layers of the feature store; all: every numbered one")
+    normalise: Literal["global", "speaker"] = setting("feature normalisation; speaker is transductive")
+    components: list[int] = setting("numbers of principal components to choose from")
     penalties: list[float] = setting(
-        [0.01, 0.03, 0.1, 0.3], "ridge penalties to choose from, relative to the features' mean squared length"
+        "ridge penalties to choose from, relative to the features' mean squared length"
     )
-    refit: bool = setting(True, "what predicts the test rows is fitted on training and validation rows together")
+    refit: bool = setting("what predicts the test rows is fitted on training and validation rows together")
     inputs: ClassVar = ("speech",)
     deterministic: ClassVar = True
 

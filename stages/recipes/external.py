@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class External(System):
     """Predictions that were made outside this pipeline."""
 
-    recipe: Literal["external"] = setting("external", "the recipe: stages/recipes/external.py")
-    task: TASK = setting("emotion", "what is predicted")
-    file: str = setting("", "CSV with the predictions (its columns: stages/recipes/external.py)", min_length=1)
+    recipe: Literal["external"] = setting("the recipe: stages/recipes/external.py")
+    task: TASK = setting("what is predicted")
+    file: str = setting("CSV with the predictions (its columns: stages/recipes/external.py)", min_length=1)
     inputs: ClassVar = ("elsewhere",)
     deterministic: ClassVar = True
 

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 class Frozen(System):
     """The last layer's frames, a GRU's last valid output, a projection, three dimensions; CCC loss (section 4.2)."""
 
-    recipe: Literal["frozen"] = setting("frozen", "the recipe: stages/recipes/frozen.py")
-    task: DIMENSIONS = setting("dimensions", "what is predicted")
-    sees: Literal["speech", "text"] = setting("speech", "which features; text: of the study's transcripts")
-    hidden: int = setting(128, "units of the GRU layers", ge=1)
-    gru_layers: int = setting(2, "GRU layers", ge=1)
-    embedding: int = setting(128, "width of the projection", ge=1)
-    normalise: Literal["speaker", "global", "none"] = setting("none", "of the frozen features (the paper names none)")
-    learning_rate: float = setting(5e-4, "of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
-    batch: int = setting(32, "utterances per step", ge=2)
-    epochs: int = setting(50, "epochs; the best on validation is kept", ge=1)
+    recipe: Literal["frozen"] = setting("the recipe: stages/recipes/frozen.py")
+    task: DIMENSIONS = setting("what is predicted")
+    sees: Literal["speech", "text"] = setting("which features; text: of the study's transcripts")
+    hidden: int = setting("units of the GRU layers", ge=1)
+    gru_layers: int = setting("GRU layers", ge=1)
+    embedding: int = setting("width of the projection", ge=1)
+    normalise: Literal["speaker", "global", "none"] = setting("of the frozen features (the paper names none)")
+    learning_rate: float = setting("of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
+    batch: int = setting("utterances per step", ge=2)
+    epochs: int = setting("epochs; the best on validation is kept", ge=1)
 
     def files(self) -> tuple[str, ...]:
         return (self.sees,)

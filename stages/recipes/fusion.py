@@ -10,8 +10,8 @@ from .probe import Probe
 class Fusion(Probe):
     """One first layer for the encoder's frames, one for the descriptors, side by side into the second."""
 
-    recipe: Literal["fusion"] = setting("fusion", "the recipe: stages/recipes/fusion.py")
-    beside: str = setting("egemaps", "descriptors, a name in encoders")
+    recipe: Literal["fusion"] = setting("the recipe: stages/recipes/fusion.py")
+    beside: str = setting("descriptors, a name in encoders")
     inputs: ClassVar = ("speech", "beside")
 
 

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 class Gmp(System):
     """Table 3; freezing the CNN is ours (the paper does not mention it), a deviation that the report lists."""
 
-    recipe: Literal["gmp"] = setting("gmp", "the recipe: stages/recipes/gmp.py")
-    task: EMOTION = setting("emotion", "what is predicted")
-    start: str = setting("gmp", "an entry of retrain: whose encoder is fine-tuned; '' for the untouched one")
-    loss: Literal["am-softmax", "cross-entropy"] = setting("am-softmax", "training loss (AMS or CE in Table 3)")
-    margin: float = setting(0.2, "additive margin m", ge=0)
-    scale: float = setting(30.0, "scale s", gt=0)
-    hidden: int = setting(256, "units of LinearP", ge=1)
-    freeze_cnn: bool = setting(True, "keep the CNN as it was pretrained")
-    learning_rate: float = setting(1e-4, "of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting(64, "utterances per step", ge=1)
-    epochs: int = setting(30, "limit on epochs", ge=1)
-    patience: int = setting(5, "epochs without a better validation UAR before stopping", ge=1)
+    recipe: Literal["gmp"] = setting("the recipe: stages/recipes/gmp.py")
+    task: EMOTION = setting("what is predicted")
+    start: str = setting("an entry of retrain: whose encoder is fine-tuned; '' for the untouched one")
+    loss: Literal["am-softmax", "cross-entropy"] = setting("training loss (AMS or CE in Table 3)")
+    margin: float = setting("additive margin m", ge=0)
+    scale: float = setting("scale s", gt=0)
+    hidden: int = setting("units of LinearP", ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained")
+    learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    batch: int = setting("utterances per step", ge=1)
+    epochs: int = setting("limit on epochs", ge=1)
+    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
     heavy: ClassVar = True
 

@@ -17,19 +17,19 @@ class Layers(System):
     The paper names neither rate nor stop for this figure; those here are a choice.
     """
 
-    recipe: Literal["layers"] = setting("layers", "the recipe: stages/recipes/layers.py")
-    task: DIMENSIONS = setting("dimensions", "what is predicted, each dimension by a model of its own")
-    layers: list[str] = setting(["all"], "layers to average: all, or numbers")
-    weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
-    pooling: Literal["mean+max", "concat", "mean"] = setting("mean+max", "over frames")
+    recipe: Literal["layers"] = setting("the recipe: stages/recipes/layers.py")
+    task: DIMENSIONS = setting("what is predicted, each dimension by a model of its own")
+    layers: list[str] = setting("layers to average: all, or numbers")
+    weights: Literal["raw", "softmax"] = setting("raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
+    pooling: Literal["mean+max", "concat", "mean"] = setting("over frames")
     normalise: Literal["speaker", "global", "none"] = setting(
-        "global", "of the frozen features: weights compare layers of one scale (the paper names none)"
+        "of the frozen features: weights compare layers of one scale (the paper names none)"
     )
-    learning_rate: float = setting(1e-3, "of Adam", gt=0)
-    batch: int = setting(16, "utterances per step", ge=2)
-    dropout: float = setting(0.1, "in the head", ge=0, lt=1)
-    patience: int = setting(5, "epochs without a better validation CCC of the dimension before stopping", ge=1)
-    epochs: int = setting(100, "limit on epochs", ge=1)
+    learning_rate: float = setting("of Adam", gt=0)
+    batch: int = setting("utterances per step", ge=2)
+    dropout: float = setting("in the head", ge=0, lt=1)
+    patience: int = setting("epochs without a better validation CCC of the dimension before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ge=1)
     inputs: ClassVar = ("speech",)
 
 

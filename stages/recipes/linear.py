@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class Linear(System):
     """Deterministic, so one seed stands for all."""
 
-    recipe: Literal["linear"] = setting("linear", "the recipe: stages/recipes/linear.py")
-    task: TASK = setting("emotion", "what is predicted")
-    sees: Literal["speech", "text"] = setting("speech", "which features; text: of the study's transcripts")
-    labels: Literal["true", "shuffled"] = setting("true", "shuffled: of the training rows, which must end at chance")
-    normalise: Literal["global", "speaker"] = setting("global", "feature normalisation; speaker is transductive")
-    strengths: list[float] = setting([0.001, 0.01, 0.1, 1.0], "inverse regularisation strengths C to choose from")
+    recipe: Literal["linear"] = setting("the recipe: stages/recipes/linear.py")
+    task: TASK = setting("what is predicted")
+    sees: Literal["speech", "text"] = setting("which features; text: of the study's transcripts")
+    labels: Literal["true", "shuffled"] = setting("shuffled: of the training rows, which must end at chance")
+    normalise: Literal["global", "speaker"] = setting("feature normalisation; speaker is transductive")
+    strengths: list[float] = setting("inverse regularisation strengths C to choose from")
     inputs: ClassVar = ("speech",)
     deterministic: ClassVar = True
 

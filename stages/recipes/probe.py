@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 class Probe(System):
     """Dense and LSTM of Pepino 2021 (section 2.3); where paper and released code differ, a setting says which."""
 
-    recipe: Literal["probe"] = setting("probe", "the recipe: stages/recipes/probe.py")
-    task: EMOTION = setting("emotion", "what is predicted")
-    layers: list[str] = setting(["all"], "layers to average: all, last (contextual), local, or numbers")
-    weights: Literal["raw", "softmax"] = setting("raw", "raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
+    recipe: Literal["probe"] = setting("the recipe: stages/recipes/probe.py")
+    task: EMOTION = setting("what is predicted")
+    layers: list[str] = setting("layers to average: all, last (contextual), local, or numbers")
+    weights: Literal["raw", "softmax"] = setting("raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
     normalise: Literal["speaker", "global", "none"] = setting(
-        "speaker", "features' mean and scale; speaker sees test data"
+        "features' mean and scale; speaker sees test data"
     )
     speaker_by: Literal["speaker", "prefix"] = setting(
-        "speaker", "who is one speaker there; prefix: name before its first _, on IEMOCAP both actors (released code)"
+        "who is one speaker there; prefix: name before its first _, on IEMOCAP both actors (released code)"
     )
-    network: Literal["dense", "lstm"] = setting("dense", "the second layer: pointwise, or an LSTM")
-    activation: Literal["tanh", "relu"] = setting("tanh", "of the LSTM's cell and output; released code: relu")
-    hidden: int = setting(128, "units of both dense layers", ge=1)
-    dropout: float = setting(0.2, "share of units dropped out", ge=0, lt=1)
+    network: Literal["dense", "lstm"] = setting("the second layer: pointwise, or an LSTM")
+    activation: Literal["tanh", "relu"] = setting("of the LSTM's cell and output; released code: relu")
+    hidden: int = setting("units of both dense layers", ge=1)
+    dropout: float = setting("share of units dropped out", ge=0, lt=1)
     dropout_at: Literal["after", "before"] = setting(
-        "after", "each of the two layers (paper), or before it (released code)"
+        "each of the two layers (paper), or before it (released code)"
     )
-    learning_rate: float = setting(1e-3, "of Adam (epsilon 1e-7 as in Keras); released code: 1e-4", gt=0)
-    clip_value: float = setting(0.0, "largest gradient of any parameter, 0: none; released code: 1", ge=0)
-    batch: int = setting(32, "utterances per step; released LSTM: 16", ge=1)
-    wrap: bool = setting(False, "the last batch re-uses the first utterances, as in the released code")
+    learning_rate: float = setting("of Adam (epsilon 1e-7 as in Keras); released code: 1e-4", gt=0)
+    clip_value: float = setting("largest gradient of any parameter, 0: none; released code: 1", ge=0)
+    batch: int = setting("utterances per step; released LSTM: 16", ge=1)
+    wrap: bool = setting("the last batch re-uses the first utterances, as in the released code")
     stop_on: Literal["loss", "uar"] = setting(
-        "loss", "validation figure that decides; the released code takes the loss"
+        "validation figure that decides; the released code takes the loss"
     )
-    patience: int = setting(4, "epochs without a better validation figure before stopping", ge=1)
-    epochs: int = setting(100, "limit on epochs", ge=1)
-    max_seconds: float = setting(8.0, "longer clips keep their first seconds (8 IEMOCAP, 5 RAVDESS)", gt=0)
+    patience: int = setting("epochs without a better validation figure before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ge=1)
+    max_seconds: float = setting("longer clips keep their first seconds (8 IEMOCAP, 5 RAVDESS)", gt=0)
     inputs: ClassVar = ("speech",)
 
 

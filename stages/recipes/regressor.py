@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 class Regressor(System):
     """Table 1; the encoders are fine-tuned except for the CNN (section 3.2)."""
 
-    recipe: Literal["regressor"] = setting("regressor", "the recipe: stages/recipes/regressor.py")
-    task: DIMENSIONS = setting("dimensions", "what is predicted")
-    use_text: bool = setting(True, "add the text encoder, over the study's transcripts")
-    pooling: Literal["mean+max", "concat", "mean"] = setting("mean+max", "over frames, and over tokens")
-    learning_rate: float = setting(1e-5, "of Adam", gt=0)
-    batch: int = setting(16, "utterances per step, of similar length", ge=2)
-    dropout: float = setting(0.1, "in the head", ge=0, lt=1)
-    patience: int = setting(5, "epochs without a better mean validation CCC before stopping", ge=1)
-    epochs: int = setting(20, "limit on epochs", ge=1)
+    recipe: Literal["regressor"] = setting("the recipe: stages/recipes/regressor.py")
+    task: DIMENSIONS = setting("what is predicted")
+    use_text: bool = setting("add the text encoder, over the study's transcripts")
+    pooling: Literal["mean+max", "concat", "mean"] = setting("over frames, and over tokens")
+    learning_rate: float = setting("of Adam", gt=0)
+    batch: int = setting("utterances per step, of similar length", ge=2)
+    dropout: float = setting("in the head", ge=0, lt=1)
+    patience: int = setting("epochs without a better mean validation CCC before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ge=1)
     inputs: ClassVar = ("speech", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
 

@@ -23,12 +23,12 @@ class System(Section):
     deterministic: ClassVar[bool] = False
     """No chance in it, so one seed stands for all."""
 
-    paper: str = setting("", "key of the paper in data/published.csv; empty for a control")
-    table: str = setting("", "the paper's table, as numbered there")
-    row: str = setting("", "the row of that table")
-    modality: Literal["audio", "text", "audio+text", "none"] = setting("audio", "what the system sees at test time")
-    speech: str = setting("study", "speech encoder, a name in encoders; study: the study's own")
-    text: str = setting("study", "text encoder, a name in encoders; study: the study's own")
+    paper: str = setting("key of the paper in data/published.csv; empty for a control")
+    table: str = setting("the paper's table, as numbered there")
+    row: str = setting("the row of that table")
+    modality: Literal["audio", "text", "audio+text", "none"] = setting("what the system sees at test time")
+    speech: str = setting("speech encoder, a name in encoders; study: the study's own")
+    text: str = setting("text encoder, a name in encoders; study: the study's own")
 
     def files(self) -> tuple[str, ...]:
         """Those of ``inputs`` that this row reads: one that sees no text needs none."""
@@ -87,6 +87,7 @@ def encoder(study: dict, wanted: str, kind: str, spec: dict) -> str:
 
 
 def load(path: str, study: str, system: str) -> System:
-    """The settings of a system in a study, read from the parameter file."""
-    changes = settings.read(path, f"studies.{study}.changes").get(system, {})
-    return row(settings.read(path, f"systems.{system}"), changes, system, study, path)
+    """The settings of a system in a study, its changes applied, read from the settings file."""
+    key = f"rows.{study}.{system}"
+    values = settings.read(path, key)
+    return settings.validate(settings_class(values["recipe"]), values, key, path)

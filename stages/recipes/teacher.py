@@ -15,15 +15,15 @@ class Teacher(System):
     """Row 9 of Table 2, row 4 of Table 3."""
 
     stage: ClassVar = "teach"
-    recipe: Literal["teacher"] = setting("teacher", "the recipe: stages/recipes/teacher.py")
-    task: DIMENSIONS = setting("dimensions", "what is predicted")
-    hidden: int = setting(128, "units of the GRU layers", ge=1)
-    gru_layers: int = setting(2, "GRU layers", ge=1)
-    embedding: int = setting(128, "width of the joint embedding", ge=1)
-    normalise: Literal["speaker", "global", "none"] = setting("none", "of the frozen features (the paper names none)")
-    learning_rate: float = setting(5e-4, "of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
-    batch: int = setting(32, "utterances per step", ge=2)
-    epochs: int = setting(50, "epochs; the best on validation is kept", ge=1)
+    recipe: Literal["teacher"] = setting("the recipe: stages/recipes/teacher.py")
+    task: DIMENSIONS = setting("what is predicted")
+    hidden: int = setting("units of the GRU layers", ge=1)
+    gru_layers: int = setting("GRU layers", ge=1)
+    embedding: int = setting("width of the joint embedding", ge=1)
+    normalise: Literal["speaker", "global", "none"] = setting("of the frozen features (the paper names none)")
+    learning_rate: float = setting("of Adam, times 0.75 after more than 2 epochs without improvement", gt=0)
+    batch: int = setting("utterances per step", ge=2)
+    epochs: int = setting("epochs; the best on validation is kept", ge=1)
     inputs: ClassVar = ("speech", "text")
 
 

@@ -18,6 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
+from .declared_reads import SETTINGS, restrict
 from .disk import REMEDIES
 from .errors import UserError
 from .reporting import log
@@ -55,10 +56,12 @@ def run(main, doc: str, arguments) -> None:
     die_with_parent()
     keep_memory()
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", default="params.yaml", help="the parameter file (default: params.yaml)")
+    parser.add_argument("--params", default=SETTINGS, help=f"the settings, JSON or YAML (default: {SETTINGS})")
+    parser.add_argument("--reads", nargs="*", metavar="KEY", help="the settings that may be read (default: all)")
     parser.add_argument("--log", type=Path, help="write the log, with full tracebacks, to this file")
     arguments(parser)
     args = parser.parse_args()
+    restrict(args.reads)
     logging.captureWarnings(True)
     log.setLevel(logging.INFO)
     try:

@@ -24,12 +24,12 @@ TOLERANCE = 0.03
 class Corrupted(Section):
     """Gold transcripts, corrupted to a set word error rate."""
 
-    kind: Literal["corrupted"] = setting("corrupted", "where transcripts come from")
-    wer: float = setting(0.2, "word error rate of the whole corpus", ge=0, le=0.9)
-    substitutions: float = setting(0.6, "share of the errors that replace a word", ge=0, le=1)
-    deletions: float = setting(0.25, "share of the errors that drop a word", ge=0, le=1)
-    insertions: float = setting(0.15, "share of the errors that add a word", ge=0, le=1)
-    seed: int = setting(1, "seed of the errors", ge=0)
+    kind: Literal["corrupted"] = setting("where transcripts come from")
+    wer: float = setting("word error rate of the whole corpus", ge=0, le=0.9)
+    substitutions: float = setting("share of the errors that replace a word", ge=0, le=1)
+    deletions: float = setting("share of the errors that drop a word", ge=0, le=1)
+    insertions: float = setting("share of the errors that add a word", ge=0, le=1)
+    seed: int = setting("seed of the errors", ge=0)
 
     @model_validator(mode="after")
     def _whole(self):

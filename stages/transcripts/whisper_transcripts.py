@@ -19,28 +19,28 @@ CHECKPOINT_SECONDS = 60
 class Whisper(Section):
     """Automatic transcripts. Greedy or beam decoding at temperature 0, all clips of a batch together."""
 
-    kind: Literal["whisper"] = setting("whisper", "where transcripts come from")
-    model: str = setting("tiny.en", "official name (tiny.en ... large-v3) or the path of a .pt file")
-    folder: str = setting("weights/whisper", "folder that holds the .pt files of official models")
-    language: str = setting("en", "language that is spoken, as Whisper's two letters")
-    beam: int = setting(1, "width of the beam; 1 is greedy", ge=1)
+    kind: Literal["whisper"] = setting("where transcripts come from")
+    model: str = setting("official name (tiny.en ... large-v3) or the path of a .pt file")
+    folder: str = setting("folder that holds the .pt files of official models")
+    language: str = setting("language that is spoken, as Whisper's two letters")
+    beam: int = setting("width of the beam; 1 is greedy", ge=1)
     temperatures: list[float] = setting(
-        [0.2, 0.4, 0.6, 0.8, 1.0], "tried in turn on clips that fail the checks, by seeded sampling; empty: never"
+        "tried in turn on clips that fail the checks, by seeded sampling; empty: never"
     )
-    compression_ratio: float = setting(2.4, "text that compresses better than this repeats itself: a failure", gt=0)
-    logprob: float = setting(-1.0, "a mean log probability per token below this is a failure")
-    no_speech: float = setting(0.6, "a failing clip above this probability of no speech is silent: no text", ge=0)
-    seed: int = setting(1, "seed of the fallback's sampling, per clip", ge=0)
-    pace: float = setting(7.0, "more words per second than this are marked as rushed: none speaks so fast", gt=0)
+    compression_ratio: float = setting("text that compresses better than this repeats itself: a failure", gt=0)
+    logprob: float = setting("a mean log probability per token below this is a failure")
+    no_speech: float = setting("a failing clip above this probability of no speech is silent: no text", ge=0)
+    seed: int = setting("seed of the fallback's sampling, per clip", ge=0)
+    pace: float = setting("more words per second than this are marked as rushed: none speaks so fast", gt=0)
     window: Literal["30s", "clip"] = setting(
-        "30s", "what the encoder hears: 30 s, or the clip and a margin (and again 30 s if it fails)"
+        "what the encoder hears: 30 s, or the clip and a margin (and again 30 s if it fails)"
     )
     margin: float = setting(
-        5.0, "silence after the clip in its own window, seconds; with 2 Whisper repeats itself", gt=0
+        "silence after the clip in its own window, seconds; with 2 Whisper repeats itself", gt=0
     )
-    batch: int = setting(16, "clips decoded together", ge=1)
-    threads: int = setting(2, "threads of torch: clips encoded side by side, and decoding", ge=1)
-    precision: Literal["fp32", "fp16"] = setting("fp32", "arithmetic; fp16 on a GPU only")
+    batch: int = setting("clips decoded together", ge=1)
+    threads: int = setting("threads of torch: clips encoded side by side, and decoding", ge=1)
+    precision: Literal["fp32", "fp16"] = setting("arithmetic; fp16 on a GPU only")
 
     @model_validator(mode="after")
     def _fits(self):

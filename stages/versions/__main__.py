@@ -1,6 +1,6 @@
 """Versions of everything: the workflow under DVC.
 
-python -m stages.versions compile          write dvc.yaml (and data/code.json) from the Snakefile and params.yaml
+python -m stages.versions compile          write dvc.yaml from the Snakefile, stages/catalogue/ and params.yaml
 python -m stages.versions sync             after git checkout, dvc checkout or pull: let Snakemake know what is current
 python -m stages.versions why              what is stale and because of what; jobs and disk of the next run
 python -m stages.versions compare REV      metrics here against those of a commit, paired, with intervals
@@ -10,7 +10,7 @@ For the Snakefile and the stages of dvc.yaml:
 
 python -m stages.versions commit           record the last run in dvc.lock, where that was not done
 python -m stages.versions page             the page in which `dvc plots` draws without a network
-python -m stages.versions structure        digests of the code; refuses where dvc.yaml is stale
+python -m stages.versions settings         resolve the settings, digest the code; refuses where dvc.yaml is stale
 python -m stages.versions job RULE OUTPUT...
 """
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
             from . import compare
 
             compare.show(rest[0])
-        elif command in ("compile", "commit", "page", "structure", "sync", "why", "hook") and not rest:
+        elif command in ("compile", "commit", "page", "settings", "sync", "why", "hook") and not rest:
             print(_plain(command) or "", end="")
         else:
             raise UserError(f"{' '.join(arguments)}: unknown; python -m stages.versions --help lists the commands")
@@ -55,8 +55,8 @@ def _plain(command: str) -> str | None:
         return f"dvc.yaml: compiled anew, {jobs} jobs; commit it\n" if jobs else "dvc.yaml: up to date\n"
     if command == "commit":
         return runs.commit_pending()
-    if command == "structure":
-        return runs.structure()
+    if command == "settings":
+        return runs.bookkeeping()
     if command == "sync":
         return runs.sync() + "\n"
     if command == "hook":

@@ -78,7 +78,7 @@ def _system(path: Path, before: Path) -> list[dict]:
     from ..metrics.predictions import read_predictions
     from ..protocols.table import load_split
 
-    study = settings.read("params.yaml", f"studies.{path.parent.name}")
+    study = settings.read(settings.FILE, f"studies.{path.parent.name}")
     corpus = Path("data/ingest", study["corpus"])
     manifest, _ = load_split(corpus / "manifest.csv", corpus / "protocols" / f"{study['protocol']}.csv")
     evaluation = json.loads(path.with_suffix(".json").read_text())

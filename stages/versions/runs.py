@@ -12,15 +12,17 @@ from pathlib import Path
 from ..config import settings
 from ..runtime import disk, process
 from ..runtime.errors import UserError
-from . import compiled, offline, snakefile
-from .snakefile import Job
+from ..parameters import whole as parameters
+from ..workflow import snakemake_inside
+from ..workflow.snakemake_inside import Job
+from . import compiled, offline
 
-PARAMS = "params.yaml"
 LOCK = Path("dvc.lock")
 PENDING = Path(".snakemake/uncommitted.json")
 """The jobs of a run that is not yet recorded."""
 
 
+FIRST = "recorded in dvc.lock. To compare later runs with this one, commit: git add dvc.lock {}"
 HOOK = """\
 #!/bin/sh
 [ "$3" = 1 ] && [ "$1" != "$2" ] || exit 0
@@ -37,25 +39,30 @@ def job(rule: str, outputs: list[str]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *how, "--", *outputs])
 
 
-def structure() -> None:
-    """Write data/code.json, the digests of the code that every job uses.
+def bookkeeping() -> None:
+    """Write data/settings.json, and data/code.json: the digests of the code that every job uses.
 
     Raises
     ------
     UserError
         dvc.yaml is not what the Snakefile and params.yaml imply.
     """
-    planned = snakefile.planned()
-    compiled.refuse_if_stale(planned, settings.read(PARAMS, ""))
+    planned, params = snakemake_inside.planned(), parameters.load()
+    compiled.refuse_if_stale(planned, params)
+    parameters.write(params)
     _write(compiled.CODE, compiled.digests(planned))
 
 
 def compile() -> int:
-    """Write dvc.yaml and data/code.json where they are not up to date; jobs in dvc.yaml, 0 where it was."""
-    planned = snakefile.planned()
+    """Write dvc.yaml, data/settings.json and data/code.json where they are not up to date.
+
+    Returns the number of jobs in dvc.yaml; 0 where it was up to date.
+    """
+    planned, params = snakemake_inside.planned(), parameters.load()
+    parameters.write(params)
     _write(compiled.CODE, compiled.digests(planned))
     offline.write()
-    return len(planned) * _write(compiled.FILE, compiled.document(planned, settings.read(PARAMS, "")))
+    return len(planned) * _write(compiled.FILE, compiled.document(planned, params))
 
 
 def commit(workflow) -> None:
@@ -67,10 +74,10 @@ def commit(workflow) -> None:
     if "DVC_STAGE" in os.environ or not (Path(".dvc").is_dir() and Path(".git").exists()):
         return
     with disk.writing(PENDING) as temporary:
-        temporary.write_text(json.dumps([asdict(job) for job in snakefile.of_run(workflow)]))
+        temporary.write_text(json.dumps([asdict(job) for job in snakemake_inside.of_run(workflow)]))
     done = subprocess.run([sys.executable, "-m", "stages.versions", "commit"])
     if done.returncode:
-        print("error: not recorded in dvc.lock; try again with: python -m stages.versions commit", file=sys.stderr)
+        raise UserError("what ran is not recorded in dvc.lock; record it with: python -m stages.versions commit")
 
 
 def commit_pending() -> None:
@@ -79,27 +86,46 @@ def commit_pending() -> None:
     What was edited while it ran is left out: recording it would call an output current that is not. So is what belongs
     to no active study.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
 
     if not PENDING.exists():
         return
     if compile():
-        print("dvc.yaml: compiled anew, for the graph has changed; commit it with dvc.lock", file=sys.stderr)
-    digests, params = json.loads(Path(compiled.CODE).read_text()), settings.read(PARAMS, "")
+        print("dvc.yaml: compiled anew, for other jobs are asked for; commit it with dvc.lock", file=sys.stderr)
+    first = not LOCK.exists()
+    digests, params = json.loads(Path(compiled.CODE).read_text()), settings.read(compiled.SETTINGS, "")
     run = [Job(**values) for values in json.loads(PENDING.read_text())]
     run = [job for job in run if job.name in digests.get(job.rule, {})]  # a file of an inactive study has no stage
     current = [job for job in run if _is_current(job, digests, params)]
     for job in [job for job in run if job not in current]:
-        print(f"{compiled.address(job, params)}: edited while it ran, so not committed; run again", file=sys.stderr)
-    with _quiet(), Repo() as repo, lock_repo(repo):  # one lock: the graph is read once, not once per job
-        _drop_damaged([path for job in current for path in job.outputs.values()], repo.cache.local.oid_to_path)
-        for target in (compiled.STRUCTURE, *(compiled.address(job, params) for job in current)):
-            repo.commit(target, force=True)
+        print(f"{compiled.name_of(job)}: edited while it ran, so not recorded; run again", file=sys.stderr)
+    try:
+        with _quiet(), Repo() as repo, lock_repo(repo):  # one lock: the graph is read once, not once per job
+            _drop_damaged([path for job in current for path in job.outputs.values()], repo.cache.local.oid_to_path)
+            for target in (compiled.BOOKKEEPING, *(compiled.name_of(job) for job in current)):
+                repo.commit(target, force=True)
+        _prune()
+    except (DvcException, OSError) as fault:
+        raise UserError(f"dvc commit: {' '.join(str(fault).split())}") from fault
     for job in current:  # the commit links outputs anew; what it does not link must not look older than they
         kept = [path for path in job.outputs.values() if compiled.in_git(path)]
         for path in filter(os.path.exists, [*kept, job.benchmark]):
             os.utime(path)
     PENDING.unlink()
+    if first:
+        print(FIRST.format(" ".join(sorted(p for job in current for p in job.outputs.values() if compiled.in_git(p)))))
+
+
+def _prune() -> None:
+    """Drop the entries of dvc.lock that belong to no stage of dvc.yaml."""
+    from dvc.utils.serialize import dump_yaml, load_yaml
+
+    stages, lock = load_yaml(str(compiled.FILE))["stages"], load_yaml(str(LOCK))
+    gone = set(lock["stages"]) - set(stages)
+    if gone:
+        lock["stages"] = {name: entry for name, entry in lock["stages"].items() if name not in gone}
+        dump_yaml(str(LOCK), lock)
 
 
 def _drop_damaged(outputs: list[str], cached_at) -> None:
@@ -133,7 +159,7 @@ def _quiet():
 
 def _is_current(job: Job, digests: dict, params: dict) -> bool:
     try:
-        now = {key: settings.dig(params, key, PARAMS) for key in job.reads}
+        now = {key: settings.dig(params, key) for key in job.reads}
     except UserError:  # a key is gone
         return False
     files = (*job.outputs.values(), *(file for files in job.inputs.values() for file in files))
@@ -170,7 +196,7 @@ def sync() -> str:
         )
     how = ("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--quiet", "all")
     command = [sys.executable, "-m", "snakemake", *how]
-    done = subprocess.run(command, env=os.environ | {snakefile.UNCHECKED: "1"}, capture_output=True, text=True)
+    done = subprocess.run(command, env=os.environ | {snakemake_inside.UNCHECKED: "1"}, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"snakemake --touch: {' '.join((done.stderr or done.stdout).split())}")
     return "what DVC has checked out is known to Snakemake too"
@@ -223,12 +249,13 @@ def refuse_foreign() -> None:
     UserError
         With the remedy.
     """
-    if "DVC_STAGE" in os.environ or snakefile.UNCHECKED in os.environ or not (LOCK.exists() and compiled.FILE.exists()):
+    if "DVC_STAGE" in os.environ or snakemake_inside.UNCHECKED in os.environ:
+        return
+    if not (LOCK.exists() and compiled.FILE.exists()):
         return
     stages = settings.read(str(compiled.FILE), "")["stages"]
-    for address, entry in settings.read(str(LOCK), "").get("stages", {}).items():
-        group, _, name = address.partition("@")
-        if name not in stages.get(group, {}).get("foreach", {}):
+    for name, entry in settings.read(str(LOCK), "").get("stages", {}).items():
+        if name not in stages or name == compiled.BOOKKEEPING:
             continue
         for out in (out for out in entry.get("outs", []) if not compiled.in_git(out["path"])):
             if Path(out["path"]).exists() and _foreign(out, entry):
@@ -239,11 +266,11 @@ def refuse_foreign() -> None:
 
 
 def _foreign(out: dict, entry: dict) -> bool:
-    record = snakefile.record(out["path"])
+    record = snakemake_inside.record(out["path"])
     if record is None:
         return True
     locked = entry.get("params", {})
-    if locked.get(PARAMS, {}) == record.reads and set(locked.get(compiled.CODE, {}).values()) <= {record.code}:
+    if locked.get(compiled.SETTINGS, {}) == record.reads and set(locked.get(compiled.CODE, {}).values()) <= {record.code}:
         return False
     ours = abs(os.path.getmtime(out["path"]) - record.ended) <= 1
     return not ours and _md5(out["path"]) == out["md5"]

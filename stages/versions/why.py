@@ -6,13 +6,14 @@ import shutil
 from typing import Any
 
 from ..config import settings
-from . import compiled, runs, snakefile
-from .snakefile import Job
+from ..workflow import snakemake_inside
+from ..workflow.snakemake_inside import Job
+from . import compiled, runs
 
 
 def told() -> str:
     """The answer as text."""
-    planned = snakefile.planned()
+    planned = snakemake_inside.planned()
     reasons = stale(planned)
     if not reasons:
         return f"nothing is stale: all {len(planned)} jobs are up to date\n"
@@ -29,14 +30,13 @@ def told() -> str:
 
 def stale(planned: list[Job]) -> dict[tuple[str, str], list[str]]:
     """{(rule, job): reasons} of every job that the next run would make, in the order of the jobs."""
-    params = settings.read(runs.PARAMS, "")
     locked = settings.read(str(runs.LOCK), "").get("stages", {}) if runs.LOCK.exists() else {}
     makers = {path: job for job in planned for path in job.outputs.values()}
     changed = _changed_files(set(makers)) if locked else {}
     found: dict[tuple[str, str], list[str]] = {}
     for job in planned:
-        address = compiled.address(job, params)
-        reasons = _own(job, locked.get(address), changed.get(address, []))
+        name = compiled.name_of(job)
+        reasons = _own(job, locked.get(name), changed.get(name, []))
         inputs = (path for files in job.inputs.values() for path in files)
         before = {(m.rule, m.name): None for path in inputs if (m := makers.get(path))}
         upstream = [f"{rule} {name}" for rule, name in before if (rule, name) in found]
@@ -53,7 +53,7 @@ def _own(job: Job, entry: dict | None, files: list[str]) -> list[str]:
     if entry is None:
         return ["never made"] if missing else ["not in dvc.lock: made without its record, or its inputs are new"]
     reasons = [f"{missing[0]} is missing"] if missing else []
-    before = entry.get("params", {}).get(runs.PARAMS, {})
+    before = entry.get("params", {}).get(compiled.SETTINGS, {})
     for key in [*before, *(key for key in job.reads if key not in before)]:
         reasons += _difference(key, before.get(key), job.reads.get(key))
     if job.code not in entry.get("params", {}).get(compiled.CODE, {}).values():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..runtime import disk
 from ..runtime.errors import UserError
-from ..versions import snakefile
+from . import snakemake_inside
 
 RUN = Path(".snakemake/slurm-run.txt")
 """The outputs that the last run set out to make; its time is when it began."""
@@ -28,7 +28,7 @@ def begin(workflow) -> None:
     refuse_silence(settings.status_command)
     refuse_survivors()
     with disk.writing(RUN) as temporary:
-        temporary.write_text("\n".join(snakefile.to_make(workflow)))
+        temporary.write_text("\n".join(snakemake_inside.to_make(workflow)))
 
 
 def refuse_silence(status_command: str) -> None:
@@ -80,8 +80,8 @@ def distrust_survivors() -> None:
         return
     began = RUN.stat().st_mtime
     for path in map(Path, RUN.read_text().splitlines()):
-        if path.exists() and path.stat().st_mtime >= began and not snakefile.recorded_since(str(path), began):
-            snakefile.mark_incomplete(str(path))
+        if path.exists() and path.stat().st_mtime >= began and not snakemake_inside.recorded_since(str(path), began):
+            snakemake_inside.mark_incomplete(str(path))
 
 
 def end() -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 
 from ..conditions import config
+from ..config.settings import dig
 from ..recipes import system_config
 from ..runtime import code_digest
 from ..runtime.errors import UserError
@@ -11,6 +12,13 @@ from ..runtime.errors import UserError
 DATA = "data"
 
 Files = dict[str, str | list[str]]
+
+
+class Reads(dict):
+    """Settings by dotted key, as Snakemake records them; in a command line it prints as its keys."""
+
+    def __str__(self) -> str:
+        return " ".join(self)
 
 
 class Plan:
@@ -224,26 +232,19 @@ class Plan:
 
         return refuse
 
-    def reads(self, *keys: str, optional: str = "") -> dict:
-        """The values at dotted ``keys``: what a job depends on of params.yaml, kept in Snakemake's records."""
-        from ..config.settings import dig
-
-        found = {key: dig(self.params, key, self.path) for key in keys}
-        if optional:
-            study, name = optional.split("/")
-            changes = self.params["studies"][study]["changes"].get(name, {})
-            found[f"studies.{study}.changes.{name}"] = changes
-        return found
+    def reads(self, *keys: str) -> Reads:
+        """The settings at dotted ``keys``: all that a job may read of them."""
+        return Reads({key: dig(self.params, key, self.path) for key in keys})
 
     def system_reads(self, stage: str, study: str, name: str) -> dict:
-        """What a training job depends on: its stage's section, its row and changes, seeds, its encoders."""
+        """What a training job reads: its stage's section, its row in the study, the seeds, its encoders."""
         row = self.row(study, name)
-        keys = [stage, f"systems.{name}", f"studies.{study}.seeds"]
+        keys = [stage, f"rows.{study}.{name}", f"studies.{study}.seeds"]
         if {"speech-weights", "text-weights"} & set(row.files()):
             keys.append(f"encoders.{self.encoder(study, row.speech, 'speech')}")
         if "text-weights" in row.files():
             keys.append(f"encoders.{self.encoder(study, row.text, 'text')}")
-        return self.reads(*keys, optional=f"{study}/{name}")
+        return self.reads(*keys)
 
     def recipe_code(self, stage: str, study: str, name: str) -> str:
         return code_digest.digest(stage, f"recipes.{self.row(study, name).recipe}")

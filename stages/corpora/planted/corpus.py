@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 class Planted(Section):
     """The built-in corpus, synthesised with eSpeak NG; its truth is known."""
 
-    reader: Literal["planted"] = setting("planted", "the reader: the built-in, synthesised corpus")
-    seed: int = setting(1, "seed of everything random in the corpus", ge=0)
-    speakers: int = setting(10, "speakers, as many women as men: twice the sessions", ge=2, le=100)
-    sessions: int = setting(5, "sessions of one woman and one man each", ge=1, le=50)
-    utterances: int = setting(300, "utterances of all speakers together", ge=2, le=20_000)
+    reader: Literal["planted"] = setting("the reader: the built-in, synthesised corpus")
+    seed: int = setting("seed of everything random in the corpus", ge=0)
+    speakers: int = setting("speakers, as many women as men: twice the sessions", ge=2, le=100)
+    sessions: int = setting("sessions of one woman and one man each", ge=1, le=50)
+    utterances: int = setting("utterances of all speakers together", ge=2, le=20_000)
     mode: Literal["normal", "swapped", "null"] = setting(
-        "normal",
         "what is true: normal; swapped (words carry arousal, prosody valence); null (labels depend on neither)",
     )
-    contradictory: float = setting(0.15, "share of utterances whose words contradict the voice", ge=0, le=0.3)
-    raters: int = setting(5, "simulated raters of every utterance", ge=1, le=50)
+    contradictory: float = setting("share of utterances whose words contradict the voice", ge=0, le=0.3)
+    raters: int = setting("simulated raters of every utterance", ge=1, le=50)
 
     @model_validator(mode="after")
     def _fits(self):

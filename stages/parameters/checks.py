@@ -1,138 +1,25 @@
-"""params.yaml as a whole: its models put together, its checks across sections, its generated form.
-
-    python -m stages.params            check params.yaml
-    python -m stages.params --write    write the shipped params.yaml, with comments
-    python -m stages.params --table    print the table of all parameters (Markdown)
-
-Only the Snakefile and this command see all sections at once; a stage reads its own.
-"""
+"""Checks across sections: names that must exist, systems that fit their study."""
 
 import re
-import sys
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import Field
-
-from .adapt import Adapt
-from .cluster import Cluster
-from .conditions import config as conditions
-from .config import settings
-from .config.settings import Section, setting
-from .corpora.readers import Corpus, provides
-from .distill import Distill
-from .encoders import Encoder
-from .encoders.specs import Features
-from .evaluate import Evaluate
-from .ingest import Ingest
-from .pretrain import Pretrain
-from .protocols.config import Protocol
-from .recipes.cmgi import Cmgi
-from .recipes.control import Control
-from .recipes.correlation import Correlation
-from .recipes.external import External
-from .recipes.frozen import Frozen
-from .recipes.fusion import Fusion
-from .recipes.gmp import Gmp
-from .recipes.layers import Layers
-from .recipes.linear import Linear
-from .recipes.probe import Probe
-from .recipes.regressor import Regressor
-from .recipes.student import Student
-from .recipes.teacher import Teacher
-from .report import Report
-from .retrain import Retrain
-from .runtime.errors import UserError
-from .teach import Teach
-from .train import Train
-from .transcribe import Source
-from .workflow.plan import Plan
-
-Row = Annotated[
-    Control
-    | External
-    | Linear
-    | Correlation
-    | Probe
-    | Fusion
-    | Regressor
-    | Layers
-    | Frozen
-    | Cmgi
-    | Gmp
-    | Teacher
-    | Student,
-    Field(discriminator="recipe"),
-]
+from ..conditions import config as conditions
+from ..config import settings
+from ..corpora.readers import provides
+from ..runtime.errors import UserError
+from ..workflow.plan import Plan
+from .models import REGISTRIES, RESERVED, Params
 
 
-REGISTRIES = (
-    *("studies", "corpora", "protocols", "transcripts", "encoders", "systems"),
-    *("pretrain", "adapt", "cluster", "retrain", "robustness"),
-)
-RESERVED = ("all", "claims", "compare", "environment", "lint", "params", "sync", "test", "why")
-"""Words of the Makefile."""
-
-
-class Study(Section):
-    """One corpus, one protocol, encoders and transcripts, and the systems compared on them: one report."""
-
-    corpus: str = setting("planted", "a name in corpora")
-    protocol: str = setting("sessions", "a name in protocols")
-    speech: str = setting("hubert-small", "the study's own speech encoder, a name in encoders")
-    text: str = setting("bert-small", "the study's own text encoder, a name in encoders; '' where none is needed")
-    transcripts: str = setting("corrupted", "a name in transcripts; '' where none are needed")
-    substitute: bool = setting(True, "true: the study's own encoders stand for those that the systems' rows name")
-    parts: int = setting(1, "jobs that share the folds of a heavy system; one per fold suits a cluster", ge=1)
-    seeds: list[int] = setting([1, 2, 3], "one training of every fold each", min_length=1)
-    systems: list[str] = setting([], "names in systems", min_length=1)
-    changes: dict[str, dict[str, Any]] = setting({}, "system: settings that differ here; reported as deviations")
-    trials: dict[str, list[str]] = Field(
-        {}, description="a name in robustness: systems tried on it, [] for all that can be; may be left out"
-    )
-
-
-class Params(Section):
-    """Everything."""
-
-    active: list[str] = setting(["default"], "the studies that this repository runs and versions")
-    studies: dict[str, Study] = setting({}, "what is compared, where")
-    corpora: dict[str, Corpus] = setting({}, "where utterances come from")
-    protocols: dict[str, Protocol] = setting(
-        {}, "how a corpus is split; classes and merged labels. Empty keys may be left out"
-    )
-    transcripts: dict[str, Source] = setting({}, "where text comes from")
-    encoders: dict[str, Encoder] = setting({}, "frozen or fine-tuned feature extractors")
-    shards: dict[str, Annotated[int, Field(ge=1)]] = setting(
-        {}, "corpus: jobs (GPUs) that share the extraction of each of its speech features; 1 where it is not named"
-    )
-    systems: dict[str, Row] = setting({}, "how a system is trained: one row each")
-    ingest: Ingest
-    pretrain: dict[str, Pretrain] = setting({}, "built-in encoders")
-    features: Features
-    adapt: dict[str, Adapt] = setting({}, "Pan 2024, stage 1")
-    cluster: dict[str, Cluster] = setting({}, "Pan 2024, pseudo-labels")
-    retrain: dict[str, Retrain] = setting({}, "Pan 2024, stage 2")
-    train: Train
-    teach: Teach
-    distill: Distill
-    evaluate: Evaluate
-    robustness: dict[str, conditions.Trial] = setting(
-        {}, "what trained systems are tried on, where a study asks for it"
-    )
-    report: Report
-
-
-def checked(path: str = "params.yaml") -> dict:
-    """The parameters as plain values, after every check.
+def check(params: dict, path: str = settings.PARAMS) -> None:
+    """Prove complete settings: types, limits, names that must exist, systems that fit their study.
 
     Raises
     ------
     UserError
-        The first fault, in one line that names file, key and remedy.
+        The first fault, in one line that names the file ``path``, key and remedy.
     """
-    settings.validate(Params, settings.read(path, ""), "", path)
-    params = settings.read(path, "")
+    settings.validate(Params, params, "", path)
     for registry in REGISTRIES:
         for name in params[registry]:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
@@ -142,7 +29,6 @@ def checked(path: str = "params.yaml") -> dict:
             _known(path, key, name, params[registry])
     for study in params["studies"]:
         _check_study(path, params, study)
-    return params
 
 
 def _known(path: str, key: str, name: str, names) -> None:
@@ -245,32 +131,3 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
         if params["systems"][row.teacher]["recipe"] != "teacher":
             raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
-
-
-def show_errors(since: float) -> None:
-    """Print, after a failed run, the reason in the log of each job that failed after ``since``. For the Snakefile."""
-    for path in sorted(Path("data/logs").rglob("*.log"), key=lambda path: path.stat().st_mtime):
-        lines = path.read_text().splitlines() if path.stat().st_mtime >= since else []
-        for line in [line for line in lines if line.startswith("error: ")][-1:]:
-            print(line, file=sys.stderr)
-
-
-def main(argv: list[str]) -> None:
-    from . import document
-
-    try:
-        if argv == ["--write"]:
-            Path("params.yaml").write_text(document.params_yaml())
-        elif argv == ["--table"]:
-            print(document.table())
-        elif not argv:
-            checked()
-            print("params.yaml: in order")
-        else:
-            raise UserError(f"{' '.join(argv)}: unknown; give nothing, --write or --table")
-    except UserError as mistake:
-        sys.exit(f"error: {mistake}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,0 +1,43 @@
+"""All settings: resolved, proven, and written into the one file that jobs read."""
+
+import json
+from pathlib import Path
+
+from ..config import settings
+from ..runtime import disk
+from .checks import check
+from .resolve import resolved
+
+
+def load(path: str = settings.PARAMS) -> dict:
+    """The complete settings behind a user's file, after every check.
+
+    Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {study: {system: the settings of
+    that system in that study, with the study's changes}}, which training jobs read.
+
+    Raises
+    ------
+    UserError
+        The first fault, in one line that names file, key and remedy.
+    """
+    values = resolved(path)
+    check(values, path)
+    return values | {"rows": rows(values)}
+
+
+def rows(values: dict) -> dict[str, dict[str, dict]]:
+    """{study: {system: settings}}: every row with the changes of the study that lists it."""
+    return {
+        study: {name: values["systems"][name] | own["changes"].get(name, {}) for name in own["systems"]}
+        for study, own in values["studies"].items()
+    }
+
+
+def write(values: dict, path: str | Path = settings.FILE) -> bool:
+    """Write the settings where they are not there already; whether anything changed."""
+    text, path = json.dumps(values, indent=1, ensure_ascii=False) + "\n", Path(path)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with disk.writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
