@@ -86,7 +86,7 @@ def gather(args):
     definition = config.load(study["protocol"], args.params)
     mark = watermark(protocol)
     entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
-    options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
+    options = next((e["options"] for e in evaluations.values()), None) or settings.read(args.params, "evaluate")
     options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")
     baselines = _baselines(entries, options.baseline)
     drawn = _drawn(entries, _csvs(args), manifest, options)

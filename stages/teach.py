@@ -17,9 +17,7 @@ class Teach(Section):
     """What all teacher jobs share."""
 
     threads: int = setting("threads of every job (another number rounds differently)", ge=1)
-    memory_gb: float = setting(
-        "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
-    )
+    memory_gb: float = setting("normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0)
 
 
 def arguments(parser) -> None:

@@ -18,9 +18,7 @@ class Train(Section):
     workers: int = setting(
         "folds and seeds of a frozen system trained side by side, as cores allow; no influence on the result", ge=1
     )
-    memory_gb: float = setting(
-        "normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0
-    )
+    memory_gb: float = setting("normalised frames kept in memory per job, GB; beyond that they are read anew", ge=0)
 
 
 def arguments(parser) -> None:

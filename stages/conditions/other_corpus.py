@@ -14,9 +14,7 @@ class Elsewhere(Section):
 
     kind: Literal["corpus"] = setting("what is tried: the test part of another corpus")
     corpus: str = setting("a name in corpora, another than the study's")
-    protocol: str = setting(
-        "a name in protocols: its test part is tried, its labels merged as it says"
-    )
+    protocol: str = setting("a name in protocols: its test part is tried, its labels merged as it says")
     transcripts: str = setting("a name in transcripts, for systems that read words; '' leaves those out")
     ratings: list[float] = setting(
         "[a, b]: a rating r of that corpus is a + b r in the study's units; [] leaves ratings out"

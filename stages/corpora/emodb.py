@@ -37,11 +37,6 @@ SENTENCES = {
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
 LICENCE = "Creative Commons Attribution 4.0 (CC BY 4.0); cite Burkhardt et al. 2005"
-ARCHIVE = Archive.shipped(
-    url="https://zenodo.org/records/7447302/files/emodb.zip",
-    digest="md5:9d21362dbc5676ef3ab4745d83ced0db",
-    size=39_981_818,
-)
 
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z])")
 

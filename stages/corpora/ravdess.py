@@ -28,16 +28,6 @@ ACTORS = tuple(f"{n:02d}" for n in range(1, 25))
 MUTE = "18"
 """The actor without songs."""
 LICENCE = "Creative Commons BY-NC-SA 4.0, not for commercial use; cite Livingstone and Russo 2018"
-SPEECH = Archive.shipped(
-    url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip",
-    digest="md5:bc696df654c87fed845eb13823edef8a",
-    size=208_468_073,
-)
-SONG = Archive.shipped(
-    url="https://zenodo.org/records/1188976/files/Audio_Song_Actors_01-24.zip",
-    digest="md5:5411230427d67a21e18aa4d466e6d1b9",
-    size=225_505_317,
-)
 _NAME = re.compile(r"(\d\d)-(\d\d)-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
 
 
@@ -45,9 +35,7 @@ class Ravdess(Section):
     """The folder that holds ``Actor_01`` to ``Actor_24``, at any depth, as WAV or FLAC."""
 
     reader: Literal["ravdess"] = setting("how the corpus is laid out")
-    path: str = setting(
-        "folder holding Actor_NN/*.wav or *.flac, at any depth; downloaded there if absent"
-    )
+    path: str = setting("folder holding Actor_NN/*.wav or *.flac, at any depth; downloaded there if absent")
     song: bool = setting("take the 1,012 songs in as well")
     archives: list[Archive] = setting("where to download it from; [] for never")
     partial: bool = setting("admit a part of the files, listed in quarantine.csv; refused else")

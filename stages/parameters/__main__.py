@@ -1,8 +1,8 @@
 """Resolve the catalogue and params.yaml, and prove them.
 
-    python -m stages.parameters            check params.yaml and write data/settings.json, which jobs read
-    python -m stages.parameters --show KEY the resolved value at a dotted key, such as systems.linear
-    python -m stages.parameters --schema   write stages/catalogue/schema.json, for editors
+python -m stages.parameters            check params.yaml and write data/settings.json, which jobs read
+python -m stages.parameters --show KEY the resolved value at a dotted key, such as systems.linear
+python -m stages.parameters --schema   write stages/catalogue/schema.json, for editors
 """
 
 import json

@@ -104,7 +104,5 @@ class Params(Section):
     teach: Teach
     distill: Distill
     evaluate: Evaluate
-    robustness: dict[str, conditions.Trial] = setting(
-        "what trained systems are tried on, where a study asks for it"
-    )
+    robustness: dict[str, conditions.Trial] = setting("what trained systems are tried on, where a study asks for it")
     report: Report

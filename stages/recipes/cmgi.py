@@ -28,9 +28,7 @@ class Cmgi(System):
     batch: int = setting("utterances per forward pass", ge=1)
     accumulate: int = setting("forward passes per step", ge=1)
     stage1_freeze_cnn: bool = setting("freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
-    epochs: list[int] = setting(
-        "epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2
-    )
+    epochs: list[int] = setting("epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2)
     patience: int = setting("epochs without a better validation UAR before stage 2 stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True

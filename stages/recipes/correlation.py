@@ -28,9 +28,7 @@ class Correlation(System):
     layers: list[str] = setting("layers of the feature store; all: every numbered one")
     normalise: Literal["global", "speaker"] = setting("feature normalisation; speaker is transductive")
     components: list[int] = setting("numbers of principal components to choose from")
-    penalties: list[float] = setting(
-        "ridge penalties to choose from, relative to the features' mean squared length"
-    )
+    penalties: list[float] = setting("ridge penalties to choose from, relative to the features' mean squared length")
     refit: bool = setting("what predicts the test rows is fitted on training and validation rows together")
     inputs: ClassVar = ("speech",)
     deterministic: ClassVar = True

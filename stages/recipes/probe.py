@@ -18,9 +18,7 @@ class Probe(System):
     task: EMOTION = setting("what is predicted")
     layers: list[str] = setting("layers to average: all, last (contextual), local, or numbers")
     weights: Literal["raw", "softmax"] = setting("raw: sum(a f)/sum(a) as printed; softmax: softmax(a)")
-    normalise: Literal["speaker", "global", "none"] = setting(
-        "features' mean and scale; speaker sees test data"
-    )
+    normalise: Literal["speaker", "global", "none"] = setting("features' mean and scale; speaker sees test data")
     speaker_by: Literal["speaker", "prefix"] = setting(
         "who is one speaker there; prefix: name before its first _, on IEMOCAP both actors (released code)"
     )
@@ -28,16 +26,12 @@ class Probe(System):
     activation: Literal["tanh", "relu"] = setting("of the LSTM's cell and output; released code: relu")
     hidden: int = setting("units of both dense layers", ge=1)
     dropout: float = setting("share of units dropped out", ge=0, lt=1)
-    dropout_at: Literal["after", "before"] = setting(
-        "each of the two layers (paper), or before it (released code)"
-    )
+    dropout_at: Literal["after", "before"] = setting("each of the two layers (paper), or before it (released code)")
     learning_rate: float = setting("of Adam (epsilon 1e-7 as in Keras); released code: 1e-4", gt=0)
     clip_value: float = setting("largest gradient of any parameter, 0: none; released code: 1", ge=0)
     batch: int = setting("utterances per step; released LSTM: 16", ge=1)
     wrap: bool = setting("the last batch re-uses the first utterances, as in the released code")
-    stop_on: Literal["loss", "uar"] = setting(
-        "validation figure that decides; the released code takes the loss"
-    )
+    stop_on: Literal["loss", "uar"] = setting("validation figure that decides; the released code takes the loss")
     patience: int = setting("epochs without a better validation figure before stopping", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
     max_seconds: float = setting("longer clips keep their first seconds (8 IEMOCAP, 5 RAVDESS)", gt=0)

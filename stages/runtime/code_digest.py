@@ -18,7 +18,8 @@ PACKAGE = Path(__file__).parents[1]
 SETTLED_NS = 2_000_000_000
 RUNTIME = (
     "config.settings",
-    "runtime.code_digest", "runtime.declared_reads",
+    "runtime.code_digest",
+    "runtime.declared_reads",
     "runtime.disk",
     "runtime.errors",
     "runtime.process",

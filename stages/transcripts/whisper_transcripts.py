@@ -24,9 +24,7 @@ class Whisper(Section):
     folder: str = setting("folder that holds the .pt files of official models")
     language: str = setting("language that is spoken, as Whisper's two letters")
     beam: int = setting("width of the beam; 1 is greedy", ge=1)
-    temperatures: list[float] = setting(
-        "tried in turn on clips that fail the checks, by seeded sampling; empty: never"
-    )
+    temperatures: list[float] = setting("tried in turn on clips that fail the checks, by seeded sampling; empty: never")
     compression_ratio: float = setting("text that compresses better than this repeats itself: a failure", gt=0)
     logprob: float = setting("a mean log probability per token below this is a failure")
     no_speech: float = setting("a failing clip above this probability of no speech is silent: no text", ge=0)
@@ -35,9 +33,7 @@ class Whisper(Section):
     window: Literal["30s", "clip"] = setting(
         "what the encoder hears: 30 s, or the clip and a margin (and again 30 s if it fails)"
     )
-    margin: float = setting(
-        "silence after the clip in its own window, seconds; with 2 Whisper repeats itself", gt=0
-    )
+    margin: float = setting("silence after the clip in its own window, seconds; with 2 Whisper repeats itself", gt=0)
     batch: int = setting("clips decoded together", ge=1)
     threads: int = setting("threads of torch: clips encoded side by side, and decoding", ge=1)
     precision: Literal["fp32", "fp16"] = setting("arithmetic; fp16 on a GPU only")

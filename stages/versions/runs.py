@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..config import settings
+from ..parameters import whole as parameters
 from ..runtime import disk, process
 from ..runtime.errors import UserError
-from ..parameters import whole as parameters
 from ..workflow import snakemake_inside
 from ..workflow.snakemake_inside import Job
 from . import compiled, offline
@@ -270,7 +270,8 @@ def _foreign(out: dict, entry: dict) -> bool:
     if record is None:
         return True
     locked = entry.get("params", {})
-    if locked.get(compiled.SETTINGS, {}) == record.reads and set(locked.get(compiled.CODE, {}).values()) <= {record.code}:
+    same_code = set(locked.get(compiled.CODE, {}).values()) <= {record.code}
+    if same_code and locked.get(compiled.SETTINGS, {}) == record.reads:
         return False
     ours = abs(os.path.getmtime(out["path"]) - record.ended) <= 1
     return not ours and _md5(out["path"]) == out["md5"]

@@ -216,8 +216,8 @@ class Plan:
         keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
         for name in own["systems"]:
             named = set(self.row(study, name).encoders().values()) - {"study"}
-            keys += [f"systems.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
-        return self.reads("report", f"studies.{study}", *dict.fromkeys(keys))
+            keys += [f"systems.{name}", f"rows.{study}.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
+        return self.reads("report", "evaluate", f"studies.{study}", *dict.fromkeys(keys))
 
     def target(self, study: str):
         """The report of an active study; for any other an input function that says what to do."""

@@ -27,6 +27,7 @@ from stages.encoders.specs import Features
 from stages.encoders.speech import SpeechEncoder
 from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore
+from tests.unit.catalogue import shipped
 
 SIZES = {
     "small": {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 256,
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--clips", type=int, default=60)
-    parser.add_argument("--batch-seconds", type=float, default=Features.shipped()["batch_seconds"])
+    parser.add_argument("--batch-seconds", type=float, default=shipped(Features)["batch_seconds"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -97,10 +98,10 @@ def encoder_of(args, folder: Path):
 
         whisper = json.loads((args.encoder / "config.json").read_text())["model_type"] == "whisper"
         kind = specs.Whisper if whisper else specs.Transformers
-        return kind.model_validate(kind.shipped(source=str(args.encoder), layers=["all"]))
+        return kind.model_validate(shipped(kind, source=str(args.encoder), layers=["all"]))
     torch.manual_seed(0)
     SpeechEncoder.build({"model_type": "hubert"} | SIZES[args.size]).save(folder / "e.safetensors", {})
-    return specs.BuiltinSpeech.model_validate(specs.BuiltinSpeech.shipped(pretrain="e", layers=["all"]))
+    return specs.BuiltinSpeech.model_validate(shipped(specs.BuiltinSpeech, pretrain="e", layers=["all"]))
 
 
 def bare(spec, folder: Path, waves: list, limit: float):

@@ -30,6 +30,7 @@ from stages.metrics import intervals, summary
 from stages.recipes.labelled_set import Examples
 from stages.stores.audio import RATE, AudioStore
 from tests.bench.extraction import SIZES
+from tests.unit.catalogue import shipped
 
 
 def main() -> None:
@@ -93,7 +94,7 @@ def sizes() -> None:
 def compared(extractors: dict, audio: AudioStore, clips: int | None) -> tuple[dict, dict, dict]:
     """Per side, mean frames [utterances, layers x width], changes [utterances, layers], processor seconds."""
     sizes = audio.lengths[:clips]
-    limit = Features.shipped()["batch_seconds"] * RATE
+    limit = shipped(Features)["batch_seconds"] * RATE
     costs = np.array([extractors["fp32"].size(size) for size in sizes])
     names = list(extractors["fp32"].widths)
     others = [*(side for side in extractors if side != "fp32"), "fp32 as float16"]

@@ -31,6 +31,7 @@ from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore, AudioWriter, digest
 from stages.training import loop
 from tests.bench.extraction import SIZES
+from tests.unit.catalogue import shipped
 
 CASES = {"DistilHuBERT, CNN frozen": ("distil", "conv", 1.8), "HuBERT-base, top six train": ("base", "6", 1.68)}
 """Size, boundary, and the ratio that counting operations allows."""
@@ -61,7 +62,7 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
     """Wall-clock and processor seconds of every round, and the losses of an epoch, of every side."""
     torch.manual_seed(0)
     SpeechEncoder.build({"model_type": "hubert"} | SIZES[size]).save(folder / "e.safetensors", {})
-    spec = specs.BuiltinSpeech.shipped(pretrain="e", layers=[boundary])
+    spec = shipped(specs.BuiltinSpeech, pretrain="e", layers=[boundary])
     (folder / "params.yaml").write_text(yaml.safe_dump({"encoders": {"e": spec}}))
     rng, writer = np.random.default_rng(0), AudioWriter(folder / "audio.h5")
     names = [f"u{i}" for i in range(args.clips)]

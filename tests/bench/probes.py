@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.metrics.scores import uar
+from tests.unit.catalogue import shipped
 
 FOLDS, SEEDS = 5, (1, 2, 3, 4, 5)
 WAYS = {"one after another, one thread": (1, 1), "one after another, two threads": (1, 2), "two side by side": (2, 1)}
@@ -35,7 +36,7 @@ def probe(**changes):
     from stages.recipes import system_config
 
     settings = system_config.settings_class("probe")
-    return settings.model_validate(settings.shipped(**changes))
+    return settings.model_validate(shipped(settings, **changes))
 
 
 def opened(data: Path):

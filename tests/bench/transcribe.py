@@ -22,6 +22,7 @@ import whisper
 
 from stages.transcripts import whisper_batches, whisper_transcripts
 from stages.transcripts.text import error_counts, words
+from tests.unit.catalogue import shipped
 
 SENTENCES = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 ROUND = 40
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def compare(model, threads: int, paths: list[Path], references: list[str], speakers: list[str]) -> None:
-    whole = whisper_transcripts.Whisper(**whisper_transcripts.Whisper.shipped(temperatures=[], threads=threads))
+    whole = whisper_transcripts.Whisper(**shipped(whisper_transcripts.Whisper, temperatures=[], threads=threads))
     settings = {SIDES[1]: whole, SIDES[2]: whole.model_copy(update={"window": "clip"})}
     texts: dict[str, list[str]] = {side: [] for side in SIDES}
     spent = {side: np.zeros(2) for side in SIDES}

@@ -101,6 +101,7 @@ class Project:
         params = holder = yaml.safe_load(path.read_text())
         *parents, last = key.split("/")
         for name in parents:
+            holder[name] = holder.get(name) or {}
             holder = holder[name]
         act(holder, last)
         path.write_text(yaml.safe_dump(params, sort_keys=False, default_flow_style=None, width=1000))

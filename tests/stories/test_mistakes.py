@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from stages.recipes.external import External
+from tests.unit.catalogue import shipped
 
 
 def last_line(done: subprocess.CompletedProcess) -> str:
@@ -25,7 +26,7 @@ def last_line(done: subprocess.CompletedProcess) -> str:
         ({"studies/default/changes": {"linear": {"rate": 1}}}, ["changes.linear.rate", "not a key"]),
         (
             {
-                "systems/mine": External.shipped(file="mine.csv"),
+                "systems/mine": shipped(External, file="mine.csv"),
                 "studies/default/systems": ["majority", "mine"],
                 "studies/default/changes": {},
             },

@@ -11,6 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from stages.corpora import planted
 from tests.stories.conftest import ROOT, SMALL, Project
+from tests.unit.catalogue import shipped
 
 pytestmark = pytest.mark.slow
 SYSTEMS = ["majority", "duration", "linear", "pepino2021-dense-egemaps"]
@@ -22,7 +23,7 @@ def own(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("own"))
     folder = project.folder / "flac"
     folder.mkdir()
-    corpus = planted.Planted(**planted.Planted.shipped(speakers=6, sessions=3, utterances=72))
+    corpus = planted.Planted(**shipped(planted.Planted, speakers=6, sessions=3, utterances=72))
     rows = [row for row in planted.utterances(corpus) if row["emotion"] in ("angry", "happy", "neutral", "sad")]
     with open(project.folder / "mine.csv", "w", newline="") as handle:
         table = csv.writer(handle)

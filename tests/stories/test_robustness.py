@@ -22,6 +22,7 @@ from stages.runtime.errors import UserError
 from stages.workflow import condition_jobs as wanted
 from stages.workflow.plan import Plan
 from tests.stories.test_predict import opened
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import refused, stage
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ TRIED = "data/robustness/default/noise-10/linear"
 def folder(finished, tmp_path_factory):
     """The finished project with another corpus ingested beside it: a table of new voices, some of other labels."""
     project = finished.copy(tmp_path_factory.mktemp("robustness") / "project")
-    corpus = planted.Planted(**planted.Planted.shipped(speakers=4, sessions=2, utterances=16, seed=9))
+    corpus = planted.Planted(**shipped(planted.Planted, speakers=4, sessions=2, utterances=16, seed=9))
     rows = planted.utterances(corpus)
     labels = ["angry", "happy", "neutral", "bored"] * 4
     (project.folder / "flac").mkdir()

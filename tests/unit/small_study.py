@@ -99,7 +99,7 @@ class SmallStudy:
         own |= {"trials": {}} | changes
         rows = {name: shipped["systems"][name] | change for name, change in systems.items()}
         self.params = folder / "params.yaml"
-        self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": Evaluate.shipped(draws=1000)}
+        self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": shipped(Evaluate, draws=1000)}
         self.values["corpora"] = {own["corpus"]: shipped["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: shipped["protocols"][own["protocol"]]}
         self.values["encoders"] = shipped["encoders"]

@@ -8,6 +8,7 @@ import pandas as pd
 from stages.metrics.scores import uar
 from stages.recipes import control, linear
 from stages.recipes.labelled_set import Examples, Fold
+from tests.unit.catalogue import shipped
 
 SPEAKERS, EACH, CLASSES = 8, 40, 4
 
@@ -44,7 +45,7 @@ def folds():
 
 def test_the_speaker_alone_gives_much_where_speakers_are_divided_and_little_where_not():
     divided, apart = folds()
-    row = control.Control.model_validate(control.Control.shipped(sees="speaker"))
+    row = control.Control.model_validate(shipped(control.Control, sees="speaker"))
     assert score(control, row, divided) > 0.7
     assert score(control, row, apart) < 0.45
 
@@ -52,7 +53,7 @@ def test_the_speaker_alone_gives_much_where_speakers_are_divided_and_little_wher
 def test_shuffled_labels_end_at_chance():
     divided, _ = folds()
     found = {
-        labels: score(linear, linear.Linear.model_validate(linear.Linear.shipped(labels=labels)), divided)
+        labels: score(linear, linear.Linear.model_validate(shipped(linear.Linear, labels=labels)), divided)
         for labels in ("true", "shuffled")
     }
     assert found["true"] > 0.95

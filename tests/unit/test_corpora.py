@@ -12,6 +12,7 @@ from stages.corpora import crema_d, emodb, iemocap, msp_podcast, ratings, ravdes
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore
 from tests.unit import corpus_trees as trees
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ROOT, ingest, read, refused, write_params
 
 EMPTY = dict.fromkeys(["session", "text", "arousal", "valence", "dominance", "split", "duplicate_of"], "")
@@ -20,7 +21,7 @@ EMPTY = dict.fromkeys(["session", "text", "arousal", "valence", "dominance", "sp
 def entry(folder, reader: str, **changes) -> None:
     """params.yaml whose corpus ``c`` is the tree at ``folder / "tree"``, a part of its release."""
     model = next(m for m in readers.settings.plain(readers.Corpus) if reader in readers.settings._tags(m))
-    corpus = model.shipped(path="tree", partial=True) | changes
+    corpus = shipped(model, path="tree", partial=True) | changes
     write_params(folder, corpora={"c": corpus})
 
 
@@ -374,7 +375,7 @@ def test_a_table_of_a_release_is_checked(tmp_path):
 
 def test_every_reader_says_what_it_provides():
     for model in readers.settings.plain(readers.Corpus):
-        values = model.shipped()
+        values = shipped(model)
         assert readers.provides(json.loads(json.dumps(values))) is None or "emotion" in readers.provides(values)
 
 
@@ -385,7 +386,7 @@ def test_the_example_of_a_reader_in_the_readme_reads(tmp_path):
     exec(compile(code, "README.md", "exec"), names)
     for name in ("AudioData/DC/sa01.wav", "AudioData/KL/n30.wav", "AudioData/KL/._n30.wav"):
         trees.text(tmp_path / name, "")
-    settings = names["Savee"](**names["Savee"].shipped(path=str(tmp_path), partial=True))
+    settings = names["Savee"](**shipped(names["Savee"], path=str(tmp_path), partial=True))
     rows, files, departures = names["utterances"](settings, "corpora.s")
     first = {"utterance": "DC_sa01", "speaker": "DC", "gender": "male", "emotion": "sad", "sentence": "sa01"}
     assert rows[0] == first | {"file": "AudioData/DC/sa01.wav"} and len(rows) == len(files) == 2
@@ -401,7 +402,7 @@ def touch(folder, names) -> None:
 def of(reader, folder, **changes):
     """The reader's module and settings for a whole release at ``folder``."""
     model = next(m for m in readers.settings.plain(readers.Corpus) if reader in readers.settings._tags(m))
-    return readers.read(model(**model.shipped(path=str(folder), **changes)), "c")
+    return readers.read(model(**shipped(model, path=str(folder), **changes)), "c")
 
 
 def test_a_whole_emodb_has_the_releases_counts(tmp_path):

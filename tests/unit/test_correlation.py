@@ -11,10 +11,11 @@ from stages.recipes.new_audio import Unseen
 from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
+from tests.unit.catalogue import shipped
 from tests.unit.small_study import CLASSES, manifest_rows, protocol_frame
 
 ROW = correlation.Correlation.model_validate(
-    correlation.Correlation.shipped(components=[4, 12], penalties=[0.1, 1.0], normalise="global")
+    shipped(correlation.Correlation, components=[4, 12], penalties=[0.1, 1.0], normalise="global")
 )
 
 
@@ -59,7 +60,7 @@ def test_classes_are_told_apart_by_what_the_mean_does_not_show(folder):
     _, test, _, notes = trained(inputs)
     assert notes["tried"] == 4 and notes["validation"] == max(notes["candidates"].values())
     assert uar(truth, test.argmax(1)) > 0.9
-    control = linear.Linear.model_validate(linear.Linear.shipped())
+    control = linear.Linear.model_validate(shipped(linear.Linear))
     means = linear.train(control, inputs, inputs.examples.fold(1), 1, None)[0][-len(truth) :]
     assert uar(truth, means.argmax(1)) < 0.5
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from stages.encoders import Encoder, batching, is_text, specs
 from stages.runtime.errors import UserError
+from tests.unit.catalogue import shipped
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -306,15 +307,15 @@ def test_hub_that_cannot_be_reached(monkeypatch, tmp_path):
 def test_specs_refuse(values):
     shipped = {"transformers": specs.Transformers, "mfcc": specs.Mfcc}.get(values["kind"])
     with pytest.raises(ValueError, match="validation error"):
-        TypeAdapter(Encoder).validate_python((shipped.shipped() if shipped else {}) | values)
+        TypeAdapter(Encoder).validate_python((shipped(shipped) if shipped else {}) | values)
 
 
 @pytest.mark.parametrize("model", [specs.Transformers, specs.Whisper, specs.BuiltinSpeech, specs.BuiltinText,
                                    specs.Text, specs.Egemaps, specs.Spectrogram, specs.Mfcc])  # fmt: skip
 def test_shipped_specs_are_valid(model):
-    spec = TypeAdapter(Encoder).validate_python(model.shipped())
+    spec = TypeAdapter(Encoder).validate_python(shipped(model))
     assert type(spec) is model
-    assert is_text(spec) == is_text(model.shipped()) == model.__name__.endswith("Text")
+    assert is_text(spec) == is_text(shipped(model)) == model.__name__.endswith("Text")
 
 
 def test_w2v2_l_robust_p_has_the_papers_parameters():
@@ -365,7 +366,7 @@ def unseen_folder(tmp_path, kind, **extra):
 
 
 def unseen_spec(folder, **changes):
-    return specs.Transformers.model_validate(specs.Transformers.shipped(source=str(folder), layers=["all"]) | changes)
+    return specs.Transformers.model_validate(shipped(specs.Transformers, source=str(folder), layers=["all"]) | changes)
 
 
 NARROW = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}

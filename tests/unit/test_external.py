@@ -9,6 +9,7 @@ from sklearn.metrics import recall_score
 
 from stages.metrics.scores import ccc
 from stages.recipes.external import External
+from tests.unit.catalogue import shipped
 from tests.unit.small_study import CLASSES, DIMENSIONS, SmallStudy, predictions, python
 
 
@@ -18,7 +19,7 @@ class Elsewhere:
     def __init__(self, folder, task: str):
         self.study = SmallStudy(folder, {"majority": {}})
         self.file = folder / "mine.csv"
-        self.study.values["systems"]["mine"] = External.shipped(task=task, file=str(self.file))
+        self.study.values["systems"]["mine"] = shipped(External, task=task, file=str(self.file))
         self.study.values["studies"]["small"]["systems"].append("mine")
         self.study.values["train"] = {"threads": 1, "memory_gb": 1.0, "workers": 1}
         self.study.write_params()

@@ -22,6 +22,7 @@ from stages.stores import feature_writer
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.feature_writer import FeatureWriter, finite
 from stages.stores.features import FeatureStore
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import mounted
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +38,13 @@ def place(tmp_path):
     from stages.encoders.text import SPECIAL, TextEncoder
 
     encoders = {
-        "small": specs.BuiltinSpeech.shipped(layers=["conv", "all"], pretrain="small"),
-        "words": specs.BuiltinText.shipped(layers=["2", "0"], pretrain="words"),
-        "mfcc": specs.Mfcc.shipped(),
-        "egemaps": specs.Egemaps.shipped(),
-        "spectrogram": specs.Spectrogram.shipped(),
+        "small": shipped(specs.BuiltinSpeech, layers=["conv", "all"], pretrain="small"),
+        "words": shipped(specs.BuiltinText, layers=["2", "0"], pretrain="words"),
+        "mfcc": shipped(specs.Mfcc),
+        "egemaps": shipped(specs.Egemaps),
+        "spectrogram": shipped(specs.Spectrogram),
     }
-    params = {"features": specs.Features.shipped(batch_seconds=2.0), "encoders": encoders}
+    params = {"features": shipped(specs.Features, batch_seconds=2.0), "encoders": encoders}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     rng = np.random.default_rng(0)
     writer = AudioWriter(tmp_path / "audio.h5")

@@ -15,6 +15,7 @@ import pytest
 
 from stages.corpora.emodb import Emodb
 from tests.unit import corpus_trees as trees
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ingest, read, refused, write_params
 
 NOISE = np.random.default_rng(1).bytes(1_000_000)
@@ -71,7 +72,7 @@ def server(tmp_path):
 def entry(folder, server: Server, **changes) -> None:
     digest = hashlib.md5(server.content, usedforsecurity=False).hexdigest()
     archive = {"url": server.url, "digest": f"md5:{digest}", "size": len(server.content)} | changes
-    write_params(folder, corpora={"c": Emodb.shipped(path="raw/emodb", archives=[archive], partial=True)})
+    write_params(folder, corpora={"c": shipped(Emodb, path="raw/emodb", archives=[archive], partial=True)})
 
 
 def left(folder) -> list[str]:
@@ -143,7 +144,7 @@ def test_a_wrong_address_and_no_network_are_explained(tmp_path, server):
 def test_a_digest_must_be_given(tmp_path, server):
     entry(tmp_path, server, digest="")
     assert "corpora.c.archives.0.digest" in ingest(tmp_path, corpus="c", run=refused)
-    write_params(tmp_path, corpora={"c": Emodb.shipped(path="raw/emodb", archives=[])})
+    write_params(tmp_path, corpora={"c": shipped(Emodb, path="raw/emodb", archives=[])})
     assert "unpack emodb.zip of Zenodo record 7447302 there" in ingest(tmp_path, corpus="c", run=refused)
 
 

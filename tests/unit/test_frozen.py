@@ -16,6 +16,7 @@ from stages.recipes.training_inputs import Inputs
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.scratch import Unit
 from stages.training import units
+from tests.unit.catalogue import shipped
 from tests.unit.small_study import DIMENSIONS, manifest_rows, protocol_frame
 
 CARRIES = {"0": "valence", "1": "arousal", "2": "dominance"}
@@ -40,7 +41,7 @@ def paths(tmp_path_factory):
 def trained(paths, recipe: str, unit=None, **changes):
     """CCC of each dimension in fold 1, the row, test outputs, arrays, notes, inputs."""
     settings = system_config.settings_class(recipe)
-    row = settings.model_validate(settings.shipped(**changes))
+    row = settings.model_validate(shipped(settings, **changes))
     inputs = Inputs(paths, "", "dimensions")
     fold = inputs.examples.fold(1)
     outputs, arrays, notes = system_config.module(recipe).train(row, inputs, fold, 1, unit)
@@ -86,7 +87,7 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
 
 def trained_without_restoring(paths, unit, how):
     settings = system_config.settings_class("layers")
-    row = settings.model_validate(settings.shipped(**how))
+    row = settings.model_validate(shipped(settings, **how))
     inputs = Inputs(paths, "", "dimensions")
     return row, *system_config.module("layers").train(row, inputs, inputs.examples.fold(1), 1, unit)
 

@@ -20,9 +20,10 @@ from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.train import Train
 from stages.training import units
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
 
-SECTIONS = {"evaluate": Evaluate.shipped(draws=1000)}
+SECTIONS = {"evaluate": shipped(Evaluate, draws=1000)}
 
 FILES = ("--manifest", "out/manifest.csv", "--out", "p.csv")
 EVALUATE = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--predictions", "predictions.csv")
@@ -185,7 +186,7 @@ def test_stage_that_goes_on_from_one_that_heard_test_is_refused(place):
     heard = {(1, 1): (labels, {"fitted on": train}), (2, 1): (labels, {"fitted on": [*train, test]})}
     units.write(place / "labels.safetensors", heard, "labels/")
     values = yaml.safe_load((place / "params.yaml").read_text())
-    values |= {"retrain": {"gmp": Retrain.shipped()}, "studies": {"s": {"seeds": [1]}}}
+    values |= {"retrain": {"gmp": shipped(Retrain)}, "studies": {"s": {"seeds": [1]}}}
     (place / "params.yaml").write_text(yaml.safe_dump(values))
     files = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--start", "labels.safetensors")
     own = ("--study", "s", "--name", "gmp", *files, "--out", "o", "--scratch", "scratch")
@@ -206,7 +207,7 @@ def test_labels_of_test_rows_change_nothing_that_is_predicted(place):
         writer.put(i, "0", rng.normal(size=(5, 8)).astype("float32"))
     writer.close()
     params = yaml.safe_load((place / "params.yaml").read_text())
-    params |= {"train": Train.shipped(), "systems": {"x": Linear.shipped()}}
+    params |= {"train": shipped(Train), "systems": {"x": shipped(Linear)}}
     params |= {"studies": {"s": {"seeds": [1], "changes": {}}}}
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     other = {"angry": "happy", "happy": "angry", "sad": "excited", "excited": "sad"}
@@ -235,7 +236,7 @@ TAGGED = "utterance,text,reference\nu00,hello there,hello there\nu01,[LAUGHTER] 
 
 def test_transcripts_that_hold_tags_are_refused(place):
     (place / "t.csv").write_text(TAGGED)
-    values = {"features": Features.shipped(), "encoders": {"words": Text.shipped(source="nowhere", revision="")}}
+    values = {"features": shipped(Features), "encoders": {"words": shipped(Text, source="nowhere", revision="")}}
     (place / "params.yaml").write_text(yaml.safe_dump(values))
     files = ("--corpus", "mine", "--encoder", "words", "--transcripts", "t.csv", "--out", "f.h5")
     assert "t.csv: u01: text: the tag [LAUGHTER] may give the label away" in refused(place, "features", *files)

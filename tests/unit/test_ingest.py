@@ -15,6 +15,7 @@ import soxr
 from stages.corpora import audio_file, decode_pool, ravdess
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ingest, make_corpus, mounted, read, refused, shared, tone, write_params, write_table
 
 
@@ -346,7 +347,7 @@ def fake_ravdess(folder) -> None:
 
 def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     fake_ravdess(tmp_path)
-    settings = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path)))
+    settings = ravdess.Ravdess(**shipped(ravdess.Ravdess, path=str(tmp_path)))
     actor = tmp_path / "Actor_01"
     for extra in ("03-02-01-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "._03-01-01-01-01-01-01.wav"):
         (actor / extra).touch()  # song, video, a Mac's shadow
@@ -361,7 +362,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     write_params(tmp_path / "run", corpora={"r": settings.model_dump()})
     error = ingest(tmp_path / "run", corpus="r", run=refused)
     assert "03-01-01-01-01-01-01 is missing; files: 1,439 where the release has 1,440" in error
-    part = ravdess.Ravdess(**ravdess.Ravdess.shipped(path=str(tmp_path), partial=True))
+    part = ravdess.Ravdess(**shipped(ravdess.Ravdess, path=str(tmp_path), partial=True))
     rows, _, departures = ravdess.utterances(part, "corpora.r")
     assert len(rows) == 1439 and departures[1].utterance == "03-01-01-01-01-01-01"
     (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
@@ -370,7 +371,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
 
 
 def test_true_ravdess(tmp_path):
-    corpus = ravdess.Ravdess.shipped(path=str(shared("corpora/ravdess")))
+    corpus = shipped(ravdess.Ravdess, path=str(shared("corpora/ravdess")))
     write_params(tmp_path, ingest={"workers": 2}, corpora={"r": corpus})
     assert "03-01-03-01-02-02-07 = 03-01-03-01-02-01-07" in ingest(tmp_path, corpus="r")
     rows = read(tmp_path / "out/manifest.csv")

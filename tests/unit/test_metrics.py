@@ -11,10 +11,11 @@ from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
 from stages.pages.report_data import Entry
 from stages.runtime.errors import UserError
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ROOT
 from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
-OPTIONS = Evaluate(**Evaluate.shipped(draws=1000))
+OPTIONS = Evaluate(**shipped(Evaluate, draws=1000))
 
 
 @pytest.fixture(scope="module")

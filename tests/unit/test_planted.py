@@ -11,10 +11,11 @@ from stages.config import settings as base
 from stages.corpora import planted
 from stages.corpora.planted import corpus, couplings, espeak, latents, lexicon, raters, voices
 from stages.runtime.errors import UserError
+from tests.unit.catalogue import shipped
 
 
 def settings(**changes) -> planted.Planted:
-    return planted.Planted(**planted.Planted.shipped(**changes))
+    return planted.Planted(**shipped(planted.Planted, **changes))
 
 
 def explained(seen: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -216,4 +217,4 @@ def test_ceilings_are_reproducible_and_shipped_ones_are_quick():
 )
 def test_mistakes_name_their_remedy(changes, remedy):
     with pytest.raises(UserError, match=remedy):
-        base.validate(planted.Planted, planted.Planted.shipped(**changes), "corpora.planted")
+        base.validate(planted.Planted, shipped(planted.Planted, **changes), "corpora.planted")

@@ -14,6 +14,7 @@ from stages.recipes.stores_and_encoders import Sources
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.training import loop
+from tests.unit.catalogue import shipped
 from tests.unit.test_encoders import KINDS, small
 from tests.unit.test_recipes import eight, text_encoder
 
@@ -26,7 +27,7 @@ EVERYONE = np.arange(len(LENGTHS))
 def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     """Stores of eight clips of noise and of all that an encoder says of them."""
     small(kind).save(folder / "small.safetensors", {})
-    spec = specs.BuiltinSpeech.shipped(pretrain="small", layers=list(layers))
+    spec = shipped(specs.BuiltinSpeech, pretrain="small", layers=list(layers))
     (folder / "params.yaml").write_text(yaml.safe_dump({"encoders": {"small": spec}}))
     rng, writer = np.random.default_rng(0), AudioWriter(folder / "audio.h5")
     for i, length in enumerate(LENGTHS):
@@ -136,7 +137,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     inputs.examples, inputs.transcripts, inputs.outputs = from_eight.examples, from_eight.transcripts, 4
     inputs.text_encoder = text_encoder
     changes = {"epochs": [1, 1], "learning_rate": 1e-3, "width": 32, "heads": 2, "stage1_freeze_cnn": False}
-    row = cmgi.Cmgi.model_validate(cmgi.Cmgi.shipped(**changes | {"batch": 4, "accumulate": 1}))
+    row = cmgi.Cmgi.model_validate(shipped(cmgi.Cmgi, **changes | {"batch": 4, "accumulate": 1}))
     outputs, arrays, _ = cmgi.train(row, inputs, fold, 1, None)
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
     again = cmgi.restored(row, inputs, kept)(fold.scored)

@@ -16,6 +16,7 @@ from stages.pretraining import bert, hubert
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioWriter, digest
 from stages.stores.scratch import Unit
+from tests.unit.catalogue import shipped
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -36,7 +37,7 @@ SENTENCES = [f"the {a} {b} runs {c}" for a in ("old", "red") for b in ("dog", "f
 
 
 def tiny_hubert(**changes):
-    return hubert.HubertPretraining.model_validate(hubert.HubertPretraining.shipped(**TINY | changes))
+    return hubert.HubertPretraining.model_validate(shipped(hubert.HubertPretraining, **TINY | changes))
 
 
 def tones(count=12):
@@ -136,8 +137,15 @@ def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, aft
 
 def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
     section = bert.BertPretraining.model_validate(
-        bert.BertPretraining.shipped(
-            width=16, layers=2, heads=2, steps=60, batch=8, checkpoint_every=20, learning_rate=5e-3
+        shipped(
+            bert.BertPretraining,
+            width=16,
+            layers=2,
+            heads=2,
+            steps=60,
+            batch=8,
+            checkpoint_every=20,
+            learning_rate=5e-3,
         )
     )
 
@@ -193,7 +201,7 @@ def test_corruption_is_80_10_10():
 
 @pytest.fixture
 def place(tmp_path):
-    entries = {"tiny": hubert.HubertPretraining.shipped(**TINY | {"steps": 120, "checkpoint_every": 10})}
+    entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120, "checkpoint_every": 10})}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):

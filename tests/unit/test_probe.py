@@ -19,6 +19,7 @@ from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.training import units
+from tests.unit.catalogue import shipped
 from tests.unit.small_study import CLASSES, manifest_rows, protocol_frame
 
 
@@ -50,7 +51,7 @@ def trained(paths, recipe: str, **changes):
     """The row, test UAR in fold 1, test outputs, arrays, notes and inputs."""
     settings = system_config.settings_class(recipe)
     row = settings.model_validate(
-        settings.shipped(**{"hidden": 16, "learning_rate": 1e-2, "epochs": 15, "normalise": "global"} | changes)
+        shipped(settings, **{"hidden": 16, "learning_rate": 1e-2, "epochs": 15, "normalise": "global"} | changes)
     )
     inputs = Inputs(paths, "", "emotion")
     fold = inputs.examples.fold(1)
@@ -101,7 +102,7 @@ def test_a_layer_that_is_not_stored_is_named(paths):
 
 def test_units_side_by_side_are_the_units_one_after_another(paths, tmp_path):
     settings = system_config.settings_class("probe")
-    row = settings.model_validate(settings.shipped(hidden=16, learning_rate=1e-2, epochs=3, normalise="global"))
+    row = settings.model_validate(shipped(settings, hidden=16, learning_rate=1e-2, epochs=3, normalise="global"))
     found = {}
     for workers in (1, 2):
         inputs = Inputs(paths, "", "emotion")

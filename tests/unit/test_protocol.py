@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import TypeAdapter
+from stages.shipped_protocols import PROTOCOLS
 
 from stages.config import settings
 from stages.corpora import emodb, iemocap, msp_podcast
@@ -17,7 +18,7 @@ from stages.protocols.assignment import assign, departures
 from stages.protocols.config import Protocol
 from stages.protocols.splits import check_protocol
 from stages.runtime.errors import UserError
-from stages.shipped_protocols import PROTOCOLS
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
 SEXES = {actor: "male" if int(actor) % 2 else "female" for actor in ACTORS}
@@ -190,7 +191,7 @@ def test_protocols_of_true_ravdess(tmp_path):
     write_params(
         tmp_path,
         ingest={"workers": 2},
-        corpora={"mine": Ravdess.shipped(path=path)},
+        corpora={"mine": shipped(Ravdess, path=path)},
         protocols=PROTOCOLS,
     )
     ingest(tmp_path)

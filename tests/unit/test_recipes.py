@@ -13,6 +13,7 @@ from stages.encoders.text import SPECIAL, TextEncoder
 from stages.pretraining.hubert import HubertPretraining, config_of
 from stages.recipes import system_config
 from stages.recipes.labelled_set import Examples, Fold
+from tests.unit.catalogue import shipped
 
 torch.set_num_threads(1)
 WORDS = ["go", "no", "hat", "sun", "red", "pig", "mud", "elk"]
@@ -21,7 +22,7 @@ EMBEDDING = 8
 
 def speech_encoder(**changes):
     sizes = {"width": 32, "layers": 2, "heads": 2, "conv_widths": [16] * 7}
-    section = HubertPretraining.model_validate(HubertPretraining.shipped(**sizes | changes))
+    section = HubertPretraining.model_validate(shipped(HubertPretraining, **sizes | changes))
     torch.manual_seed(0)
     encoder = SpeechEncoder.build(config_of(section))
     encoder.untouched = prefix.digests(encoder)
@@ -89,7 +90,7 @@ CASES = {
 @pytest.mark.parametrize("recipe", CASES)
 def test_eight_utterances_are_learnt(recipe):
     settings = system_config.settings_class(recipe)
-    row = settings.model_validate(settings.shipped(**CASES[recipe]))
+    row = settings.model_validate(shipped(settings, **CASES[recipe]))
     inputs, fold = eight(row.task)
     outputs, arrays, notes = system_config.module(recipe).train(row, inputs, fold, 1, None)
     assert inputs.examples.score(fold.scored, outputs) > 0.95

@@ -8,6 +8,7 @@ import pytest
 
 from stages.encoders import specs
 from stages.runtime.errors import UserError
+from tests.unit.catalogue import shipped
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -61,7 +62,7 @@ def test_minilm():
     from stages.encoders import load_text
 
     folder = SHARED / "weights/minilm-l3"
-    spec = specs.Text.model_validate(specs.Text.shipped(source=str(folder)))
+    spec = specs.Text.model_validate(shipped(specs.Text, source=str(folder)))
     encoder = load_text(spec)
     assert (encoder.depth, encoder.width) == (3, 384)
     texts = ["I am so happy today!", "What a joyful day.", "The train leaves at nine.", ""]
@@ -88,7 +89,7 @@ def test_whisper(window):
     from stages.encoders.whisper import load_whisper
 
     folder = SHARED / "weights/whisper-tiny-encoder"
-    spec = specs.Whisper.model_validate(specs.Whisper.shipped(source=str(folder), window=window))
+    spec = specs.Whisper.model_validate(shipped(specs.Whisper, source=str(folder), window=window))
     encoder = load_whisper(spec)
     waves = clips([16_000, 5_000, 320, 1], seed=1) if window == "clip" else clips([16_000])
     with torch.no_grad():

@@ -9,6 +9,7 @@ from stages.corpora import planted
 from stages.runtime.errors import UserError
 from stages.transcripts import text
 from stages.transcripts.corruption import Corrupted, corrupt
+from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
 
 BAD = {"kind": "corrupted", "wer": 0.2, "substitutions": 0.6, "deletions": 0.25, "insertions": 0.15, "seed": 1}
@@ -75,7 +76,7 @@ def test_missing_transcripts_are_counted_or_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def sentences():
-    rows = planted.utterances(planted.Planted(**planted.Planted.shipped()))
+    rows = planted.utterances(planted.Planted(**shipped(planted.Planted)))
     return {row["utterance"]: row["text"] for row in rows}
 
 

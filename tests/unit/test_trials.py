@@ -10,6 +10,7 @@ from stages.conditions import noise, other_corpus
 from stages.runtime.errors import UserError
 from stages.workflow import condition_jobs as wanted
 from stages.workflow.plan import Plan
+from tests.unit.catalogue import shipped
 from tests.unit.small_study import ROOT
 
 RATE = 16_000
@@ -22,7 +23,7 @@ def voices():
 
 
 def mixed(voices, name: str, **values):
-    trial = noise.Noise(**noise.Noise.shipped(**values))
+    trial = noise.Noise(**shipped(noise.Noise, **values))
     others = [one for one in voices if one != name]
     return noise.added(voices[name], noise.drawn(trial, name, len(voices[name]), others, voices.get), trial.snr_db)
 
@@ -44,7 +45,7 @@ def test_noise_has_the_stated_power_and_depends_on_the_utterance_alone(voices, c
 
 
 def test_pink_noise_loses_three_decibels_an_octave():
-    drawn = noise.drawn(noise.Noise(**noise.Noise.shipped(colour="pink")), "x", 1 << 17, [], dict().get)
+    drawn = noise.drawn(noise.Noise(**shipped(noise.Noise, colour="pink")), "x", 1 << 17, [], dict().get)
     power = np.abs(np.fft.rfft(drawn)) ** 2
     octaves = [power[start : 2 * start].mean() for start in (1 << np.arange(6, 16))]
     np.testing.assert_allclose(10 * np.log10(np.divide(octaves[:-1], octaves[1:])), 3.01, atol=1.2)
@@ -58,7 +59,7 @@ def test_what_is_too_loud_is_clipped_and_counted():
 
 def test_babble_needs_somebody_else(voices):
     with pytest.raises(UserError, match="no other speaker"):
-        noise.drawn(noise.Noise(**noise.Noise.shipped(colour="babble")), "a", 10, [], voices.get)
+        noise.drawn(noise.Noise(**shipped(noise.Noise, colour="babble")), "a", 10, [], voices.get)
 
 
 @pytest.mark.parametrize(
