@@ -84,8 +84,9 @@ def over_noise(args, trial, trained, section, own, clean):
     """Predictions of the study's test rows under noise, the rows they stand against, their manifest, what to tell."""
     import pandas as pd
 
-    from .conditions import noise, predict
+    from .conditions import noise
     from .guards.predictions import check_predictions
+    from .prediction import stored_audio
     from .prediction.predictor import Predictor
     from .stores.audio import AudioStore
 
@@ -110,11 +111,11 @@ def over_noise(args, trial, trained, section, own, clean):
         if not set(units) <= set(trained.models):
             raise UserError(f"{args.predictions}: not by the models of {args.models[0].parent}; run the study again")
         names = sorted(set(rows["utterance"]))
-        values = predict.outputs(predictor, names, groups, texts, read, units)
+        values = stored_audio.outputs(predictor, names, groups, texts, read, units)
         place = {name: i for i, name in enumerate(names)}
         for i, (_, seed) in enumerate(units):
             one = rows[rows["seed"] == seed]
-            tables.append(predict.filled(one, values[one["utterance"].map(place), i], predictor))
+            tables.append(stored_audio.filled(one, values[one["utterance"].map(place), i], predictor))
     frame = _sorted(tables)
     check_predictions(frame, manifest, protocol, f"{args.name} of {args.system}")
     notes = ["the words are those of the clean recordings"] if row.needs_text else []
@@ -147,19 +148,19 @@ def elsewhere(args, trial, trained, section, own, clean):
     seen = contamination.pretrained_encoders(list(trained.weights.values()), due.assign(role="test"), manifest)
     sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
     seen += contamination.published_encoders(sources, trial.corpus)
-    from .conditions import predict
+    from .prediction import stored_audio
     from .prediction.predictor import Predictor
     from .stores.audio import AudioStore
 
     predictor = Predictor(trained, section)
     units, names = list(trained.models), due["utterance"].tolist()
     speakers, store = manifest.set_index("utterance")["speaker"], AudioStore(args.audio)
-    values = predict.outputs(predictor, names, speakers, _texts(args), store.raw, units).swapaxes(0, 1)
+    values = stored_audio.outputs(predictor, names, speakers, _texts(args), store.raw, units).swapaxes(0, 1)
     tables = []
     for seed in sorted({seed for _, seed in units}):
         mean = predictor.mean(values[[i for i, unit in enumerate(units) if unit[1] == seed]])
         mean = np.log(np.maximum(mean, 1e-300)) if row.task == "emotion" else mean
-        tables.append(predict.filled(due.assign(fold=ALL, seed=seed, role="test"), mean, predictor))
+        tables.append(stored_audio.filled(due.assign(fold=ALL, seed=seed, role="test"), mean, predictor))
     absent, notes = [], []
     if row.task == "emotion":
         absent = sorted(set(labels) - set(due["true_emotion"]))

@@ -43,6 +43,7 @@ def loaded(path: Path, shown: str, *more: str) -> dict:
         return {}
     if not isinstance(values, dict):
         raise UserError(f"{shown}: no mapping of sections; write SECTION: and its keys beneath")
+    values = _undotted(values, shown)
     known = (*SECTIONS, *BENEATH, *more)
     for section, value in values.items():
         if section not in known:
@@ -50,6 +51,23 @@ def loaded(path: Path, shown: str, *more: str) -> dict:
         if section not in ("active", *more) and not isinstance(value, dict | None):
             raise UserError(f"{shown}: {section}: {value!r} is no mapping; write its keys beneath, one a line")
     return {section: value for section, value in values.items() if value is not None}
+
+
+def _undotted(values: dict, shown: str) -> dict:
+    """``corpora.mine: {...}`` put under ``corpora``, so that lines can be appended to a file; ``active.mine: true``."""
+    whole = {key: value for key, value in values.items() if "." not in key}
+    for key in (key for key in values if "." in key):
+        section, _, name = key.partition(".")
+        if section == "active":
+            whole[section] = [*(whole.get(section) or []), *([name] if values[key] else [])]
+            continue
+        if section not in NAMED:
+            raise UserError(f"{shown}: {key}: no section of names{nearest(section, ('active', *NAMED))}")
+        entries = whole.get(section) or {}
+        if name in entries:
+            raise UserError(f"{shown}: {key}: is under {section}: too; put them together")
+        whole[section] = {**entries, name: values[key]}
+    return whole
 
 
 def _check_once(node: yaml.Node | None, where: str, shown: str) -> None:

@@ -32,7 +32,12 @@ def schema() -> dict:
     properties["paper"] = {"description": "of a catalogue's file: the paper of all its systems", "type": "string"}
     properties["recipes"] = _closed("every value of a recipe, once", _recipes(tags))
     properties["defaults"] = _closed("what entries have that say nothing", _defaults(tags, definitions))
-    return {"$schema": DIALECT, **_closed("The settings of Serpentine", properties), "$defs": definitions}
+    whole = _closed("The settings of Serpentine", properties)
+    whole["patternProperties"] = {"^active\\.": {"description": "a study that is active too", "type": "boolean"}}
+    for name in files.NAMED:
+        entry = properties[name]["anyOf"][0]["additionalProperties"]
+        whole["patternProperties"][f"^{name}\\."] = entry
+    return {"$schema": DIALECT, **whole, "$defs": definitions}
 
 
 def _tags(section: dict) -> dict[str, str]:

@@ -9,8 +9,7 @@ from stages.config import settings
 from stages.corpora.manifest import read_manifest
 from stages.metrics import summary
 from stages.metrics.predictions import read_predictions
-from stages.shipped_studies import SMALL
-from tests.claims import fifths
+from tests.claims import changes_of, fifths
 from tests.stories.conftest import Project
 
 pytestmark = pytest.mark.claims
@@ -26,7 +25,7 @@ SIZE = {
     "studies/default/text": "",
     "studies/default/transcripts": "",
     "studies/default/systems": [NOTHING, ALL, LAST],
-    "studies/default/changes": {ALL: SMALL[ALL], LAST: SMALL[ALL]},
+    "studies/default/changes": {ALL: changes_of(ALL), LAST: changes_of(ALL)},
     "studies/default/seeds": [1, 2, 3],
     "protocols/fifths": fifths(4),
 }
@@ -39,7 +38,7 @@ def minus_last(tmp_path_factory):
     project.set(SIZE)
     project.snakemake(timeout=7200)
     data = project.folder / "data"
-    options = settings.load(summary.Evaluate, "evaluate", str(project.folder / "params.yaml"))
+    options = settings.load(summary.Evaluate, "evaluate", str(project.folder / settings.FILE))
     manifest = read_manifest(data / "ingest/planted/manifest.csv")
     found = {name: read_predictions(data / f"evaluate/default/{name}.csv") for name in (ALL, LAST, NOTHING)}
 

@@ -8,9 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from stages.shipped import SYSTEMS
-from stages.shipped_studies import SMALL
-from tests.claims import fifths
+from tests.claims import changes_of, fifths
 from tests.claims.listener import listen
 from tests.stories.conftest import Project
 
@@ -20,7 +18,7 @@ DENSE, GLOBAL = "pepino2021-dense-egemaps", "dense-egemaps-global"
 CONTROLS = ["majority", "duration", "linear"]
 CHANCE = 0.015
 """How far from .25 the UAR of guesses may lie: 3.4 standard errors of it on these 9,800 labels."""
-SETTINGS = SMALL[DENSE]
+SETTINGS = changes_of(DENSE)
 """Of Dense: the default study's own."""
 SIZE = {
     "corpora/planted/speakers": 100,
@@ -31,7 +29,7 @@ SIZE = {
     "studies/default/systems": [*CONTROLS, DENSE, GLOBAL],
     "studies/default/changes": {DENSE: SETTINGS, GLOBAL: SETTINGS},
     "studies/default/seeds": [1],
-    f"systems/{GLOBAL}": SYSTEMS[DENSE] | {"paper": "", "table": "", "row": "", "normalise": "global"},
+    f"systems/{GLOBAL}": {"like": DENSE, "normalise": "global"},
     "protocols/fifths": fifths(8),
 }
 UNTRUE = {

@@ -50,7 +50,6 @@ class Project:
                     "data/published",
                     "data/coverage",
                     "Snakefile",
-                    "params.yaml",
                     "Makefile",
                     ".dvc",
                     ".gitignore",
@@ -59,6 +58,7 @@ class Project:
             ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
+        shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
         self.env = _environment(folder)
 
     @classmethod

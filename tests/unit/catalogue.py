@@ -2,11 +2,15 @@
 
 import typing
 from functools import cache
+from pathlib import Path
+
+import yaml
 
 from stages.parameters import files
 from stages.parameters.resolve import CATALOGUE, TAGS, resolved
 
-PARAMS = CATALOGUE.parents[1] / "params.yaml"
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+"""The tests' own settings file."""
 
 
 @cache
@@ -28,3 +32,13 @@ def shipped(model, **changes) -> dict:
     fields = set(model.model_fields)
     entries = (e for s, k in TAGS.items() if k == key for e in whole[s].values() if e[key] == tag and set(e) <= fields)
     return {**next(entries, {key: tag}), **changes}
+
+
+def write_params(folder: Path, *, text: str = "", **changes) -> str:
+    """The tests' params.yaml in ``folder`` with each change laid over its section; ``text`` instead of it all."""
+    values = yaml.safe_load(text or PARAMS.read_text())
+    for section, entries in changes.items():
+        values[section] = {**(values.get(section) or {}), **entries} if isinstance(entries, dict) else entries
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return str(path)

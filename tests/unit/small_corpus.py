@@ -23,6 +23,9 @@ PARAMS = {
 }
 
 
+PARAMETERS = ("--params", "params.yaml")
+
+
 def write_params(folder: Path, **changes) -> None:
     """params.yaml in ``folder``; each change adds to (or replaces in) the section of its name."""
     values = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in [*PARAMS, *changes]}
@@ -69,7 +72,7 @@ def make_corpus(folder: Path, sessions: int = 3, each: int = 4) -> list[dict]:
 def stage(folder: Path, name: str, *arguments: str, status: int = 0) -> str:
     """Run ``python -m stages.NAME`` in ``folder``; its standard error, after the exit status was checked."""
     done = subprocess.run(
-        [sys.executable, "-m", f"stages.{name}", "--log", f"{name}.log", *map(str, arguments)],
+        [sys.executable, "-m", f"stages.{name}", *PARAMETERS, "--log", f"{name}.log", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,

@@ -14,7 +14,10 @@ from stages.conditions import noise
 from stages.corpora.manifest import read_manifest, write_manifest
 from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
+from stages.parameters import whole
+from stages.parameters.resolve import resolved
 from stages.runtime import disk
+from tests.unit.catalogue import PARAMS
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -94,20 +97,22 @@ class SmallStudy:
         self.rows = pd.read_csv(self.manifest, dtype={"session": str, "sha256": str}, keep_default_na=False)
         self.roles = protocol_frame(self.rows)
         self.roles.to_csv(self.protocol, index=False)
-        shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
-        own = dict(shipped["studies"]["default"]) | {"systems": list(systems), "changes": {}, "seeds": [1, 2]}
+        ready = resolved(PARAMS)
+        own = dict(ready["studies"]["default"]) | {"systems": list(systems), "changes": {}, "seeds": [1, 2]}
         own |= {"trials": {}} | changes
-        rows = {name: shipped["systems"][name] | change for name, change in systems.items()}
+        rows = {name: ready["systems"][name] | change for name, change in systems.items()}
         self.params = folder / "params.yaml"
-        self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": shipped(Evaluate, draws=1000)}
-        self.values["corpora"] = {own["corpus"]: shipped["corpora"][own["corpus"]]}
-        self.values["protocols"] = {own["protocol"]: shipped["protocols"][own["protocol"]]}
-        self.values["encoders"] = shipped["encoders"]
-        self.values["robustness"] = {name: shipped["robustness"][name] for name in own["trials"]}
+        self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": ready["evaluate"] | {"draws": 1000}}
+        self.values["corpora"] = {own["corpus"]: ready["corpora"][own["corpus"]]}
+        self.values["protocols"] = {own["protocol"]: ready["protocols"][own["protocol"]]}
+        self.values["encoders"] = ready["encoders"]
+        self.values["robustness"] = {name: ready["robustness"][name] for name in own["trials"]}
         self.values["report"] = {"decimals": 1, "reproduced_within": 0.01}
         self.write_params()
 
     def write_params(self) -> None:
+        """The settings, resolved, as the stages read them."""
+        self.values["rows"] = whole.rows(self.values)
         self.params.write_text(yaml.safe_dump(self.values, sort_keys=False))
 
     def predict(self, system: str, frame: pd.DataFrame, part: str = "1of1") -> Path:

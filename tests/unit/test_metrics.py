@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from stages.metrics import calibration, comparison, intervals, scores, summary
 from stages.metrics.summary import Evaluate
 from stages.pages.report_data import Entry
+from stages.parameters.resolve import resolved
 from stages.runtime.errors import UserError
-from tests.unit.catalogue import shipped
+from tests.unit.catalogue import PARAMS, shipped
 from tests.unit.small_corpus import ROOT
 from tests.unit.small_study import CLASSES, DIMENSIONS, manifest_rows, predictions, protocol_frame
 
@@ -261,7 +261,7 @@ def test_pepinos_ravdess_is_speech_and_song():
 
 
 def test_every_published_figure_names_a_shipped_corpus_and_protocol():
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = resolved(PARAMS)
     for row in comparison.read_published(ROOT / "data/published.csv"):
         assert row["corpus"] in values["corpora"] and row["protocol"] in values["protocols"], row
 

@@ -7,20 +7,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import TypeAdapter
-from stages.shipped_protocols import PROTOCOLS
 
 from stages.config import settings
 from stages.corpora import emodb, iemocap, msp_podcast
 from stages.corpora.manifest import write_manifest
 from stages.corpora.ravdess import ACTORS, Ravdess, _row, expected
+from stages.parameters.resolve import resolved
 from stages.protocols import folds
 from stages.protocols.assignment import assign, departures
 from stages.protocols.config import Protocol
 from stages.protocols.splits import check_protocol
 from stages.runtime.errors import UserError
-from tests.unit.catalogue import shipped
+from tests.unit.catalogue import PARAMS, shipped
 from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, write_params, write_table
 
+PROTOCOLS = resolved(PARAMS)["protocols"]
 SEXES = {actor: "male" if int(actor) % 2 else "female" for actor in ACTORS}
 EMOBOX = [
     fold.split() for fold in ("01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22")

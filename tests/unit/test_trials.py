@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import params
 from stages.conditions import noise, other_corpus
+from stages.parameters import whole
 from stages.runtime.errors import UserError
 from stages.workflow import condition_jobs as wanted
 from stages.workflow.plan import Plan
-from tests.unit.catalogue import shipped
+from tests.unit.catalogue import PARAMS, shipped, write_params
 from tests.unit.small_study import ROOT
 
 RATE = 16_000
@@ -75,34 +75,26 @@ def test_babble_needs_somebody_else(voices):
     ],
 )
 def test_trial_that_cannot_be_is_refused_by_name(tmp_path, change, fault):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    there = values["robustness"]["crema-d"]
-    values["robustness"] |= {"own": there | {"corpus": "planted"}, "unknown": there | {"corpus": "nowhere"}}
-    values["studies"]["default"]["trials"] = change
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    own = yaml.safe_load(PARAMS.read_text())["studies"]["default"] | {"trials": change}
+    robustness = {"own": {"like": "crema-d", "corpus": "planted"}, "unknown": {"like": "crema-d", "corpus": "nowhere"}}
     with pytest.raises(UserError, match=fault):
-        params.checked(str(tmp_path / "p.yaml"))
+        whole.load(write_params(tmp_path, robustness=robustness, studies={"default": own}))
 
 
 def test_study_may_leave_trials_out(tmp_path):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    del values["studies"]["default"]["trials"]
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
-    params.checked(str(tmp_path / "p.yaml"))
-    values["robustness"]["noise-10"]["snr_db"] = float("nan")
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    own = yaml.safe_load(PARAMS.read_text())["studies"]["default"]
+    del own["trials"]
+    whole.load(write_params(tmp_path, studies={"default": own}))
     with pytest.raises(UserError, match=r"robustness\.noise-10\.snr_db"):
-        params.checked(str(tmp_path / "p.yaml"))
+        whole.load(write_params(tmp_path, robustness={"noise-10": {"snr_db": float("nan")}}))
 
 
 def test_readmes_lines_for_trials_are_enough(tmp_path):
     blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
-    lines = yaml.safe_load(next(block for block in blocks if block.startswith("robustness:")).split("```")[0])
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["robustness"] |= lines["robustness"]
-    values["studies"]["ravdess"] |= lines["studies"]["ravdess"]
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    plan = Plan(params.checked(str(tmp_path / "p.yaml")))
+    block = next(block for block in blocks if block.startswith("robustness.")).split("```")[0]
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text() + block)
+    values = whole.load(str(tmp_path / "params.yaml"))
+    plan = Plan(values)
     hearing = [name for name in values["studies"]["ravdess"]["systems"] if name not in ("majority", "duration")]
     noises = [(trial, name) for trial in ("noise-20", "noise-10") for name in hearing]
     assert plan.trials("ravdess") == [*noises, ("pink-5", "linear"), ("emodb", "linear"), ("emodb", "correlation")]

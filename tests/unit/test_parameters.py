@@ -1,42 +1,60 @@
-"""params.yaml is what the models generate, every shipped value is valid, and mistakes are explained."""
+"""The settings as a whole: written once, read by jobs as their rules declare; mistakes are explained."""
 
+import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
-from stages import document, params, shipped, shipped_studies
 from stages.config import settings
 from stages.metrics.comparison import read_published
-from stages.protocols import config
+from stages.parameters import whole
+from stages.protocols import config as protocols
+from stages.runtime import declared_reads
 from stages.runtime.errors import UserError
+from stages.train import Train
 from stages.workflow import benchmark_files
 from stages.workflow.plan import Plan, options
+from tests.unit.catalogue import PARAMS, write_params
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_params_file_is_what_the_models_generate():
-    assert (ROOT / "params.yaml").read_text() == document.params_yaml(), "run: python -m stages.params --write"
+@pytest.fixture
+def values() -> dict:
+    return copy.deepcopy(whole.load(str(PARAMS)))
 
 
-def test_shipped_values_pass_every_check():
-    assert params.checked(str(ROOT / "params.yaml"))["active"] == ["default"]
-
-
-def test_every_shipped_protocol_is_read_by_its_name_and_every_published_one_ships():
-    for name in shipped.PROTOCOLS:
-        assert config.load(name, str(ROOT / "params.yaml")).about
+def test_every_published_protocol_ships(values, tmp_path):
+    path = tmp_path / "settings.json"
+    whole.write(values, path)
+    for name in values["protocols"]:
+        assert protocols.load(name, str(path)).about
     published = {row["protocol"] for row in read_published(ROOT / "data/published.csv")}
-    assert published <= set(shipped.PROTOCOLS)
+    assert published <= set(values["protocols"])
 
 
-def test_document_explains_every_key_once():
-    text = document.params_yaml()
-    for section in ("train", "features", "evaluate"):
-        for field in params.Params.model_fields[section].annotation.model_fields.values():
-            assert text.count(f"# {field.description}") >= 1
-    assert document.table().count("| `train` | `threads` |") == 1
+def test_settings_are_written_once(values, tmp_path):
+    path = tmp_path / "settings.json"
+    assert whole.write(values, path) and not whole.write(values, path)
+    assert settings.read(str(path), "") == values
+
+
+def test_rows_have_the_changes_of_their_study(values):
+    row = values["rows"]["default"]["pan2024-gmp-ams"]
+    assert row["start"] == "gmp-small" and values["systems"]["pan2024-gmp-ams"]["start"] == "gmp"
+
+
+def test_an_undeclared_read_is_refused(values, tmp_path):
+    path = str(tmp_path / "settings.json")
+    whole.write(values, path)
+    declared_reads.restrict(["train", "rows.default.linear"])
+    try:
+        assert settings.read(path, "train.threads") == 1 and settings.read(path, "rows.default.linear.task")
+        for key in ("", "rows", "rows.default", "rows.default.linear-text", "teach.threads"):
+            with pytest.raises(UserError, match="does not declare that it reads this"):
+                settings.read(path, key)
+    finally:
+        declared_reads.restrict(None)
 
 
 @pytest.mark.parametrize("text", ["1e-5", "1.0e-5", "0.00001"])
@@ -45,33 +63,22 @@ def test_small_numbers_are_numbers(tmp_path, text):
     assert settings.read(str(tmp_path / "p.yaml"), "rate") == pytest.approx(1e-5)
 
 
-def test_other_studies_become_valid_when_active(tmp_path):
-    values = yaml.safe_load(document.params_yaml())
-    values["active"] = list(values["studies"])
-    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
-    assert params.checked(str(tmp_path / "p.yaml"))["active"] == list(shipped.STUDIES)
-
-
-def test_substitutes_stand_for_weights_but_not_for_descriptors():
-    plan = Plan(params.checked(str(ROOT / "params.yaml")))
+def test_substitutes_stand_for_weights_but_not_for_descriptors(values):
+    plan = Plan(values)
     assert plan.encoder("default", "wav2vec2-base", "speech") == "hubert-small"
     assert plan.encoder("default", "egemaps", "speech") == "egemaps"
 
 
-def test_a_change_of_one_system_reaches_no_other():
-    values = params.checked(str(ROOT / "params.yaml"))
+def test_a_change_of_one_system_reaches_no_other(values, tmp_path):
     plan = Plan(values)
-    names = shipped_studies.DEFAULT
+    names = values["studies"]["default"]["systems"]
     before = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
-    changed = yaml.safe_load(yaml.safe_dump(values))
-    changed["systems"]["gao2024-cmgi"]["alpha"] = 0.2
-    plan = Plan(changed)
+    plan = Plan(whole.load(write_params(tmp_path, systems={"gao2024-cmgi": {"alpha": 0.2}})))
     after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
     assert [name for name in before if before[name] != after[name]] == ["gao2024-cmgi"]
 
 
-def test_shards_are_read_by_what_reads_the_store():
-    values = params.checked(str(ROOT / "params.yaml"))
+def test_shards_are_read_by_what_reads_the_store(values):
     single = Plan(values)
     plan = Plan(values | {"shards": {"planted": 2}})
     store, weights = "data/features/planted/hubert-small", "data/pretrain/hubert.safetensors"
@@ -93,37 +100,31 @@ def test_shards_are_read_by_what_reads_the_store():
 
 
 def test_shards_of_no_corpus_or_no_number_are_refused(tmp_path):
-    values, path = yaml.safe_load(document.params_yaml()), tmp_path / "p.yaml"
     for shards, line in (
         ({"plantd": 2}, "shards: there is no 'plantd'; did you"),
         ({"planted": 0}, r"shards\.planted: "),
     ):
-        path.write_text(yaml.safe_dump(values | {"shards": shards}))
         with pytest.raises(UserError, match=line):
-            params.checked(str(path))
+            whole.load(write_params(tmp_path, shards=shards))
 
 
 def test_mistakes_are_named_with_the_nearest_key():
     with pytest.raises(UserError, match=r"p: a\.thread: unknown key; did you mean 'threads'\?"):
-        settings.validate(params.Train, {"thread": 1, "threads": 1, "workers": 1, "memory_gb": 4.0}, "a", "p")
-    with pytest.raises(UserError, match=r"a\.threads: missing; add it \(shipped: 1\)"):
-        settings.validate(params.Train, {"workers": 1, "memory_gb": 4.0}, "a")
+        settings.validate(Train, {"thread": 1, "threads": 1, "workers": 1, "memory_gb": 4.0}, "a", "p")
+    with pytest.raises(UserError, match=r"a\.threads: missing; add it"):
+        settings.validate(Train, {"workers": 1, "memory_gb": 4.0}, "a")
 
 
 def test_readmes_lines_for_an_own_corpus_are_enough(tmp_path, monkeypatch):
+    """As they are: appended to params.yaml."""
     block = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
-    values = yaml.safe_load(document.params_yaml())
-    for section, entries in yaml.safe_load(block).items():
-        values[section] |= entries
-    values["active"] = ["mine"]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text() + block)
     (tmp_path / "mine.csv").write_text("file,speaker,gender,emotion\na.wav,s1,female,happy\n")
     monkeypatch.chdir(tmp_path)
-    assert params.checked()["active"] == ["mine"]
+    assert whole.load()["active"] == ["default", "mine"]
 
 
-def test_a_row_that_sees_no_text_reads_none():
-    values = params.checked(str(ROOT / "params.yaml"))
+def test_a_row_that_sees_no_text_reads_none(values):
     own = values["studies"]["default"]
     changed = {**own, "changes": {**own["changes"], "deoliveira2023-distil-text": {"use_text": False}}}
     plan = Plan({**values, "studies": {**values["studies"], "default": changed}})

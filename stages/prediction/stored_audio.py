@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from ..prediction.clips import Clip, Request
-from ..prediction.predictor import Predictor
-from ..prediction.trained_system import Unit
 from ..stores.audio import RATE
+from .clips import Clip, Request
+from .predictor import Predictor
+from .trained_system import Unit
 
 
 def outputs(
