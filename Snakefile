@@ -25,6 +25,7 @@ try:
     plan = Plan(settings)
     if workflow.is_main_process:
         parameters.write(settings)
+        runs.record_pending()
         runs.refuse_foreign()
         cluster.distrust_survivors()
 except errors.UserError as mistake:

@@ -75,9 +75,27 @@ def commit(workflow) -> None:
         return
     with disk.writing(PENDING) as temporary:
         temporary.write_text(json.dumps([asdict(job) for job in snakemake_inside.of_run(workflow)]))
+    _record()
+
+
+def record_pending() -> None:
+    """Record the last run where that failed then, as when DVC was locked.
+
+    Raises
+    ------
+    UserError
+        It fails again.
+    """
+    if PENDING.exists() and "DVC_STAGE" not in os.environ and snakemake_inside.UNCHECKED not in os.environ:
+        _record()
+
+
+def _record() -> None:
     done = subprocess.run([sys.executable, "-m", "stages.versions", "commit"])
     if done.returncode:
-        raise UserError("what ran is not recorded in dvc.lock; record it with: python -m stages.versions commit")
+        raise UserError(
+            "the run is not recorded in dvc.lock; the next run tries again, or: python -m stages.versions commit"
+        )
 
 
 def commit_pending() -> None:
