@@ -16,10 +16,10 @@ RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
   --keep-going --quiet all --
 SHOW = python -m stages.report --log data/logs/show.log --show
 
-.PHONY: all test lint claims params environment why sync compare
+.PHONY: all test lint claims schema environment why sync compare
 all: environment
 	@$(call run,all)
-	@for study in $$(python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["active"])'); do $(SHOW) data/report/$$study; done
+	@for study in $$(python -c 'import json; print(*json.load(open("data/settings.json"))["active"])'); do $(SHOW) data/report/$$study; done
 
 environment:
 	@envs/setup.sh
@@ -42,8 +42,8 @@ why sync: environment
 compare: environment
 	@python -m stages.versions compare $(REV)
 
-params: environment
-	python -m stages.params --write
+schema: environment
+	python -m stages.parameters --schema
 
 test: environment
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile $(TESTS)

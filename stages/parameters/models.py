@@ -57,7 +57,7 @@ REGISTRIES = (
     *("studies", "corpora", "protocols", "transcripts", "encoders", "systems"),
     *("pretrain", "adapt", "cluster", "retrain", "robustness"),
 )
-RESERVED = ("all", "claims", "compare", "environment", "lint", "params", "sync", "test", "why")
+RESERVED = ("all", "claims", "compare", "environment", "lint", "schema", "sync", "test", "why")
 """Words of the Makefile."""
 
 

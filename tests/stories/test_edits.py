@@ -1,4 +1,4 @@
-"""Eleven typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
+"""Fifteen typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
 
 The smallest set: the jobs that read what was edited (of params.yaml, of the code that they import) and all that follow
 from them. README shows the table that this test makes.
@@ -6,6 +6,7 @@ from them. README shows the table that this test makes.
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,14 @@ SYSTEMS = (
     "distill default-srinivasan2022-cts",
 )
 CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
+LOOP = [
+    *CHAIN,
+    "train default-pan2024-gmp-ams",
+    "train default-pepino2021-dense-speaker",
+    "teach default-srinivasan2022-teacher",
+    "distill default-srinivasan2022-cts",
+]
+"""The trainings of networks; ``cluster`` takes its seeds there."""
 EDITS = {
     "learning rate of one system": (
         {"systems/pepino2021-dense-speaker/learning_rate": 2e-3},
@@ -42,18 +51,25 @@ EDITS = {
         ["robustness default-noise-10-linear", "report default"],
     ),
     "a setting of the report": ({"report/decimals": 3}, ["report default"]),
-    "a comment in a recipe": (("stages/recipes/linear.py", "# a comment\n"), []),
+    "a comment in a recipe": (("stages/recipes/linear.py", "", "# a comment\n"), []),
+    "a log message": (("stages/training/loop.py", "goes on after", "continues after"), []),
+    "an error text": (("stages/recipes/training_inputs.py", "choose speaker", "take speaker"), []),
+    "a description": (("stages/recipes/linear.py", "which features;", "the features;"), []),
     "a line of a recipe": (
-        ("stages/recipes/linear.py", "LINE = 1\n"),
+        ("stages/recipes/linear.py", "", "LINE = 1\n"),
         ["train default-linear", "robustness default-noise-10-linear"],
+    ),
+    "a line of the shared training loop": (
+        ("stages/training/loop.py", "", "LINE = 1\n"),
+        LOOP,
     ),
     "the corpus' seed": ({"corpora/planted/seed": 2}, ["ingest planted", "ceilings planted"]),
 }
 
 
-def named(address: str, command: str) -> str:
-    rule = command.split()[5] if " job " in command else address
-    return f"{rule} {address.partition('@')[2]}".strip()
+def named(stage: str, command: str) -> str:
+    rule = command.split()[5] if " job " in command else stage
+    return f"{rule} {stage.removeprefix(rule).removeprefix('-')}".strip()
 
 
 def following(direct: set[str], entries: dict[str, dict]) -> set[str]:
@@ -65,6 +81,13 @@ def following(direct: set[str], entries: dict[str, dict]) -> set[str]:
         if not more:
             return found
         found |= more
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Put ``new`` in the place of ``old``, or at the end."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new) if old else text + new)
 
 
 def in_snakemake(project: Project) -> set[str]:
@@ -79,9 +102,9 @@ def in_snakemake(project: Project) -> set[str]:
 
 
 def in_dvc(project: Project, entries: dict[str, dict]) -> set[str]:
-    names = {entry["address"]: name for name, entry in entries.items()}
+    names = {entry["stage"]: name for name, entry in entries.items()}
     changed = json.loads(project.dvc("status", "--json").stdout)
-    return following({names[address] for address in changed} - {"structure"}, entries)
+    return following({names[stage] for stage in changed} - {"settings"}, entries)
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +112,14 @@ def rows(versioned, tmp_path_factory):
     """For every edit: the smallest set, Snakemake's, DVC's."""
     project = versioned.copy(tmp_path_factory.mktemp("edits") / "project")
     raw = settings.parse((project.folder / "dvc.lock").read_text(), "dvc.lock")["stages"]
-    entries = {named(address, e["cmd"]): e | {"address": address} for address, e in raw.items()}
+    entries = {named(stage, e["cmd"]): e | {"stage": stage} for stage, e in raw.items()}
     found = {}
     for label, (edit, direct) in EDITS.items():
         if isinstance(edit, dict):
             project.set(edit)
         else:
-            path, line = edit
-            with open(project.folder / path, "a") as file:
-                file.write(line)
-            project.dvc("repro", "structure")
+            change(project.folder / edit[0], *edit[1:])
+            project.dvc("repro", "settings")
         found[label] = following(set(direct), entries), in_snakemake(project), in_dvc(project, entries)
         project.git("checkout", "--quiet", "--", ".")
         if not isinstance(edit, dict):

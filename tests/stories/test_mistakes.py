@@ -47,7 +47,7 @@ def test_parameters(fresh, change, words):
 
 def test_missing_key(fresh):
     fresh.drop("train/memory_gb")
-    assert "train.memory_gb: missing; add it (shipped: 4.0)" in last_line(fresh.snakemake(check=False))
+    assert "params.yaml: train.memory_gb: missing; add it" in last_line(fresh.snakemake(check=False))
 
 
 def test_system_without_labels_or_text_on_a_table(fresh):

@@ -43,7 +43,7 @@ def test_readme_shows_what_the_commands_print(repository):
             assert there or not wanted, f"$ {command}\n{printed}\nlacks README's line: {line}"
     kept = yaml.safe_load((repository.folder / "dvc.yaml").read_text())["stages"]
     stores = [
-        out for name, one in kept.items() if "ingest" in name for out in one["do"]["outs"] if "audio.h5" in str(out)
+        out for name, stage in kept.items() if "ingest" in name for out in stage["outs"] if "audio.h5" in str(out)
     ]
     assert {"push": False} in [
         next(iter(out.values())) for out in stores if isinstance(out, dict)

@@ -7,12 +7,30 @@ import signal
 import time
 
 import pytest
+import yaml
 
 from tests.stories.conftest import ROOT, Project
 
 pytestmark = pytest.mark.slow
 
 NOTHING = "Nothing to be done"
+HOLD = """
+import pathlib, time
+from dvc.repo import Repo, lock_repo
+with Repo() as repo, lock_repo(repo):
+    pathlib.Path("held").touch()
+    time.sleep(300)
+"""
+
+
+def stages(project: Project) -> dict:
+    """The stages of dvc.yaml."""
+    return yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"]
+
+
+def locked(project: Project) -> dict:
+    """The entries of dvc.lock."""
+    return yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
 
 
 def quiet(project: Project) -> bool:
@@ -31,6 +49,10 @@ def stale(project: Project) -> set[str]:
     return set(re.findall(r"^rule (\w+):", project.snakemake("--dry-run").stdout, re.M)) - {"all"}
 
 
+EDITED = yaml.safe_load((ROOT / "params.yaml").read_text()) != yaml.safe_load((ROOT / "tests/params.yaml").read_text())
+
+
+@pytest.mark.skipif(EDITED, reason="params.yaml is edited here, so dvc.yaml may be too")
 def test_dvc_yaml_is_what_the_snakefile_implies(tmp_path):
     project = Project(tmp_path)
     (tmp_path / "dvc.yaml").unlink()
@@ -40,15 +62,45 @@ def test_dvc_yaml_is_what_the_snakefile_implies(tmp_path):
     )
 
 
+def test_a_stage_is_named_by_its_job_alone_and_the_lock_holds_no_other(repository):
+    before = stages(repository)
+    assert set(locked(repository)) == set(before)
+    repository.set({"studies/default/systems": ["majority", "duration"]})
+    repository.snakemake()
+    after = stages(repository)
+    assert set(before) - set(after) == {
+        name for name in before if "linear" in name or "features" in name or "pretrain" in name
+    }
+    assert set(after) - set(before) == {"train-default-duration", "evaluate-default-duration"}
+    assert set(locked(repository)) == set(after)
+
+
+def test_a_run_that_dvc_cannot_record_says_so_and_is_recorded_by_the_next(repository):
+    lock = (repository.folder / "dvc.lock").read_text()
+    repository.set({"report/decimals": 3})
+    held = repository.start("python", "-c", HOLD)
+    repository.until(lambda: (repository.folder / "held").exists(), held)
+    done = repository.snakemake(check=False)
+    held.kill()
+    held.wait()
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "the run is not recorded in dvc.lock" in lines[-1]
+    assert (repository.folder / "dvc.lock").read_text() == lock
+    repository.snakemake()
+    assert quiet(repository)
+
+
 def test_both_tools_are_quiet_after_a_run_of_either_and_an_edit_taken_back_runs_nothing(repository):
     assert quiet(repository)
     repository.set({"evaluate/draws": 1200})
     done = repository.dvc("repro")
-    assert {s.partition("@")[2] for s in ran(done.stdout)} == {"default-majority", "default-linear", "default"}
+    scored = {"evaluate-default-majority", "evaluate-default-linear", "report-default"}
+    assert ran(done.stdout) == {"settings", *scored}
     assert quiet(repository)
 
     repository.set({"evaluate/draws": 1000})
-    assert ran(repository.dvc("repro").stdout) == set()
+    assert ran(repository.dvc("repro").stdout) <= {"settings"}
     refused = repository.snakemake("--dry-run", check=False)
     assert refused.returncode and "came by DVC" in refused.stderr and "make sync" in refused.stderr
     repository.versions("sync")
@@ -99,9 +151,9 @@ def test_another_graph_is_refused_until_compiled(repository):
 
 
 def test_an_experiment_runs_only_its_row_and_compares(repository):
-    done = repository.dvc("exp", "run", "--name", "weak", "-S", "systems.linear.strengths=[0.0001]")
-    assert {name.partition("@")[2] for name in ran(done.stdout)} == {"default-linear", "default"}
-    assert len(ran(done.stdout)) == 3
+    """A value of the catalogue: params.yaml gets the key (++), for it lies over the catalogue."""
+    done = repository.dvc("exp", "run", "--name", "weak", "-S", "++systems.linear.strengths=[0.0001]")
+    assert ran(done.stdout) == {"settings", "train-default-linear", "evaluate-default-linear", "report-default"}
     assert "weak" in repository.dvc("exp", "show", "--csv").stdout
     difference = json.loads(repository.dvc("metrics", "diff", "--json", "HEAD", "weak").stdout)
     changed = difference["data/report/default/metrics.json"]
