@@ -11,6 +11,7 @@ import time
 from snakemake.utils import min_version
 
 from stages import params
+from stages.raw_inputs import inventories
 from stages.runtime import code_digest, errors
 from stages.versions import runs
 from stages.workflow import cluster
@@ -26,6 +27,7 @@ configfile: "params.yaml"
 try:
     plan = Plan(params.checked("params.yaml"))
     if workflow.is_main_process:
+        inventories.refresh(plan.params, plan.active)
         runs.refuse_foreign()
         cluster.distrust_survivors()
 except errors.UserError as mistake:
@@ -48,6 +50,10 @@ wildcard_constraints:
 
 # on a cluster: seconds of bookkeeping, done where Snakemake runs
 localrules:
+    inventory,
+    inventory_encoder,
+    inventory_transcripts,
+    manifest,
     protocol,
     ceilings,
     report,
@@ -59,7 +65,9 @@ rule all:
         [plan.report(study) for study in plan.active],
 
 
+include: "stages/inventory.smk"
 include: "stages/ingest.smk"
+include: "stages/manifest.smk"
 include: "stages/protocol.smk"
 include: "stages/ceilings.smk"
 include: "stages/transcribe.smk"
