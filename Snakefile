@@ -11,8 +11,9 @@ import time
 from snakemake.utils import min_version
 
 from stages.parameters import whole as parameters
+from stages.raw_inputs import inventories
 from stages.runtime import code_digest, errors
-from stages.versions import runs
+from stages.versions import checkout, runs
 from stages.workflow import cluster, failures
 from stages.workflow.plan import Plan, options, prepare_environment
 
@@ -25,8 +26,9 @@ try:
     plan = Plan(settings)
     if workflow.is_main_process:
         parameters.write(settings)
+        inventories.refresh(settings, plan.active)
         runs.record_pending()
-        runs.refuse_foreign()
+        checkout.refuse_foreign()
         cluster.distrust_survivors()
 except errors.UserError as mistake:
     sys.exit(f"error: {mistake}")
@@ -48,6 +50,10 @@ wildcard_constraints:
 
 # on a cluster: seconds of bookkeeping, done where Snakemake runs
 localrules:
+    inventory,
+    inventory_encoder,
+    inventory_transcripts,
+    manifest,
     protocol,
     ceilings,
     report,
@@ -59,7 +65,9 @@ rule all:
         [plan.report(study) for study in plan.active],
 
 
+include: "stages/inventory.smk"
 include: "stages/ingest.smk"
+include: "stages/manifest.smk"
 include: "stages/protocol.smk"
 include: "stages/ceilings.smk"
 include: "stages/transcribe.smk"

@@ -49,14 +49,14 @@ def main(args) -> None:
     from .encoders.extractors import open_extractor
     from .stores.audio import RATE, AudioStore
 
-    attributes = {"manifest": "", "transcripts": ""}
+    attributes = {"audio": "", "transcripts": ""}
     if is_text(spec):
         table = read_transcripts(source)
         utterances, texts = table["utterance"].tolist(), table["text"].tolist()
         attributes["transcripts"] = disk.sha256(source)
     else:
         store = AudioStore(source)
-        utterances, attributes["manifest"] = store.utterances, store.manifest
+        utterances, attributes["audio"] = store.utterances, store.content
     if args.part != "1of1":
         attributes["device"] = device.type if device else "cpu"
     extractor = open_extractor(spec, args.pretrained, device, section.precision)
@@ -113,7 +113,7 @@ def join(args) -> None:
 
     audio = AudioStore(args.audio)
     with disk.writing(args.out) as temporary:
-        store = shards.join(temporary, args.shards, audio.utterances, audio.manifest)
+        store = shards.join(temporary, args.shards, audio.utterances, audio.content)
     log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(args.shards))
     known = {shard.resolve() for shard in args.shards}
     for path in sorted(args.shards[0].parent.glob("*of*.h5")):

@@ -1,26 +1,25 @@
-"""Ingest: decode a corpus once, to 16 kHz mono int16, and write its manifest.
+"""Ingest: decode a corpus once, to 16 kHz mono int16, and say of every utterance what is heard in it.
 
-Every file is decoded and judged; what cannot be used is listed with its reason, and the run stops unless
-``ingest.max_quarantined`` admits that many. An open corpus that is not there is downloaded; of one that grew, only
-what is new is decoded.
+Reads the inventory's list of files and the files; a planted corpus is synthesised from its parameters. Every file is
+judged; what cannot be used is listed with its reason, and the run stops unless ``ingest.max_quarantined`` admits that
+many. What was decoded before, known by the digest of the file's bytes, is not decoded again.
+
+Columns of audio.csv: utterance, duration (s), sha256 (of the samples), duplicate_of, clipped (samples), and of what
+cannot be used file and reason.
 """
 
-import collections
 import contextlib
-import csv
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from .config import settings
 from .config.settings import Section, setting
-from .corpora import readers
+from .corpora import audio_table, planted, release
 from .corpora.audio_file import RATE, Decoded, attempted, judged
 from .corpora.decode_pool import decode_all
-from .corpora.manifest import write_manifest
-from .corpora.ratings import write_ratings
-from .corpora.release import Departure
+from .corpora.manifest import read_rows
 from .runtime import code_digest, disk, process
 from .runtime.errors import UserError
 from .runtime.reporting import log, progress
@@ -37,55 +36,48 @@ class Ingest(Section):
 
 def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of an entry of corpora:")
-    parser.add_argument("--manifest", type=Path, required=True, help="output: manifest.csv")
+    parser.add_argument("--files", type=Path, required=True, help="input: files.csv of the corpus' inventory")
     parser.add_argument("--audio", type=Path, required=True, help="output: audio.h5")
-    parser.add_argument("--quarantine", type=Path, required=True, help="output: what was left out, with reasons")
-    parser.add_argument("--ratings", type=Path, required=True, help="output: ratings.csv, the single raters' labels")
+    parser.add_argument("--table", type=Path, required=True, help="output: audio.csv")
 
 
 def main(args) -> None:
     section = settings.load(Ingest, "ingest", args.params)
-    corpus = readers.load(args.corpus, args.params)
-    readers.fetched(corpus, args.corpus)
-    rows, files, departures = readers.read(corpus, args.corpus)
-    named = {row["utterance"]: row for row in rows}
-    ratings = [(row["utterance"], rating) for row in rows for rating in row.pop("ratings", ())]
-    found: list[dict] = []
-    refused: list[Departure] = []
-    kept: list[bytes] = []
-    clipped: list[int] = []
-    earlier, stamps = _earlier(args.corpus, files, section)
+    listed = read_rows(args.files, audio_table.FILES, "inventory")
+    values = settings.read(args.params, f"corpora.{args.corpus}")
+    if values["reader"] == "planted":
+        corpus = settings.load(planted.Planted, f"corpora.{args.corpus}", args.params)
+        names, earlier = sorted(row["utterance"] for row in planted.utterances(corpus)), None
+        done, places = _synthesised(corpus, names, section), names
+    elif not listed:
+        raise UserError(f"{args.files}: no files; delete it and run inventory again")
+    else:
+        folder, names = release.root(values), [row["utterance"] for row in listed]
+        places, earlier = [os.path.join(folder, row["file"]) for row in listed], _earlier(args.corpus, section)
+        done = _decoded(listed, places, section, earlier, f"corpora.{args.corpus}")
+    rows: list[dict] = []
+    kept: list[int] = []
     with disk.writing(args.audio) as temporary, _store(temporary) as writer:
-        done = _decoded(corpus, rows, files, section, earlier, stamps)
-        for i, each in enumerate(progress(done, args.corpus, len(rows))):
+        for i, each in enumerate(progress(done, args.corpus, len(names))):
             if each.samples is None:
-                refused.append(Departure(each.utterance, str(files[i] if files else each.utterance), each.reason))
+                rows.append({"utterance": each.utterance, "file": places[i], "reason": each.reason})
                 continue
             writer.add(each.utterance, each.samples, each.sha256)
             seconds = f"{len(each.samples) / RATE:.7f}"  # exact: 1/16000 s has seven decimals
-            named[each.utterance].update(duration=seconds, sha256=each.sha256)
-            found.append(named[each.utterance])
-            kept += stamps[i : i + 1]
-            clipped.append(each.clipped)
-        _quarantine(refused, departures, len(rows), section, args)
-        _mark_duplicates(found)
-        with disk.writing(args.ratings) as listed:
-            used = {row["utterance"] for row in found}
-            write_ratings(listed, (pair for pair in ratings if pair[0] in used))
-        with disk.writing(args.manifest) as listed:
-            write_manifest(listed, found)
-            writer.flush()
-            digest = disk.sha256(listed)
-            writer.close(digest)
+            rows.append({"utterance": each.utterance, "duration": seconds, "sha256": each.sha256})
+            rows[-1]["clipped"] = each.clipped
+            kept.append(i)
+        _refuse(rows, section, args)
+        used = [rows[i] for i in kept]
+        _mark_duplicates(used)
+        with disk.writing(args.table) as table:
+            audio_table.write(table, rows)
+        writer.close()
     if earlier:
-        earlier.keep(args.audio, digest, kept, clipped)
-    seconds = sum(float(row["duration"]) for row in found)
-    classes = collections.Counter(row.get("emotion") or "(none)" for row in found)
-    speakers = {row.get("speaker") for row in found} - {None, ""}
-    log.info("%s: %d utterances, %d speakers, %.1f s", args.corpus, len(found), len(speakers), seconds)
-    log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
-    if any(clipped):
-        log.info("%d utterances held samples beyond full scale, which were clipped", sum(n > 0 for n in clipped))
+        earlier.keep(args.audio, writer.content, [listed[i]["sha256"] for i in kept], [r["clipped"] for r in used])
+    log.info("%s: %d utterances, %.1f s", args.corpus, len(used), sum(float(row["duration"]) for row in used))
+    if clipped := sum(row["clipped"] > 0 for row in used):
+        log.info("%d utterances held samples beyond full scale, which were clipped", clipped)
 
 
 @contextlib.contextmanager
@@ -103,10 +95,17 @@ def _store(path: Path):
         raise
 
 
-def _earlier(corpus: str, files: list[Path], section: Ingest):
-    """What the last ingest of the corpus decoded under the same code and libraries, and the stamps of its files."""
-    if not files:
-        return None, []
+def _synthesised(corpus: planted.Planted, names: list[str], section: Ingest) -> Iterator[Decoded]:
+    """Every utterance of a planted corpus, in the order of ``names``."""
+    made = planted.synthesise(corpus, [{"utterance": name} for name in names], workers=section.workers)
+    for name, (utterance, samples) in zip(names, made, strict=True):
+        if utterance != name:
+            raise UserError(f"planted: synthesised {utterance} where {name} was due; report this fault")
+        yield judged(utterance, samples, section.silence_peak, section.min_seconds)
+
+
+def _earlier(corpus: str, section: Ingest):
+    """What the last ingest of the corpus decoded under the same code and libraries."""
     import miniaudio
     import numpy
     import soundfile
@@ -118,31 +117,49 @@ def _earlier(corpus: str, files: list[Path], section: Ingest):
     libraries = [soundfile.__libsndfile_version__, *(module.__version__ for module in modules)]
     judged = {"silence_peak": section.silence_peak, "min_seconds": section.min_seconds}
     decoder = judged | {"code": code_digest.digest("corpora.audio_file"), "libraries": libraries}
-    return decode_cache.Decoded(corpus, decoder), [decode_cache.stamp(path) for path in files]
+    return decode_cache.Decoded(corpus, decoder)
 
 
-def _decoded(corpus, rows: list[dict], files: list[Path], section: Ingest, earlier, stamps) -> Iterator[Decoded]:
-    """Every utterance in the order of ``rows``, from files, from what is known of them, or from the synthesis."""
-    if not files:
-        for utterance, samples in readers.synthesised(corpus, rows, section.workers):
-            yield judged(utterance, samples, section.silence_peak, section.min_seconds)
-        return
-    names = [row["utterance"] for row in rows]
-    known = [earlier.positions.get(each) for each in stamps]
-    new = [(names[i], files[i]) for i in range(len(files)) if known[i] is None]
-    log.info("%d files to decode, %d known from before", len(new), len(files) - len(new))
-    decoding = decode_all(new, section.workers, section.silence_peak, section.min_seconds)
-    for name, file, position in zip(names, files, known, strict=True):
+def _decoded(listed: list[dict], places: list[str], section: Ingest, earlier, where: str) -> Iterator[Decoded]:
+    """Every utterance in the order of ``listed``, from its file or from what is known of those bytes.
+
+    Raises
+    ------
+    UserError
+        A file is no longer the one that the inventory lists.
+    """
+    names = [row["utterance"] for row in listed]
+    known = [earlier.positions.get(row["sha256"]) for row in listed]
+    new = [i for i in range(len(listed)) if known[i] is None]
+    for i in new:
+        _refuse_another(places[i], int(listed[i]["size"]), where)
+    log.info("%d files to decode, %d known from before", len(new), len(listed) - len(new))
+    files = [(names[i], Path(places[i])) for i in new]
+    decoding = decode_all(files, section.workers, section.silence_peak, section.min_seconds)
+    for i, (name, position) in enumerate(zip(names, known, strict=True)):
         if position is None:
             yield next(decoding)
             continue
         try:
             samples, clipped = earlier.samples(position)
         except UserError as damage:
-            log.warning("%s: %s is decoded again", damage, file)
-            yield attempted(name, file, section.silence_peak, section.min_seconds)
+            log.warning("%s: %s is decoded again", damage, places[i])
+            _refuse_another(places[i], int(listed[i]["size"]), where)
+            yield attempted(name, places[i], section.silence_peak, section.min_seconds)
         else:
             yield judged(name, samples, section.silence_peak, section.min_seconds, clipped)
+
+
+def _refuse_another(path: str, size: int, where: str) -> None:
+    try:
+        found = os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{path}: no such file, though the inventory of {where} lists it, and it must be decoded; bring the corpus"
+            " back, or get its audio.h5 by dvc pull"
+        ) from None
+    if found != size:
+        raise UserError(f"{path}: {found} bytes where its inventory has {size}: it changed meanwhile; run again")
 
 
 def _mark_duplicates(rows: list[dict]) -> None:
@@ -159,28 +176,21 @@ def _mark_duplicates(rows: list[dict]) -> None:
         log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
 
 
-def _quarantine(refused: list[Departure], departures: Sequence[Departure], total: int, section: Ingest, args) -> None:
-    """List departures from the release and what cannot be used, and stop where that is more than is admitted."""
-    with (
-        disk.writing(args.quarantine) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["utterance", "file", "reason"])
-        writer.writerows([*departures, *refused])
-    for _, path, reason in refused:
-        log.info("unusable: %s: %s", path, reason)
+def _refuse(rows: list[dict], section: Ingest, args) -> None:
+    """Stop where more utterances cannot be used than is admitted, or none can."""
+    refused = [f"{row['file']} ({row['reason']})" for row in rows if "reason" in row]
+    for one in refused:
+        log.info("unusable: %s", one)
     if len(refused) > section.max_quarantined:
-        first = ", ".join(f"{path} ({reason})" for _, path, reason in refused[:3])
-        more = f" and {len(refused) - 3} more, all in {args.log or args.quarantine}" if len(refused) > 3 else ""
+        more = f" and {len(refused) - 3} more, all in {args.log or 'the lines above'}" if len(refused) > 3 else ""
         raise UserError(
-            f"{first}{more}: unusable; mend or remove the files, "
+            f"{', '.join(refused[:3])}{more}: unusable; mend or remove the files, "
             f"or leave them out with ingest.max_quarantined: {len(refused)} in {args.params}"
         )
-    if len(refused) == total:
-        raise UserError(f"corpora.{args.corpus}: none of its {total} utterances can be used; see {args.quarantine}")
+    if len(refused) == len(rows):
+        raise UserError(f"corpora.{args.corpus}: none of its {len(rows)} utterances can be used: {refused[0]} …")
     if refused:
-        log.warning("%d of %d utterances left out, see %s", len(refused), total, args.quarantine)
+        log.warning("%d of %d utterances left out: %s …", len(refused), len(rows), refused[0])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""Take in a corpus: decode it once and list its utterances.
+"""Take in a corpus: decode it once and judge every file.
 
 OUTPUTS
-    data/ingest/{corpus}/manifest.csv               one row per utterance: speaker, labels, transcript, digest
-    data/ingest/{corpus}/audio.h5                   16 kHz mono, decoded once
-    data/ingest/{corpus}/quarantine.csv             files left out and departures from the release, with the reason
-    data/ingest/{corpus}/ratings.csv                one row per utterance and rater, where the corpus has them
+    data/ingest/{corpus}/audio.h5    16 kHz mono, decoded once
+    data/ingest/{corpus}/audio.csv   duration and digest of every utterance, or why it cannot be used
 """
+
+from stages.workflow import corpus_jobs
 
 
 rule ingest:
+    input:
+        files="data/inventory/corpora/{corpus}/files.csv",
     output:
-        manifest="data/ingest/{corpus}/manifest.csv",
         audio="data/ingest/{corpus}/audio.h5",
-        quarantine="data/ingest/{corpus}/quarantine.csv",
-        ratings="data/ingest/{corpus}/ratings.csv",
+        table="data/ingest/{corpus}/audio.csv",
     log:
         "data/logs/ingest/{corpus}.log",
     benchmark:
@@ -22,9 +22,8 @@ rule ingest:
     resources:
         gpu=0,
     params:
-        reads=lambda w: plan.reads("ingest", f"corpora.{w.corpus}"),
+        reads=lambda w: corpus_jobs.ingest_reads(plan, w.corpus),
         code=code_digest.digest("ingest"),
     shell:
         "exec python -m stages.ingest --log {log} --reads {params.reads} --corpus {wildcards.corpus}"
-        " --manifest {output.manifest} --audio {output.audio} --quarantine {output.quarantine}"
-        " --ratings {output.ratings}"
+        " --files {input.files} --audio {output.audio} --table {output.table}"

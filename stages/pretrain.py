@@ -52,7 +52,7 @@ def stored_audio(path: Path) -> tuple[Audio, dict]:
     from .stores.audio import AudioStore
 
     store = AudioStore(path)
-    about = {"source": "audio", "manifest": store.manifest}
+    about = {"source": "audio", "content": store.content}
     return Audio(store.lengths, store.read), about | _heard(store.utterances, store.digests())
 
 

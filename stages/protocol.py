@@ -9,7 +9,7 @@ not share with training or validation, as ``text=kids are talking``), leaks (wha
 import collections
 from pathlib import Path
 
-from .corpora.manifest import read_manifest
+from .corpora.manifest import read_manifest, with_extra
 from .protocols.assignment import assign, departures
 from .protocols.config import load
 from .protocols.splits import check_protocol, watermark
@@ -21,12 +21,15 @@ def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of an entry of corpora:")
     parser.add_argument("--protocol", required=True, help="name of an entry of protocols:")
     parser.add_argument("--manifest", type=Path, required=True, help="input: the corpus' manifest")
+    parser.add_argument(
+        "--extra", type=Path, help="input: extra.csv of the inventory, for columns beyond the manifest's"
+    )
     parser.add_argument("--out", type=Path, required=True, help="output: the protocol's CSV")
 
 
 def main(args) -> None:
     protocol = load(args.protocol, args.params)
-    manifest = read_manifest(args.manifest)
+    manifest = with_extra(read_manifest(args.manifest), args.extra)
     key = f"{args.params}: protocols.{args.protocol}"
     table = assign(protocol, manifest, key)
     check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")

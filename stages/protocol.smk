@@ -7,7 +7,7 @@ OUTPUTS
 
 rule protocol:
     input:
-        manifest="data/ingest/{corpus}/manifest.csv",
+        unpack(lambda w: plan.protocol_inputs(w.corpus, w.protocol)),
     output:
         "data/ingest/{corpus}/protocols/{protocol}.csv",
     log:
@@ -20,6 +20,7 @@ rule protocol:
     params:
         reads=lambda w: plan.reads(f"protocols.{w.protocol}"),
         code=code_digest.digest("protocol"),
+        inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.protocol --log {log} --reads {params.reads} --corpus {wildcards.corpus} --protocol {wildcards.protocol}"
-        " --manifest {input.manifest} --out {output}"
+        " {params.inputs} --out {output}"

@@ -37,6 +37,8 @@ def arguments(parser) -> None:
     parser.add_argument("--quarantine", type=Path, help="the files that ingest left out")
     parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
     parser.add_argument("--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, CSVs beside them")
+    parser.add_argument("--extra", type=Path, help="extra.csv of the inventory, where the protocol names its columns")
+    parser.add_argument("--transcripts", type=Path, help="the transcripts that systems read, for their error rates")
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if there")
@@ -69,6 +71,7 @@ def gather(args):
         An evaluation is not of this study, not readable, or was made with other settings than the rest.
     """
     from .corpora import readers
+    from .corpora.manifest import with_extra
     from .guards import ledger, verdicts
     from .metrics import comparison, intervals
     from .metrics.predictions import rounded
@@ -82,6 +85,7 @@ def gather(args):
     section = settings.load(Report, "report", args.params)
     study = settings.read(args.params, f"studies.{args.study}")
     manifest, protocol = load_split(args.manifest, args.protocol)
+    manifest = with_extra(manifest, args.extra)
     evaluations = _evaluations(args.evaluations, args.study, study["systems"])
     definition = config.load(study["protocol"], args.params)
     mark = watermark(protocol)
@@ -134,7 +138,7 @@ def gather(args):
         decimals=section.decimals,
         provenance=provenance,
         costs=cost,
-        card=corpus_card.of_corpus(manifest, protocol, quarantine, licence),
+        card=corpus_card.of_corpus(manifest, protocol, quarantine, licence, _rates(args, study, manifest)),
         watermark=mark,
         guards=verdicts.verdicts(found),
         tried=tried,
@@ -142,6 +146,16 @@ def gather(args):
         scorings=scorings,
         coverage=intervals.read_coverage(args.coverage) if args.coverage else [],
     )
+
+
+def _rates(args, study: dict, manifest) -> list[dict]:
+    """WER of the study's transcripts; none where no system reads them."""
+    from .transcripts import rates, table
+
+    if not args.transcripts:
+        return []
+    source = settings.read(args.params, f"transcripts.{study['transcripts']}")
+    return rates.of_parts(manifest, table.read_transcripts(args.transcripts), rates.is_english(source))
 
 
 def _csvs(args) -> dict[str, Path]:

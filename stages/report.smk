@@ -35,6 +35,7 @@ rule report:
     params:
         reads=lambda w: plan.report_reads(w.study),
         code=code_digest.digest("report"),
+        optional=lambda w, input: " ".join(f"--{n} {input[n]}" for n in ("extra", "transcripts") if n in input.keys()),
         tried=lambda w, input: f"--robustness {input.robustness}" if "robustness" in input.keys() else "",
         ceilings=lambda w, input: f"--ceilings {input.ceilings}" if "ceilings" in input.keys() else "",
         ledger=lambda w: plan.ledger(w.study),
@@ -43,5 +44,5 @@ rule report:
     shell:
         "exec python -m stages.report --log {log} --reads {params.reads} --study {wildcards.study} --manifest {input.manifest}"
         " --protocol {input.protocol} --quarantine {input.quarantine} --evaluations {input.evaluations}"
-        " {params.tried} {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
+        " {params.optional} {params.tried} {params.ceilings} --coverage {input.coverage} --ledger {params.ledger} --benchmarks {params.benchmarks}"
         " --out {params.folder}"

@@ -3,7 +3,7 @@
 Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
 and wer (of text against reference, empty without one); for Whisper its figures of quality and its flags too, see
 stages/corpora/README.md. Tags in brackets, such as [LAUGHTER], may give the label away: they are taken out of both
-texts. A second table has the WER of the corpus, and of every split, emotion and gender.
+texts. The report has the WER of every split, emotion and gender.
 """
 
 import collections
@@ -15,7 +15,8 @@ from pydantic import Field, TypeAdapter
 
 from .config import settings
 from .config.settings import Section, setting
-from .corpora.manifest import cell, read_manifest
+from .corpora import audio_table
+from .corpora.manifest import cell, read_rows
 from .runtime import disk, process
 from .runtime.errors import UserError
 from .runtime.reporting import log
@@ -24,7 +25,6 @@ from .transcripts.whisper_transcripts import Whisper
 
 QUALITY = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
 FLAGS = ("repetitive", "improbable", "silent", "rushed")
-GROUPS = ("split", "emotion", "gender")
 
 
 class Gold(Section):
@@ -46,22 +46,24 @@ def load(name: str, params: str) -> Source:
 def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus, for messages")
     parser.add_argument("--source", required=True, help="name of an entry of transcripts:")
-    parser.add_argument("--manifest", type=Path, required=True, help="input: the corpus' manifest")
+    parser.add_argument("--texts", type=Path, required=True, help="input: texts.csv of the corpus' inventory")
+    parser.add_argument("--heard", type=Path, required=True, help="input: audio.csv of the corpus")
     parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper listens)")
     parser.add_argument("--out", type=Path, required=True, help="output: the transcripts' CSV")
-    parser.add_argument("--rates", type=Path, required=True, help="output: WER of the corpus and its parts, CSV")
 
 
 def main(args) -> None:
+    from .transcripts.rates import is_english
     from .transcripts.text import error_rates, untagged
 
     source = load(args.source, args.params)
-    manifest = read_manifest(args.manifest)
-    references = _untagged(dict(zip(manifest["utterance"], manifest["text"].str.strip(), strict=True)))
-    english = False
+    usable, _ = audio_table.read(args.heard)
+    said = {row["utterance"]: row["text"].strip() for row in read_rows(args.texts, ("utterance", "text"), "inventory")}
+    if gone := [row["utterance"] for row in usable if row["utterance"] not in said]:
+        raise UserError(f"{args.texts}: utterance {gone[0]} of {args.heard} is not in it; run ingest again")
+    references = _untagged({row["utterance"]: said[row["utterance"]] for row in usable})
     if isinstance(source, Whisper):
-        found = [row | {"text": untagged(row["text"])} for row in _listen(source, args, list(references))]
-        english = source.language == "en"
+        found = [row | {"text": untagged(row["text"])} for row in _listen(source, args, usable)]
     else:
         _need_text(references, args)
         texts = references
@@ -70,10 +72,9 @@ def main(args) -> None:
 
             texts = corrupt(references, source, f"transcripts.{args.source}")
         found = [{"text": text} for text in texts.values()]
-    texts = [row["text"] for row in found]
+    texts, english = [row["text"] for row in found], is_english(source.model_dump())
     rates, whole = error_rates(list(references.values()), texts, english)
     _log(found, rates, whole, english)
-    _write_rates(args.rates, manifest, list(references.values()), texts, english)
     extra = QUALITY if isinstance(source, Whisper) else ()
     with disk.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -84,34 +85,15 @@ def main(args) -> None:
             writer.writerow([utterance, cell(row["text"]), reference, *numbers, *flags])
 
 
-def _write_rates(path: Path, manifest, references: list[str], texts: list[str], english: bool) -> None:
-    """Write the WER of all utterances together and of every value of :data:`GROUPS` that the manifest knows."""
-    from .transcripts.text import error_counts
-
-    counts = error_counts(references, texts, english)
-    parts = [("all", "", range(len(counts)))]
-    for name in GROUPS:
-        values = manifest[name].tolist()
-        parts += [(name, v, [i for i, w in enumerate(values) if w == v]) for v in sorted(set(values) - {""})]
-    with disk.writing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["group", "value", "utterances", "words", "errors", "wer", "normaliser"])
-        for name, value, rows in parts:
-            scored = [counts[i] for i in rows if counts[i]]
-            wrong, words = sum(c[0] for c in scored), sum(c[1] for c in scored)
-            rate = _number(wrong / words if words else None)
-            writer.writerow([name, value, len(scored), words, wrong, rate, "english" if english else "plain"])
-
-
-def _listen(source: Whisper, args, utterances: list[str]) -> list[dict]:
-    from .stores.audio import AudioStore
+def _listen(source: Whisper, args, usable: list[dict[str, str]]) -> list[dict]:
+    from .stores.audio import AudioStore, content
     from .transcripts import whisper_transcripts
 
     if not args.audio:
         raise UserError("transcribe: --audio: needed by Whisper; give the corpus' audio.h5")
     store = AudioStore(args.audio)
-    if store.utterances != utterances or store.manifest != disk.sha256(args.manifest):
-        raise UserError(f"{args.audio}: not made with {args.manifest}; run the stage ingest again")
+    if store.content != content(*zip(*((row["utterance"], row["sha256"]) for row in usable), strict=True)):
+        raise UserError(f"{args.audio}: not made with {args.heard}; run the stage ingest again")
     return whisper_transcripts.transcribe(source, store, f"transcripts.{args.source}")
 
 
@@ -132,7 +114,7 @@ def _need_text(references: dict[str, str], args) -> None:
     if len(empty) == len(references):
         raise UserError(
             f"transcripts.{args.source}: corpus {args.corpus}: none of its {len(references)} utterances has a "
-            f"transcript in {args.manifest}; fill the column 'text' of the corpus, or take a source of kind whisper"
+            f"transcript in {args.texts}; fill the column 'text' of the corpus, or take a source of kind whisper"
         )
     if empty:
         log.warning(

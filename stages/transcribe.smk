@@ -2,17 +2,16 @@
 
 OUTPUTS
     data/transcribe/{corpus}/{transcripts}.csv   text, reference and WER of every utterance
-    data/transcribe/{corpus}/wer/{transcripts}.csv   WER of the corpus, of its splits, emotions and sexes
 """
+
+from stages.workflow import corpus_jobs
 
 
 rule transcribe:
     input:
-        manifest="data/ingest/{corpus}/manifest.csv",
-        audio="data/ingest/{corpus}/audio.h5",
+        unpack(lambda w: corpus_jobs.transcribe_inputs(plan, w.corpus, w.transcripts)),
     output:
-        table="data/transcribe/{corpus}/{transcripts}.csv",
-        rates="data/transcribe/{corpus}/wer/{transcripts}.csv",
+        "data/transcribe/{corpus}/{transcripts}.csv",
     log:
         "data/logs/transcribe/{corpus}-{transcripts}.log",
     benchmark:
@@ -23,6 +22,7 @@ rule transcribe:
     params:
         reads=lambda w: plan.reads(f"transcripts.{w.transcripts}"),
         code=code_digest.digest("transcribe"),
+        inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.transcribe --log {log} --reads {params.reads} --corpus {wildcards.corpus} --source {wildcards.transcripts}"
-        " --manifest {input.manifest} --audio {input.audio} --out {output.table} --rates {output.rates}"
+        " {params.inputs} --out {output}"

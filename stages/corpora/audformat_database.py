@@ -11,7 +11,7 @@ from ..config.settings import Section, nearest, setting
 from ..runtime.errors import UserError
 from . import release
 from .manifest import DIMENSIONS
-from .release import Departure, Found
+from .release import Departure, Found, Places
 
 
 class AudformatDatabase(Section):
@@ -28,6 +28,11 @@ class AudformatDatabase(Section):
 def provides(values: dict) -> set[str]:
     """The labels that the corpus has."""
     return set(values["columns"])
+
+
+def places(settings: AudformatDatabase) -> Places:
+    """The whole folder: tables and media may lie anywhere in it."""
+    return Places(folders=(release.root(settings.model_dump()),))
 
 
 def utterances(settings: AudformatDatabase, key: str) -> Found:

@@ -15,7 +15,7 @@ from ..runtime.errors import UserError
 from . import release
 from .fetch import Archive
 from .ratings import Rating, shares
-from .release import Departure, Found
+from .release import Departure, Found, Places
 
 EMOTIONS = {"A": "angry", "D": "disgust", "F": "fearful", "H": "happy", "N": "neutral", "S": "sad"}
 """By the letter in the vote tables, which is the first of the name's three."""
@@ -61,6 +61,14 @@ LICENCE = "Open Database License 1.0 (ODbL); cite Cao et al. 2014"
 def provides(values: dict) -> set[str]:
     """The labels that the corpus has."""
     return {"speaker", "gender", "text", "emotion"}
+
+
+def places(settings: CremaD) -> Places:
+    """The clips, who the actors are, the votes, and the single answers where they are."""
+    root = release.root(settings.model_dump())
+    names = ("VideoDemographics.csv", "processedResults/tabulatedVotes.csv", "finishedResponses.csv")
+    files = tuple(root / name for name in names)
+    return Places(files, (root / "AudioWAV",), optional=files[2:])
 
 
 def utterances(settings: CremaD, key: str) -> Found:

@@ -14,7 +14,7 @@ from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 from . import release
 from .fetch import Archive
-from .release import Found
+from .release import Found, Places
 
 EMOTIONS = dict(zip("WLEAFTN", ("angry", "bored", "disgust", "fearful", "happy", "sad", "neutral"), strict=True))
 COUNTS = {"angry": 127, "bored": 81, "disgust": 46, "fearful": 69, "happy": 71, "sad": 62, "neutral": 79}
@@ -53,6 +53,11 @@ class Emodb(Section):
 def provides(values: dict) -> set[str]:
     """The labels that the corpus has."""
     return {"speaker", "gender", "text", "emotion"}
+
+
+def places(settings: Emodb) -> Places:
+    """The whole folder: files may lie at any depth."""
+    return Places(folders=(release.root(settings.model_dump()),))
 
 
 def utterances(settings: Emodb, key: str) -> Found:

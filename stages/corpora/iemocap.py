@@ -16,7 +16,7 @@ from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 from . import release
 from .ratings import Rating, shares
-from .release import Departure, Found
+from .release import Departure, Found, Places
 
 EMOTIONS = {
     **{"ang": "angry", "hap": "happy", "exc": "excited", "sad": "sad", "neu": "neutral", "fru": "frustrated"},
@@ -49,6 +49,13 @@ class Iemocap(Section):
 def provides(values: dict) -> set[str]:
     """The labels that the corpus has."""
     return {"speaker", "gender", "session", "text", "emotion", "arousal", "valence", "dominance"}
+
+
+def places(settings: Iemocap) -> Places:
+    """Turns, labels and transcripts of the sessions; videos and motion capture do not count."""
+    root = release.root(settings.model_dump())
+    parts = ("sentences/wav", "dialog/EmoEvaluation", "dialog/transcriptions")
+    return Places(folders=tuple(root / f"Session{n}" / part for n in range(1, 6) for part in parts))
 
 
 def utterances(settings: Iemocap, key: str) -> Found:

@@ -12,6 +12,13 @@ COLUMNS = (*LABELS, "sha256")
 """Columns of every manifest, in order; extra ones follow."""
 MEASURED = ("duration", "sha256", "duplicate_of")
 """Columns that ingest fills from the audio itself."""
+FURTHER = ("file", "dialogue", "agreement", "raters")
+"""Columns beyond those of every manifest that guards and report know; the soft labels ``votes_<class>`` are others."""
+
+
+def known(name: str) -> bool:
+    """Whether a manifest made from a user's own table has the column; all others are for protocols that name them."""
+    return name in (*COLUMNS, *MEASURED, *FURTHER) or name.startswith("votes_")
 
 
 def cell(value: Any) -> str:
@@ -28,6 +35,33 @@ def cell(value: Any) -> str:
     if number != number:
         return ""
     return str(int(number)) if "int" in type(value).__name__ else repr(number)
+
+
+def read_rows(path: Path | str, columns: tuple[str, ...], stage: str) -> list[dict[str, str]]:
+    """The rows of a table of ours as dictionaries of text, which may be none.
+
+    Raises
+    ------
+    UserError
+        It is not there, lacks one of ``columns``, or a row has more or fewer fields than the header.
+    """
+    import csv
+
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            header, rows = reader.fieldnames or [], list(reader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the stage that makes it ({stage})") from None
+    except (csv.Error, UnicodeDecodeError) as fault:
+        raise UserError(f"{path}: not a readable CSV ({fault}); delete it and run {stage} again") from None
+    for name in columns:
+        if name not in header:
+            raise UserError(f"{path}: line 1: no column '{name}'; delete it and run {stage} again")
+    for i, row in enumerate(rows):
+        if None in row or None in row.values():
+            raise UserError(f"{path}: row {i + 1}: not as many fields as the header; delete it and run {stage} again")
+    return rows
 
 
 def write_manifest(path: Path | str, rows: Iterable[dict]) -> None:
@@ -53,7 +87,7 @@ def read_manifest(path: Path | str):
     UserError
         Absent, a column is missing, an utterance repeated, a number or gender that is none; with its line.
     """
-    frame = read_table(path, COLUMNS, "ingest")
+    frame = read_table(path, COLUMNS, "manifest")
     for name in ("duration", *DIMENSIONS):
         frame[name] = numbers(frame[name], path, name)
     refuse(frame["duration"].isna() | (frame["duration"] <= 0), path, "duration: not above 0 s")
@@ -61,6 +95,21 @@ def read_manifest(path: Path | str):
     refuse(frame["utterance"] == "", path, "utterance: empty")
     refuse(frame["utterance"].duplicated(), path, "utterance: stands on an earlier line too")
     return frame
+
+
+def with_extra(manifest, path: Path | str | None):
+    """The manifest with the further columns of a user's own table; as it is where there is no ``path``.
+
+    Raises
+    ------
+    UserError
+        An utterance is not in the table.
+    """
+    if path is None:
+        return manifest
+    extra = read_table(path, ("utterance",), "inventory").set_index("utterance")
+    refuse(~manifest["utterance"].isin(extra.index), path, "not of the same corpus as the manifest")
+    return manifest.join(extra[[name for name in extra if name not in manifest]], on="utterance")
 
 
 def read_table(path: Path | str, columns: tuple[str, ...], stage: str):

@@ -15,7 +15,7 @@ from ..runtime.errors import UserError
 from . import msp_raters, release
 from .msp_raters import CLASSES
 from .ratings import Rating, shares
-from .release import Departure, Found
+from .release import Departure, Found, Places
 
 EMOTIONS = dict(zip("ASHUFDCNOX", (*CLASSES, ""), strict=True))
 """By the consensus' code; X is no agreement."""
@@ -29,6 +29,8 @@ SPLITS = {
 TURNS = {"1.6": 50_362, "1.10": 104_267, "1.11": 151_654, "1.12": 207_136}
 COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
 OLD = "Previous_releases_information"
+LABELS, PARTITIONS = ("Labels", "labels", "label"), ("Partitions.txt", "Partition.txt")
+"""Their names in one release or another."""
 
 
 class MspPodcast(Section):
@@ -43,6 +45,18 @@ class MspPodcast(Section):
 def provides(values: dict) -> set[str]:
     """The labels that the corpus has."""
     return {"speaker", "gender", "text", "emotion", "arousal", "valence", "dominance", "split"}
+
+
+def places(settings: MspPodcast) -> Places:
+    """Audio, labels, transcripts and partition; of an earlier release its labels and what was taken out since."""
+    root = release.root(settings.model_dump())
+    old = [
+        root / OLD / "previous_releases_info" / f"v{settings.version}",
+        root / OLD / "files_removed_from_prev_versions",
+    ]
+    files = tuple(root / name for name in PARTITIONS)
+    folders = [root / "Transcripts", *(root / name for name in LABELS), *old]
+    return Places(files, (root / "Audios", *folders), optional=(*files, *folders))
 
 
 def utterances(settings: MspPodcast, key: str) -> Found:
@@ -90,7 +104,7 @@ def _existing(folder: Path, names: tuple[str, ...]):
 def _labels(root: Path, version: str, key: str) -> Path:
     """The folder with the labels of ``version``: the earlier release's where there are such, else the own ones."""
     old = root / OLD / "previous_releases_info" / f"v{version}"
-    tried = [base / name for base in (old, root) for name in ("Labels", "labels", "label")]
+    tried = [base / name for base in (old, root) for name in LABELS]
     for folder in tried:
         if next(_existing(folder, ("labels_consensus.csv", "labels_concensus.csv")), None):
             return folder
@@ -121,6 +135,6 @@ def _row(name: str, row: dict[str, str], ratings: list[Rating], labels: Path) ->
 
 def _partition(labels: Path, root: Path) -> dict[str, str]:
     """Split by turn, from lines such as ``Test3; MSP-PODCAST_test3_0001.wav`` of the release's own partition."""
-    path = next(_existing(root, ("Partitions.txt", "Partition.txt")), None) if labels.parent == root else None
+    path = next(_existing(root, PARTITIONS), None) if labels.parent == root else None
     pairs = (line.split(";") for line in release.text(path).splitlines()) if path else ()
     return {Path(pair[1].strip()).stem: pair[0].strip() for pair in pairs if len(pair) == 2}

@@ -4,9 +4,7 @@
 as secondary, both parted by blanks. The manifest has the soft labels: ``votes_<class>`` and ``raters``.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from .manifest import cell
@@ -24,6 +22,11 @@ class Rating(NamedTuple):
     valence: float | None = None
     dominance: float | None = None
 
+    def cells(self) -> list[str]:
+        """As it stands in ratings.csv, behind the utterance."""
+        numbers = (cell(self.arousal), cell(self.valence), cell(self.dominance))
+        return [self.rater, " ".join(self.emotion), " ".join(self.also), *numbers]
+
 
 def shares(votes: Iterable[Sequence[str]], classes: Sequence[str]) -> dict[str, float | int | None]:
     """``votes_<class>`` of every class and ``raters``, how many voted.
@@ -38,13 +41,3 @@ def shares(votes: Iterable[Sequence[str]], classes: Sequence[str]) -> dict[str, 
             total[name] += 1 / len(chosen)
     found = {f"votes_{name}": round(total[name] / len(given), 6) if given else None for name in classes}
     return found | {"raters": len(given)}
-
-
-def write_ratings(path: Path | str, ratings: Iterable[tuple[str, Rating]]) -> None:
-    """Write (utterance, rating) pairs in their order; a corpus without ratings gets the header alone."""
-    with open(path, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(RATING_COLUMNS)
-        for utterance, rating in ratings:
-            numbers = (cell(rating.arousal), cell(rating.valence), cell(rating.dominance))
-            writer.writerow([utterance, rating.rater, " ".join(rating.emotion), " ".join(rating.also), *numbers])

@@ -16,7 +16,7 @@ from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 from . import release
 from .fetch import Archive
-from .release import Departure, Found
+from .release import Departure, Found, Places
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SUNG = 6
@@ -56,6 +56,11 @@ def expected(song: bool = False) -> list[str]:
         for intensity, statement, repetition in itertools.product(intensities, (1, 2), (1, 2)):
             names.append(f"03-0{channel}-{emotion:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor}")
     return sorted(names)
+
+
+def places(settings: Ravdess) -> Places:
+    """The whole folder: files may lie at any depth."""
+    return Places(folders=(release.root(settings.model_dump()),))
 
 
 def utterances(settings: Ravdess, key: str) -> Found:

@@ -1,13 +1,11 @@
 """All readers under one type, and what the stages ask of any of them. README.md here says how to add one."""
 
-from collections.abc import Iterator
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
 from ..config import settings
-from ..runtime.errors import UserError
 from . import audformat_database, crema_d, emodb, fetch, iemocap, msp_podcast, planted, ravdess, table
 from .audformat_database import AudformatDatabase
 from .crema_d import CremaD
@@ -16,7 +14,7 @@ from .iemocap import Iemocap
 from .msp_podcast import MspPodcast
 from .planted import Planted
 from .ravdess import Ravdess
-from .release import Found
+from .release import Found, Places
 from .table import Table
 
 Corpus = Annotated[
@@ -39,8 +37,12 @@ _ADAPTER = TypeAdapter(Corpus)
 
 def load(name: str, params: str) -> Corpus:
     """The validated entry ``corpora.{name}`` of the parameter file."""
-    key = f"corpora.{name}"
-    return settings.adapt(_ADAPTER, settings.read(params, key), key, params)
+    return checked(settings.read(params, f"corpora.{name}"), name, params)
+
+
+def checked(values: dict, name: str, params: str = "params.yaml") -> Corpus:
+    """``values`` as the entry ``corpora.{name}``."""
+    return settings.adapt(_ADAPTER, values, f"corpora.{name}", params)
 
 
 def fetched(corpus: Corpus, name: str) -> None:
@@ -62,13 +64,15 @@ def read(corpus: Corpus, name: str) -> Found:
     return _READERS[corpus.reader].utterances(corpus, f"corpora.{name}")
 
 
-def synthesised(corpus: Planted, rows: list[dict], workers: int) -> Iterator[tuple[str, Any]]:
-    """(utterance, int16 [samples] at 16 kHz) of a synthetic corpus, in the order of ``rows``."""
-    made = planted.synthesise(corpus, rows, workers=workers)
-    for row, (utterance, samples) in zip(rows, made, strict=True):
-        if utterance != row["utterance"]:
-            raise UserError(f"planted: synthesised {utterance} where {row['utterance']} was due; report this fault")
-        yield utterance, samples
+def places(corpus: Corpus) -> Places:
+    """Where the corpus' reader looks; nowhere for a synthetic one."""
+    return Places() if isinstance(corpus, Planted) else _READERS[corpus.reader].places(corpus)
+
+
+def module(reader: str) -> str:
+    """The name of a reader's module in the package."""
+    found = planted if reader == "planted" else _READERS[reader]
+    return f"corpora.{found.__name__.rpartition('.corpora.')[2]}"
 
 
 def licence(reader: str) -> str:

@@ -24,12 +24,31 @@ class Departure(NamedTuple):
 class Found(NamedTuple):
     """Rows of labels sorted by utterance, the audio file of each (none for a synthetic corpus), and departures.
 
-    A row may hold ``ratings``, a list of :class:`stages.corpora.ratings.Rating`, which goes to ratings.csv.
+    A row holds ``file``, the audio's path below the corpus' folder (:func:`root`), and may hold ``ratings``, a list of
+    :class:`stages.corpora.ratings.Rating`, which goes to ratings.csv.
     """
 
     rows: list[dict]
     files: list[Path]
     departures: Sequence[Departure] = ()
+
+
+class Places(NamedTuple):
+    """Where a reader looks; what is not in these places changes nothing that it reads."""
+
+    files: tuple[Path, ...] = ()
+    """Files of labels."""
+    folders: tuple[Path, ...] = ()
+    """Folders whose listing counts, at any depth."""
+    named: Path | None = None
+    """The folder of the audio, where labels name each file, so that others in it do not count."""
+    optional: tuple[Path, ...] = ()
+    """Those of ``files`` and ``folders`` that not every copy of the release has."""
+
+
+def root(values: dict) -> Path:
+    """The folder that ``file`` of a corpus' rows is relative to, from its entry in ``corpora:``."""
+    return Path(values["path"] if "path" in values else values["audio"]).expanduser()
 
 
 def whole(

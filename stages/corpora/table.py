@@ -10,19 +10,20 @@ from typing import Literal
 from ..config.settings import Section, nearest, setting
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
-from .manifest import COLUMNS, DIMENSIONS, MEASURED
-from .release import Found
+from . import release
+from .manifest import COLUMNS, DIMENSIONS, MEASURED, known
+from .release import Found, Places
 
 _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female", "": "", "unknown": ""}
 
 
 class Table(Section):
-    """A CSV with the column ``file`` and any of the manifest's; other columns are kept."""
+    """A CSV with the column ``file`` and any of the manifest's; other columns are for protocols that name them."""
 
     reader: Literal["table"] = setting("how the corpus is laid out")
     table: str = setting(
         "CSV with the column file and any of utterance, speaker, gender, session, text, emotion, arousal, valence, "
-        "dominance, split; further columns are kept",
+        "dominance, split; further columns are for protocols that name them",
     )
     audio: str = setting("folder that the column file is relative to")
 
@@ -34,6 +35,11 @@ def provides(values: dict) -> set[str] | None:
         return None
     with open(path, encoding="utf-8-sig", newline="") as file:
         return set(next(csv.reader(file), []))
+
+
+def places(settings: Table) -> Places:
+    """The table, and the files that it names."""
+    return Places(files=(Path(settings.table).expanduser(),), named=release.root(settings.model_dump()))
 
 
 def utterances(settings: Table, key: str) -> Found:
@@ -105,7 +111,7 @@ def _check_header(header: list[str], path: Path) -> None:
     if twice or "" in header:
         what = f"column '{twice[0]}' stands twice" if twice and twice[0] else "a column has no name"
         raise UserError(f"{path}: line 1: {what}; rename or remove it")
-    known = [name for name in COLUMNS if name not in MEASURED]
+    ours = [name for name in COLUMNS if name not in MEASURED]
     for name in header:
         if name in MEASURED:
             log.warning(
@@ -114,7 +120,7 @@ def _check_header(header: list[str], path: Path) -> None:
                 name,
                 name,
             )
-        elif name not in [*known, "file"] and (near := difflib.get_close_matches(name, known, 1, 0.75)):
+        elif not known(name) and (near := difflib.get_close_matches(name, ours, 1, 0.75)):
             log.warning("%s: column '%s' is kept as an extra; did you mean '%s'?", path, name, near[0])
 
 

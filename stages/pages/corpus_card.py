@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Card:
     agreement: list[float]
     raters: list[float]
     quarantine: list[dict]
+    rates: list[dict]
+    """Word error rates of the transcripts that systems read, see :mod:`stages.transcripts.rates`."""
 
 
 def read_quarantine(path: Path | None) -> list[dict]:
@@ -60,7 +63,7 @@ def read_quarantine(path: Path | None) -> list[dict]:
         return list(csv.DictReader(handle))
 
 
-def of_corpus(manifest, protocol, quarantine: list[dict], licence: str) -> Card:
+def of_corpus(manifest, protocol, quarantine: list[dict], licence: str, rates: Sequence[dict] = ()) -> Card:
     """The card of the utterances that the protocol uses in at least one fold."""
     import pandas as pd
 
@@ -113,6 +116,7 @@ def of_corpus(manifest, protocol, quarantine: list[dict], licence: str) -> Card:
         agreement=shares.dropna().tolist() if shares is not None else [],
         raters=raters,
         quarantine=quarantine,
+        rates=list(rates),
     )
 
 
@@ -172,6 +176,10 @@ def html(card: Card) -> str:
         more = f"; the {SHOWN} with most of {len(card.speakers):,}" if len(card.speakers) > SHOWN else ""
         body = widgets.table(["Speaker", "sex", "utterances", "minutes", *names], rows)
         out += f"<details><summary>Per speaker{more}</summary>{body}</details>"
+    if card.rates:
+        header = ["Transcripts", "utterances", "words", "errors", "WER %"]
+        body = widgets.table(header, [_rate(row) for row in card.rates])
+        out += f"<details><summary>Word error rates</summary>{body}</details>"
     if card.quarantine:
         rows = [
             [row["utterance"] or "–", row["file"], Cell(widgets.text(row["reason"]), "wide")] for row in card.quarantine
@@ -208,6 +216,13 @@ def _facts(card: Card, count: int) -> list[tuple[str, str]]:
     found.append(("Left out by ingest", f"{len(card.quarantine):,}: {left}" if left else "nothing"))
     found.append(("Licence", card.licence or "not stated; it is the owner's to say"))
     return found
+
+
+def _rate(row: dict) -> list:
+    """A line of the table of error rates."""
+    part = f"{row['group']} {row['value']}".strip() + (f" ({row['normaliser']} words)" if row["group"] == "all" else "")
+    wer = "–" if row["wer"] is None else f"{100 * row['wer']:.1f}"
+    return [part, *(number(f"{row[name]:,}") for name in ("utterances", "words", "errors")), number(wer)]
 
 
 def _labels(card: Card) -> str:

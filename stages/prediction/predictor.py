@@ -92,7 +92,7 @@ class Predictor:
         writer = AudioWriter(paths["audio"])
         for name, clip in zip(names, clips, strict=True):
             writer.add(name, clip.samples, digest(clip.samples))
-        writer.close("")
+        writer.close()
         store, texts = AudioStore(paths["audio"]), [untagged(clip.request.text) for clip in clips]
         for kind, extractor in self.extractors.items():
             paths[kind] = folder / f"{kind}.h5"

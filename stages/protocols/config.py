@@ -155,6 +155,15 @@ class RandomFolds(_Protocol):
     seed: int = setting("of the dealing", ge=0)
 
 
+def columns(values: dict) -> set[str]:
+    """The columns of a manifest that the entry ``values`` of ``protocols:`` names, those that it derives left out."""
+    found = {values["by"]} if "by" in values else set()
+    found |= {*values.get("where", {}), *values.get("apart", ())}
+    counted = [what for what in values.get("expect", {}) if "=" in what]
+    found |= {one.partition("=")[0] for what in counted for one in what.split(",")} - {"fold", "role"}
+    return found - set(values.get("derive", {})) | {rule[0] for rule in values.get("derive", {}).values()}
+
+
 Protocol = Annotated[LeaveOneGroupOut | GroupFolds | Fixed | RandomFolds, Field(discriminator="kind")]
 """An entry of ``protocols:``, told apart by its key ``kind``."""
 

@@ -41,9 +41,14 @@ class System(Section):
         return {kind: getattr(self, kind) for kind in used}
 
     @property
+    def reads_text(self) -> bool:
+        """Whether transcripts are read, in training at least."""
+        return bool({"text", "transcripts"} & set(self.files()))
+
+    @property
     def needs_text(self) -> bool:
         """Whether an utterance must come with its transcript to be predicted."""
-        return bool({"text", "transcripts"} & set(self.files())) and not self.hears_its_text
+        return self.reads_text and not self.hears_its_text
 
 
 EMOTION = Literal["emotion"]

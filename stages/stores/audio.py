@@ -2,13 +2,14 @@
 
 Layout (HDF5): ``samples`` int16 [total], ``offsets`` int64 [utterances + 1], ``utterances`` str [utterances],
 ``digests`` uint8 [utterances, 32] (SHA-256 of every utterance's samples, as in the manifest); attributes ``rate`` (Hz),
-``manifest`` (the manifest's SHA-256) and ``index`` (SHA-256 of all but the samples).
+``content`` (see :func:`content`) and ``index`` (SHA-256 of all but the samples).
 """
 
 import errno
 import hashlib
 import mmap
 import os
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,13 +85,14 @@ class AudioWriter:
         self.samples.resize((self.offsets[-1],))
         self.file.flush()
 
-    def close(self, manifest_sha256: str) -> None:
+    def close(self) -> None:
         self.flush()
         self.file["offsets"] = np.asarray(self.offsets, np.int64)
         self.file["utterances"] = np.asarray(self.names, dtype=h5py.string_dtype())
         digests = np.frombuffer(bytes.fromhex("".join(self.digests)), np.uint8).reshape(-1, 32)
         self.file["digests"] = digests
-        about = {"rate": RATE, "manifest": manifest_sha256}
+        self.content = content(self.names, self.digests)
+        about = {"rate": RATE, "content": self.content}
         index = integrity.index_digest(about, self.names, np.asarray(self.offsets, np.int64), digests)
         self.file.attrs.update(about, index=index)
         self.file.close()
@@ -100,6 +102,14 @@ class AudioWriter:
 def digest(samples: np.ndarray) -> str:
     """SHA-256 of int16 [samples], little-endian, as the manifest has it."""
     return hashlib.sha256(np.ascontiguousarray(samples, "<i2")).hexdigest()
+
+
+def content(utterances: Iterable[str], digests: Iterable[str]) -> str:
+    """What all audio of a corpus is known by: SHA-256 over the utterances and the digests of their samples."""
+    whole = hashlib.sha256()
+    for utterance, sha256 in zip(utterances, digests, strict=True):
+        whole.update(f"{utterance}\t{sha256}\n".encode())
+    return whole.hexdigest()
 
 
 def _write_past_cache(path: Path, block: np.ndarray, place: int) -> None:
@@ -139,7 +149,7 @@ class AudioStore:
             self.utterances = [name.decode() for name in self.file["utterances"][:]]
             self._digests = self.file["digests"][:]
             about = dict(self.file.attrs)
-            self.manifest, index = about["manifest"], about.pop("index")
+            self.content, index = about["content"], about.pop("index")
             self.samples = self.file["samples"]
             if self.samples.shape != (self.offsets[-1],):
                 raise KeyError("samples are missing")

@@ -1,11 +1,10 @@
 """The audio of a corpus' last ingest, found again file by file: a corpus that grew is not decoded anew.
 
 An output is removed before its job runs, so the audio store is kept under a second name in the scratch store: a hard
-link, which takes no space. Beside it lie the stamps of the source files. Disposable: without it results are the same.
+link, which takes no space. Beside it lie the digests of the source files. Disposable: without it results are the same.
 """
 
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,6 @@ from ..runtime.errors import UserError
 from ..runtime.reporting import log
 from .audio import AudioStore
 from .scratch import ROOT, Unit
-
-
-def stamp(path: Path | str) -> bytes:
-    """What is another for a file that was written, replaced or moved: inode, size, and times of change.
-
-    The time of an inode's last change cannot be set, so a copy that keeps its date is noticed as well. A digest of the
-    bytes would cost ingest a fifth of its speed, and every later ingest the reading of the whole corpus.
-    """
-    found = os.stat(path)
-    return struct.pack("<QQqq", found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class Decoded:
@@ -41,7 +30,8 @@ class Decoded:
         self.copy = self.unit.path.with_suffix(".h5")
         self.decoder = decoder
         self.store: AudioStore | None = None
-        self.positions: dict[bytes, int] = {}
+        self.positions: dict[str, int] = {}
+        """By the SHA-256 of the source file's bytes."""
         self._load()
 
     def _load(self) -> None:
@@ -54,16 +44,16 @@ class Decoded:
         except UserError as fault:
             log.warning("%s; all files are decoded", fault)
             return
-        if store.manifest == notes["manifest"] and len(store) == len(arrays["stamps"]):
+        if store.content == notes["content"] and len(store) == len(arrays["sources"]):
             self.store, self.clipped = store, arrays["clipped"]
-            self.positions = {each.tobytes(): i for i, each in enumerate(arrays["stamps"])}
+            self.positions = {each.tobytes().hex(): i for i, each in enumerate(arrays["sources"])}
 
     def samples(self, position: int) -> tuple[np.ndarray, int]:
         """int16 [samples] of an utterance, and how many of them were clipped."""
         return self.store.raw(position), int(self.clipped[position])
 
-    def keep(self, audio: Path | str, manifest: str, stamps: list[bytes], clipped: list[int]) -> None:
-        """Take over a finished store: the stamp and the clipped samples of every utterance, in its order."""
+    def keep(self, audio: Path | str, content: str, sources: list[str], clipped: list[int]) -> None:
+        """Take over a finished store: the source file's SHA-256 and the clipped samples of every utterance in turn."""
         if self.store:
             self.store.file.close()
         self.copy.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +65,7 @@ class Decoded:
             log.info("%s: %s; should the corpus grow, all of it is decoded again", self.copy, fault.strerror)
             return
         arrays = {
-            "stamps": np.frombuffer(b"".join(stamps), np.uint8).reshape(len(stamps), -1),
+            "sources": np.frombuffer(bytes.fromhex("".join(sources)), np.uint8).reshape(len(sources), -1),
             "clipped": np.asarray(clipped, np.int64),
         }
-        self.unit.save(arrays, {"decoder": self.decoder, "manifest": manifest})
+        self.unit.save(arrays, {"decoder": self.decoder, "content": content})

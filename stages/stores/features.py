@@ -2,7 +2,8 @@
 
 Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer, ``offsets`` int64
 [utterances + 1] in frames, ``utterances`` str; attributes ``encoder``, ``revision``, ``weights`` (SHA-256),
-``manifest`` (SHA-256), ``normalised`` (waveform normalisation), ``hop`` (seconds per frame, 0 for text), ``dtype``.
+``audio`` (what the audio is known by), ``normalised`` (waveform normalisation), ``hop`` (seconds per frame, 0 for
+text), ``dtype``.
 All layers of a store share their frames. Nothing is compressed, so a layer is read through a memory map.
 ``checksums/{name}`` uint64 [utterances] are of every utterance's frames (:func:`stages.stores.integrity.checksum`), the
 attribute ``index`` is the SHA-256 of all but the frames (:func:`stages.stores.integrity.index_digest`).

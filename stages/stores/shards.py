@@ -38,13 +38,13 @@ def written(*files: Path) -> int:
     return sum(os.stat(path).st_blocks * 512 for path in files if path.exists())
 
 
-def join(path: Path | str, shards: list[Path], utterances: list[str], manifest: str) -> FeatureStore:
+def join(path: Path | str, shards: list[Path], utterances: list[str], content: str) -> FeatureStore:
     """Write to ``path`` a store over ``shards``, of ``utterances`` in that order, and open it.
 
     Parameters
     ----------
-    manifest
-        SHA-256 of the manifest of the audio that they were extracted from.
+    content
+        What the audio is known by that they were extracted from (:func:`stages.stores.audio.content`).
 
     Raises
     ------
@@ -54,7 +54,7 @@ def join(path: Path | str, shards: list[Path], utterances: list[str], manifest: 
     path, stores = Path(path), [FeatureStore(shard) for shard in shards]
     place: dict[str, tuple[int, int]] = {}
     for number, (shard, store) in enumerate(zip(shards, stores, strict=True)):
-        _refuse_foreign(shard, store, shards[0], stores[0], manifest)
+        _refuse_foreign(shard, store, shards[0], stores[0], content)
         place |= {name: (number, i) for i, name in enumerate(store.utterances)}
     if place.keys() != set(utterances) or sum(map(len, stores)) != len(utterances):
         raise UserError(
@@ -114,12 +114,12 @@ def _lay_over(file, name: str, dtype, width: int, files: list[str], lengths: lis
     h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), whole, dcpl=layout)
 
 
-def _refuse_foreign(path: Path, store: FeatureStore, first: Path, other: FeatureStore, manifest: str) -> None:
+def _refuse_foreign(path: Path, store: FeatureStore, first: Path, other: FeatureStore, content: str) -> None:
     """Stop where a shard is not what its name says, or not of the corpus, encoder and plan of the first one."""
     own = store.attributes.get("shard", "")
     if own != path.stem:
         raise UserError(f"{path}: holds {f'shard {own}' if own else 'no shard'}; delete it and run again")
-    if store.attributes["manifest"] != manifest:
+    if store.attributes["audio"] != content:
         raise UserError(f"{path}: extracted from other audio than the corpus has now; delete it and run again")
     mine, others = (
         each.attributes | {"layers": {name: (kind, width) for name, (kind, _, width) in each.described.items()}}

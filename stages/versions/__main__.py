@@ -11,6 +11,7 @@ For the Snakefile and the stages of dvc.yaml:
 python -m stages.versions commit           record the last run in dvc.lock, where that was not done
 python -m stages.versions page             the page in which `dvc plots` draws without a network
 python -m stages.versions settings         resolve the settings, digest the code; refuses where dvc.yaml is stale
+python -m stages.versions inventory SECTION NAME
 python -m stages.versions job RULE OUTPUT...
 """
 
@@ -28,6 +29,11 @@ def main(arguments: list[str]) -> None:
             from . import runs
 
             runs.job(rest[0], rest[1:])
+        elif command == "inventory" and len(rest) == 2:
+            from ..parameters import whole
+            from ..raw_inputs import inventories
+
+            inventories.update(*rest, whole.load()[rest[0]][rest[1]])
         elif command == "compare" and len(rest) == 1:
             from . import compare
 
@@ -42,7 +48,7 @@ def main(arguments: list[str]) -> None:
 
 def _plain(command: str) -> str | None:
     try:
-        from . import runs
+        from . import checkout, runs
     except ModuleNotFoundError as missing:
         raise UserError(f"no module '{missing.name}' here: `source .venv/bin/activate` first") from None
 
@@ -58,9 +64,9 @@ def _plain(command: str) -> str | None:
     if command == "settings":
         return runs.bookkeeping()
     if command == "sync":
-        return runs.sync() + "\n"
+        return checkout.sync() + "\n"
     if command == "hook":
-        return runs.hook() + "\n"
+        return checkout.hook() + "\n"
     from . import why
 
     return why.told()

@@ -1,16 +1,19 @@
 """dvc.yaml from the planned jobs: one plain stage per job, named by the job alone, so nothing else renames it."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from ..config import settings
 from ..pages.plots import PLOTS
+from ..raw_inputs import inventories, names
 from ..runtime.errors import UserError
 from ..workflow.snakemake_inside import Job
 
 FILE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
 CODE = "data/code.json"
 SETTINGS = settings.FILE
 BOOKKEEPING = "settings"
@@ -20,6 +23,12 @@ HEADER = """\
 # One stage per job. The stage `settings` resolves stages/catalogue/ and params.yaml, digests the code that each job
 # uses, and stops where they ask for other jobs than these.
 """
+INVENTORIES = {
+    "inventory": names.CORPORA,
+    "inventory_encoder": names.ENCODERS,
+    "inventory_transcripts": names.TRANSCRIPTS,
+}
+"""Rules that look at raw files, which are what their stages depend on; the section that each looks at."""
 _INVERTIBLE = ("spectrogram", "mfcc")
 """Kinds of encoders from whose features one can make audible speech."""
 
@@ -68,6 +77,20 @@ def refuse_if_stale(jobs: list[Job], params: dict) -> None:
         )
 
 
+def completed(jobs: list[Job], params: dict) -> list[Job]:
+    """The jobs, those that look at raw files with the entry that they read and the code of their reader.
+
+    Snakemake has neither for them: it brings inventories up to date by itself, whenever it starts.
+    """
+    whole = []
+    for job in jobs:
+        if raw := _raw(job):
+            read, code = {".".join(raw): settings.dig(params, ".".join(raw))}, inventories.code_of(*raw, params)
+            job = replace(job, reads=read, code=code)
+        whole.append(job)
+    return whole
+
+
 def digests(jobs: list[Job]) -> dict:
     """The contents of data/code.json: {rule: {job: digest of its code}}."""
     found: dict = defaultdict(dict)
@@ -91,14 +114,25 @@ def _bookkeeping() -> dict:
 
 
 def _stage(job: Job, params: dict) -> dict:
-    outputs, private = list(job.outputs.values()), _private(job, params)
-    stage: dict = {"cmd": f"exec python -m stages.versions job {job.rule} {' '.join(outputs)}"}
-    if deps := list(dict.fromkeys(path for files in job.inputs.values() for path in files)):
-        stage["deps"] = deps
-    reads = [{SETTINGS: _Flow(list(job.reads))}] if job.reads else []
-    stage["params"] = [*reads, {CODE: _Flow([f"{job.rule}.{job.name}"])}]
+    outputs, private, raw = list(job.outputs.values()), _private(job, params), _raw(job)
+    deps = [path for files in job.inputs.values() for path in files]
+    command = f"job {job.rule} {' '.join(outputs)}"
+    if raw:
+        deps, command = inventories.places(params, *raw), f"inventory {' '.join(raw)}"
+    stage: dict = {"cmd": f"exec python -m stages.versions {command}"}
+    if deps:
+        stage["deps"] = list(dict.fromkeys(deps))
+    declared = [{SETTINGS: _Flow(list(job.reads))}] if job.reads else []
+    stage["params"] = [*declared, {CODE: _Flow([f"{job.rule}.{job.name}"])}]
     stage["outs"] = [_out(path, private) for path in outputs]
     return stage
+
+
+def _raw(job: Job) -> tuple[str, str] | None:
+    """The section and entry of the settings whose raw files a job takes the inventory of; None for any other job."""
+    if job.rule not in INVENTORIES:
+        return None
+    return INVENTORIES[job.rule], next(iter(job.wildcards.values()))
 
 
 def _private(job: Job, params: dict) -> bool:

@@ -6,14 +6,13 @@ import shutil
 from typing import Any
 
 from ..config import settings
-from ..workflow import snakemake_inside
 from ..workflow.snakemake_inside import Job
-from . import compiled, runs
+from . import checkout, compiled, runs
 
 
 def told() -> str:
     """The answer as text."""
-    planned = snakemake_inside.planned()
+    planned = runs.plan()[0]
     reasons = stale(planned)
     if not reasons:
         return f"nothing is stale: all {len(planned)} jobs are up to date\n"
@@ -30,7 +29,7 @@ def told() -> str:
 
 def stale(planned: list[Job]) -> dict[tuple[str, str], list[str]]:
     """{(rule, job): reasons} of every job that the next run would make, in the order of the jobs."""
-    locked = settings.read(str(runs.LOCK), "").get("stages", {}) if runs.LOCK.exists() else {}
+    locked = settings.read(str(compiled.LOCK), "").get("stages", {}) if compiled.LOCK.exists() else {}
     makers = {path: job for job in planned for path in job.outputs.values()}
     changed = _changed_files(set(makers)) if locked else {}
     found: dict[tuple[str, str], list[str]] = {}
@@ -73,7 +72,7 @@ def _difference(key: str, old: Any, new: Any) -> list[str]:
 def _changed_files(made: set[str]) -> dict[str, list[str]]:
     """What DVC finds changed and no job makes, by stage: inputs kept in git, outputs altered or deleted by hand."""
     found: dict[str, list[str]] = {}
-    for address, entries in runs.raw_status().items():
+    for address, entries in checkout.raw_status().items():
         for kind, files in ((k, f) for entry in entries if isinstance(entry, dict) for k, f in entry.items()):
             own = [name for name, change in files.items() if change in ("modified", "new")]
             by_hand = [name for name in own if kind == "changed outs" or name not in made]

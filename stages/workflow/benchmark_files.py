@@ -3,8 +3,8 @@
 from .plan import DATA, Files, Plan
 
 _ORDER = (
-    *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
-    *("evaluate", "robustness", "protocol"),
+    *("ingest", "manifest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach"),
+    *("distill", "evaluate", "robustness", "protocol"),
 )
 
 
@@ -26,7 +26,9 @@ def of_study(plan: Plan, study: str) -> list[str]:
     found = [f"{DATA}/benchmarks/protocol/{own['corpus']}-{own['protocol']}.tsv"]
     for path in files:
         stage, *rest = path.removeprefix(f"{DATA}/").split("/")
-        if path.startswith(f"{DATA}/"):
+        if path.startswith(f"{DATA}/") and stage != "inventory":
+            if path.endswith("/manifest.csv"):
+                found.append(f"{DATA}/benchmarks/manifest/{rest[0]}.tsv")
             name = rest[0] if stage == "ingest" else "-".join(rest).partition(".")[0]
             found.append(f"{DATA}/benchmarks/{stage}/{name}.tsv")
     return sorted(dict.fromkeys(found), key=lambda path: (_ORDER.index(path.split("/")[2]), path))

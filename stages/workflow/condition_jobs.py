@@ -17,6 +17,7 @@ def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | lis
         found["transcripts"] = f"{DATA}/transcribe/{corpus}/{transcripts}.csv"
     encoders = {kind: plan.encoder(study, wanted, kind) for kind, wanted in row.encoders().items()}
     found |= {f"{kind}-weights": path for kind, one in encoders.items() if (path := plan.weights(one))}
+    found |= plan.inventory(*encoders.values())
     found["predictions"] = f"{DATA}/evaluate/{study}/{name}.csv"
     return found | {"models": plan.models(study, name)}
 

@@ -5,6 +5,9 @@ import sys
 
 from ..conditions import config
 from ..config.settings import dig
+from ..corpora.manifest import known
+from ..protocols.config import columns
+from ..raw_inputs import names as inventories
 from ..recipes import system_config
 from ..runtime import code_digest
 from ..runtime.errors import UserError
@@ -83,12 +86,26 @@ class Plan:
         encoders = {"speech": speech, "beside": beside}
         frames = [path for k, one in encoders.items() if k in names and one for path in self.shards(corpus, one)]
         found |= {name: every[name] for name in names if every.get(name)}
-        return found | ({"frames": list(dict.fromkeys(frames))} if frames else {})
+        used = [one for kind, one in (("speech", speech), ("text", text)) if f"{kind}-weights" in names]
+        return found | ({"frames": list(dict.fromkeys(frames))} if frames else {}) | self.inventory(*used)
 
     def weights(self, encoder: str) -> str:
         """The file of an encoder that the pipeline pretrains itself; empty for any other."""
         spec = self.params["encoders"].get(encoder, {})
         return f"{DATA}/pretrain/{spec['pretrain']}.safetensors" if "pretrain" in spec else ""
+
+    def inventory(self, *encoders: str) -> Files:
+        """The input ``inventory`` of a job that opens ``encoders``, where one lies in a folder of this disk."""
+        found = inventories.of_encoders(self.params, encoders)
+        return {"inventory": found} if found else {}
+
+    def protocol_inputs(self, corpus: str, protocol: str) -> Files:
+        """Manifest of a corpus, with the columns beyond it where the protocol's definition names one of those."""
+        found: Files = {"manifest": f"{DATA}/ingest/{corpus}/manifest.csv"}
+        named = columns(self.params["protocols"][protocol])
+        if self.params["corpora"][corpus]["reader"] == "table" and not all(map(known, named)):
+            found["extra"] = inventories.corpus(corpus)["extra"]
+        return found
 
     def features_inputs(self, corpus: str, encoder: str, transcripts: str = "", part: str = "") -> Files:
         """Inputs of the job that extracts a store or one ``part`` of it, or that joins those."""
@@ -100,7 +117,7 @@ class Plan:
             else {"audio": f"{DATA}/ingest/{corpus}/audio.h5"}
         )
         weights = self.weights(encoder)
-        return source | ({"pretrained": weights} if weights else {})
+        return source | ({"pretrained": weights} if weights else {}) | self.inventory(encoder)
 
     def chain_inputs(self, stage: str, study: str, name: str, part: str) -> Files:
         """Inputs of ``adapt``, ``cluster`` and ``retrain``, each beginning from the one before."""
@@ -193,9 +210,16 @@ class Plan:
             if name in own["systems"] and not config.untried(self.trial(trial), self.row(study, name))
         ]
 
+    def reads_text(self, study: str) -> bool:
+        """Whether a system of the study reads its transcripts."""
+        own = self.params["studies"][study]
+        return bool(own["transcripts"]) and any(self.row(study, name).reads_text for name in own["systems"])
+
     def report_inputs(self, study: str) -> Files:
         own = self.params["studies"][study]
-        found = self.files(study, ())
+        found = self.files(study, ()) | self.protocol_inputs(own["corpus"], own["protocol"])
+        if self.reads_text(study):
+            found["transcripts"] = f"{DATA}/transcribe/{own['corpus']}/{own['transcripts']}.csv"
         found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
         found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
         if tried := self.trials(study):
@@ -214,6 +238,7 @@ class Plan:
         own = self.params["studies"][study]
         keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
         keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
+        keys += [f"transcripts.{own['transcripts']}"] if self.reads_text(study) else []
         for name in own["systems"]:
             named = set(self.row(study, name).encoders().values()) - {"study"}
             keys += [f"systems.{name}", f"rows.{study}.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
@@ -251,8 +276,11 @@ class Plan:
 
 
 def options(inputs) -> str:
-    """Named inputs of a rule as command-line options: ``--name path ...``; ``frames`` stand in their store."""
-    return " ".join(f"--{name} {paths}" for name, paths in inputs.items() if name != "frames")
+    """Named inputs of a rule as command-line options: ``--name path ...``.
+
+    Left out are ``frames``, which stand in their store, and ``inventory``, which says whether raw files have changed.
+    """
+    return " ".join(f"--{name} {paths}" for name, paths in inputs.items() if name not in ("frames", "inventory"))
 
 
 def prepare_environment() -> None:

@@ -96,7 +96,7 @@ def of_run(workflow) -> list[Job]:
     """The jobs of a workflow whose graph is built, in the order of the Snakefile's rules; target rules left out."""
     check_version()
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
-    jobs = [_job(job) for job in workflow.dag.jobs if job.output]
+    jobs = [_job(job) for job in workflow.dag.jobs if job.output and hasattr(job.params, "reads")]
     return sorted(jobs, key=lambda job: (order[job.rule], job.name))
 
 
@@ -119,7 +119,7 @@ def record(path: str) -> Record | None:
     values = [ast.literal_eval(text) for text in found["params"] if text.startswith(("{", "'"))]
     reads = next((value for value in values if isinstance(value, dict)), {})
     code = next((v for v in values if isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v)), "")
-    return Record(_present(reads), _digest(code, found["code"]), found["endtime"] or 0.0)
+    return Record(reads, _digest(code, found["code"]), found["endtime"] or 0.0)
 
 
 def recorded_since(path: str, moment: float) -> bool:
@@ -159,14 +159,9 @@ def _job(job) -> Job:
         inputs=inputs,
         outputs=outputs,
         benchmark=_plain(job.benchmark) if job.benchmark else "",
-        reads=_present(job.params.reads),
-        code=_digest(job.params.code, job.rule.shellcmd),
+        reads=dict(getattr(job.params, "reads", {})),
+        code=_digest(getattr(job.params, "code", ""), job.rule.shellcmd),
     )
-
-
-def _present(reads: dict) -> dict:
-    """Without the changes of a system that has none: DVC cannot depend on a key that is not there."""
-    return {key: value for key, value in reads.items() if value != {}}
 
 
 def _digest(code: str, command: str) -> str:

@@ -70,7 +70,7 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
         samples = int(args.seconds * RATE * rng.uniform(0.75, 1))
         wave = (3000 * rng.standard_normal(samples)).astype(np.int16)
         writer.add(name, wave, digest(wave))
-    writer.close("")
+    writer.close()
     audio = AudioStore(folder / "audio.h5")
     spec = specs.load(folder / "params.yaml", "e")
     extractor = open_extractor(spec, folder / "e.safetensors", torch.device("cpu"), "fp32")

@@ -12,6 +12,8 @@ import pytest
 import soundfile
 import yaml
 
+from stages.raw_inputs import names
+
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 
@@ -71,7 +73,14 @@ def make_corpus(folder: Path, sessions: int = 3, each: int = 4) -> list[dict]:
 
 def stage(folder: Path, name: str, *arguments: str, status: int = 0) -> str:
     """Run ``python -m stages.NAME`` in ``folder``; its standard error, after the exit status was checked."""
-    done = subprocess.run(
+    done = attempted(folder, name, *arguments)
+    assert done.returncode == status, done.stderr + done.stdout
+    return done.stderr
+
+
+def attempted(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Run ``python -m stages.NAME`` in ``folder``, whatever comes of it."""
+    return subprocess.run(
         [sys.executable, "-m", f"stages.{name}", *PARAMETERS, "--log", f"{name}.log", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
@@ -80,25 +89,52 @@ def stage(folder: Path, name: str, *arguments: str, status: int = 0) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == status, done.stderr + done.stdout
-    return done.stderr
 
 
 def refused(folder: Path, name: str, *arguments: str) -> str:
     """The one line with which a stage refuses; no traceback."""
-    error = stage(folder, name, *arguments, status=1)
+    return refusal(stage(folder, name, *arguments, status=1))
+
+
+def refusal(error: str) -> str:
+    """The one line of a stage's standard error that says why; no traceback."""
     lines = [line for line in error.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "Traceback" not in error, error
     return lines[0]
 
 
 def ingest(folder: Path, corpus: str = "mine", out: str = "out", run=stage) -> str:
-    return run(
-        folder,
-        "ingest",
-        *("--corpus", corpus, "--manifest", f"{out}/manifest.csv", "--audio", f"{out}/audio.h5"),
-        *("--quarantine", f"{out}/quarantine.csv", "--ratings", f"{out}/ratings.csv"),
-    )
+    """Inventory, ingest and manifest of a corpus; their standard error, or with ``refused`` why one of them stops."""
+    there = inventory(corpus)
+    tables = [word for name in ("labels", "texts", "ratings", "departures") for word in (f"--{name}", there[name])]
+    ours = ["--audio", f"{out}/audio.csv", "--out", f"{out}/manifest.csv"]
+    ours += ["--out-quarantine", f"{out}/quarantine.csv", "--out-ratings", f"{out}/ratings.csv"]
+    said = ""
+    for name, *more in (
+        ("inventory",),
+        ("ingest", "--files", there["files"], "--audio", f"{out}/audio.h5", "--table", f"{out}/audio.csv"),
+        (
+            "manifest",
+            *tables,
+            *ours,
+            "--out-quarantine",
+            f"{out}/quarantine.csv",
+            "--out-ratings",
+            f"{out}/ratings.csv",
+        ),
+    ):
+        done = attempted(folder, name, "--corpus", corpus, *more)
+        if run is refused and done.returncode:
+            return refusal(done.stderr)
+        assert done.returncode == 0, done.stderr + done.stdout
+        said += done.stderr
+    assert run is stage, "not refused"
+    return said
+
+
+def inventory(corpus: str = "mine") -> dict[str, str]:
+    """The tables of a corpus' inventory."""
+    return names.corpus(corpus)
 
 
 def read(path: Path) -> list[dict]:

@@ -51,7 +51,7 @@ def place(tmp_path):
     for i, length in enumerate(LENGTHS):
         wave = (3000 * rng.standard_normal(length)).astype(np.int16)
         writer.add(f"u{i}", wave, digest(wave))
-    writer.close("f" * 64)
+    writer.close()
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     speech = {"model_type": "hubert", "conv_dim": [16] * 7, "num_conv_pos_embeddings": 16}
@@ -94,13 +94,12 @@ def test_speech_store_equals_the_encoder(place):
     assert store.layers == ["0", "1", "2", "conv"]
     assert store.utterances == [f"u{i}" for i in range(5)]
     assert (store.width("conv"), store.width("2")) == (16, 32)
-    attributes = store.attributes
-    assert (attributes["encoder"], attributes["manifest"], attributes["hop"]) == ("small", "f" * 64, 0.02)
+    attributes, audio = store.attributes, AudioStore(place / "audio.h5")
+    assert (attributes["encoder"], attributes["audio"], attributes["hop"]) == ("small", audio.content, 0.02)
     assert (attributes["dtype"], attributes["precision"]) == ("float16", "fp32")
     assert json.loads(attributes["heard"]) == {"source": "noise"}
     encoder = SpeechEncoder.load(place / "small.safetensors")
     assert attributes["weights"] == encoder.weights
-    audio = AudioStore(place / "audio.h5")
     for i, length in enumerate(LENGTHS):
         wave = torch.from_numpy(audio.read(i))[None]
         with torch.no_grad():
@@ -400,14 +399,14 @@ def test_no_byte_of_a_store_can_change_unnoticed(tmp_path, kind):
         audio = AudioWriter(path)
         for name, part in (("a", samples[:3]), ("b", samples[3:])):
             audio.add(name, part, digest(part))
-        audio.close("m" * 64)
+        audio.close()
 
     def read():
         if kind == "features":
             store = FeatureStore(path)
             return store.utterances, store.attributes["weights"], store.span("0", 0, 2).tobytes()
         store = AudioStore(path)
-        found = store.utterances, store.manifest, store.raw("a").tobytes(), store.raw("b").tobytes()
+        found = store.utterances, store.content, store.raw("a").tobytes(), store.raw("b").tobytes()
         store.file.close()
         return found
 

@@ -21,7 +21,17 @@ from stages.stores.feature_writer import FeatureWriter
 from stages.train import Train
 from stages.training import units
 from tests.unit.catalogue import shipped
-from tests.unit.small_corpus import ingest, make_corpus, read, refused, stage, write, write_params, write_table
+from tests.unit.small_corpus import (
+    ingest,
+    inventory,
+    make_corpus,
+    read,
+    refused,
+    stage,
+    write,
+    write_params,
+    write_table,
+)
 
 SECTIONS = {"evaluate": shipped(Evaluate, draws=1000)}
 
@@ -53,8 +63,9 @@ def evaluated(folder, run=stage) -> str:
 @pytest.fixture
 def place(made, tmp_path):
     """A copy of the files, to be violated."""
-    (tmp_path / "out").mkdir()
-    for name in ("out/manifest.csv", "p.csv", "predictions.csv", "params.yaml"):
+    files = ("out/manifest.csv", "out/audio.csv", inventory()["texts"], "p.csv", "predictions.csv", "params.yaml")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((made / name).read_bytes())
     return tmp_path
 
@@ -208,7 +219,7 @@ def test_labels_of_test_rows_change_nothing_that_is_predicted(place):
     writer.close()
     params = yaml.safe_load((place / "params.yaml").read_text())
     params |= {"train": shipped(Train), "systems": {"x": shipped(Linear)}}
-    params |= {"studies": {"s": {"seeds": [1], "changes": {}}}}
+    params |= {"studies": {"s": {"seeds": [1]}}, "rows": {"s": params["systems"]}}
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     other = {"angry": "happy", "happy": "angry", "sad": "excited", "excited": "sad"}
     found = []
@@ -243,11 +254,11 @@ def test_transcripts_that_hold_tags_are_refused(place):
 
 
 def test_transcribe_takes_tags_out(place):
-    manifest = read(place / "out/manifest.csv")
-    manifest[0]["text"] = "[LAUGHTER] I did (sobs) not"
-    write(place / "out/manifest.csv", manifest)
-    files = ("--corpus", "mine", "--source", "gold", "--manifest", "out/manifest.csv", "--out", "t.csv")
-    files += ("--rates", "rates.csv")
+    texts = read(place / inventory()["texts"])
+    texts[0]["text"] = "[LAUGHTER] I did (sobs) not"
+    write(place / inventory()["texts"], texts)
+    files = ("--corpus", "mine", "--source", "gold", "--texts", inventory()["texts"])
+    files += ("--heard", "out/audio.csv", "--out", "t.csv")
     stage(place, "transcribe", *files)
     assert "2 tags taken out of the transcripts ([LAUGHTER] 1, (sobs) 1)" in (place / "transcribe.log").read_text()
     first = read(place / "t.csv")[0]

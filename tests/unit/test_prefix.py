@@ -33,7 +33,7 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     for i, length in enumerate(LENGTHS):
         wave = (3000 * rng.standard_normal(length)).astype(np.int16)
         writer.add(NAMES[i], wave, digest(wave))
-    writer.close("")
+    writer.close()
     audio = AudioStore(folder / "audio.h5")
     spec = specs.load(folder / "params.yaml", "small")
     extractor = open_extractor(spec, folder / "small.safetensors", torch.device("cpu"), "fp32")

@@ -206,7 +206,7 @@ def place(tmp_path):
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):
         writer.add(f"t{i}", clip, digest(clip))
-    writer.close("a" * 64)
+    writer.close()
     return tmp_path
 
 

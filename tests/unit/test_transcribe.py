@@ -6,11 +6,24 @@ import pytest
 import soundfile
 
 from stages.corpora import planted
+from stages.corpora.manifest import read_manifest
 from stages.runtime.errors import UserError
-from stages.transcripts import text
+from stages.transcripts import rates, text
 from stages.transcripts.corruption import Corrupted, corrupt
+from stages.transcripts.table import read_transcripts
 from tests.unit.catalogue import shipped
-from tests.unit.small_corpus import ingest, make_corpus, read, refused, shared, stage, tone, write_params, write_table
+from tests.unit.small_corpus import (
+    ingest,
+    inventory,
+    make_corpus,
+    read,
+    refused,
+    shared,
+    stage,
+    tone,
+    write_params,
+    write_table,
+)
 
 BAD = {"kind": "corrupted", "wer": 0.2, "substitutions": 0.6, "deletions": 0.25, "insertions": 0.15, "seed": 1}
 WHISPER = {
@@ -34,10 +47,8 @@ WHISPER = {
 
 
 def transcribe(folder, source: str, run=stage, out: str = "t.csv", audio: bool = True):
-    files = ["--manifest", "out/manifest.csv", "--out", out, "--rates", f"wer/{out}"] + [
-        "--audio",
-        "out/audio.h5",
-    ] * audio
+    files = ["--texts", inventory()["texts"], "--heard", "out/audio.csv", "--out", out]
+    files += ["--audio", "out/audio.h5"] * audio
     error = run(folder, "transcribe", "--corpus", "mine", "--source", source, *files)
     return error if run is refused else (read(folder / out), error)
 
@@ -155,12 +166,12 @@ def test_damaged_weights_are_refused(corpus):
     (corpus / "weights").rmdir()
 
 
-def test_audio_of_another_manifest_is_refused(corpus, tmp_path):
+def test_audio_of_another_ingest_is_refused(corpus, tmp_path):
     write_params(corpus, transcripts={"w": WHISPER})
-    content = (corpus / "out/manifest.csv").read_text()
-    (corpus / "out/manifest.csv").write_text(content.replace("word0", "other"))
-    assert "not made with out/manifest.csv" in transcribe(corpus, "w", refused)
-    (corpus / "out/manifest.csv").write_text(content)
+    content = (corpus / "out/audio.csv").read_text()
+    (corpus / "out/audio.csv").write_text(content.replace(read(corpus / "out/audio.csv")[3]["sha256"], 64 * "0"))
+    assert "not made with out/audio.csv" in transcribe(corpus, "w", refused)
+    (corpus / "out/audio.csv").write_text(content)
 
 
 def test_killed_run_goes_on_where_it_was(corpus, monkeypatch):
@@ -327,7 +338,8 @@ def test_rates_by_split_emotion_and_sex(tmp_path):
     write_params(tmp_path, transcripts={"bad": BAD | {"wer": 0.5}})
     found, _ = transcribe(tmp_path, "bad")
     manifest = {row["utterance"]: row for row in read(tmp_path / "out/manifest.csv")}
-    table = read(tmp_path / "wer/t.csv")
+    frames = read_manifest(tmp_path / "out/manifest.csv"), read_transcripts(tmp_path / "t.csv")
+    table = rates.of_parts(*frames, english=rates.is_english(BAD))
     assert [(row["group"], row["value"]) for row in table] == [
         ("all", ""),
         ("split", "Test"),
@@ -337,6 +349,6 @@ def test_rates_by_split_emotion_and_sex(tmp_path):
     for row in table:
         chosen = [r for r in found if not row["value"] or manifest[r["utterance"]][row["group"]] == row["value"]]
         pairs = [(" ".join(text.words(r["reference"])), " ".join(text.words(r["text"]))) for r in chosen]
-        assert float(row["wer"]) == pytest.approx(jiwer.wer(*map(list, zip(*pairs, strict=True))), abs=1e-4)
-        assert int(row["utterances"]) == len(chosen) and row["normaliser"] == "plain"
+        assert row["wer"] == pytest.approx(jiwer.wer(*map(list, zip(*pairs, strict=True))), abs=1e-4)
+        assert row["utterances"] == len(chosen) and row["normaliser"] == "plain"
     assert len({row["wer"] for row in table}) > 2

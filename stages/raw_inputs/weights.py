@@ -1,0 +1,36 @@
+"""Weights of others on this disk: the folder of an encoder, the file of a Whisper model."""
+
+from pathlib import Path
+
+from . import names, tables
+
+COLUMNS = ("name", "size", "sha256")
+_READ = (".json", ".txt", ".model", ".safetensors", ".bin")
+"""Suffixes of what is read of a folder in Hugging Face layout."""
+_OTHERWISE = {"large": "large-v3", "turbo": "large-v3-turbo"}
+"""Official names of Whisper's models whose file is named otherwise."""
+
+
+def place(kind: str, values: dict) -> Path:
+    """The folder of an entry of ``encoders:``, or the file of an entry of ``transcripts:``."""
+    if kind == names.ENCODERS:
+        return Path(values["source"])
+    model = Path(values["model"]).expanduser()
+    if model.suffix == ".pt" or model.is_file():
+        return model
+    return Path(values["folder"]).expanduser() / f"{_OTHERWISE.get(values['model'], values['model'])}.pt"
+
+
+def files(kind: str, values: dict) -> list[Path]:
+    """The files that are read there, sorted; none where there is nothing."""
+    found = place(kind, values)
+    if kind == names.TRANSCRIPTS:
+        return [found] if found.is_file() else []
+    if not found.is_dir():
+        return []
+    return sorted(path for path in found.iterdir() if path.suffix in _READ and path.name[0] != "." and path.is_file())
+
+
+def table(paths: list[Path], sizes_and_digests: list[tuple[str, str]]) -> bytes:
+    """The inventory of files."""
+    return tables.table(COLUMNS, ([p.name, *measured] for p, measured in zip(paths, sizes_and_digests, strict=True)))
