@@ -36,7 +36,9 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     from .models.gmp import Adapter
     from .recipes.speech_input import SpeechInput, in_batches
-    from .training.loop import as_arrays, bucketed, fit, on_cpu, seeded, warm_up
+    from .training.batches import bucketed
+    from .training.loop import fit, seeded, warm_up
+    from .training.weights import as_arrays, on_cpu
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -66,7 +68,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, section.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, section.batch, generator),
         loss_of,
         score,
         epochs=section.epochs,

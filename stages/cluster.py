@@ -34,7 +34,8 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     import torch
 
     from .recipes.speech_input import SpeechInput, in_batches
-    from .training.loop import on_cpu, seeded
+    from .training.loop import seeded
+    from .training.weights import on_cpu
 
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)

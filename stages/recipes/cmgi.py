@@ -42,7 +42,9 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models import cmgi
-    from ..training.loop import fit, network, seeded, shuffled, warm_up
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded, warm_up
+    from ..training.weights import network
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -68,7 +70,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         return fit(
             model,
             optimiser,
-            lambda: shuffled(fold.train, row.batch, generator),
+            lambda _: shuffled(fold.train, row.batch, generator),
             lambda positions: loss(positions, *forward(positions)),
             validate,
             epochs=row.epochs[number],
@@ -101,7 +103,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
 def restored(row: Cmgi, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..models import cmgi
-    from ..training.loop import filled
+    from ..training.weights import filled
     from .speech_input import SpeechInput
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
@@ -113,7 +115,7 @@ def restored(row: Cmgi, inputs, arrays: dict):
 def _predictor(speech, model):
     """Positions -> logits and hypothesis of each utterance, from its audio alone."""
     from ..models.cmgi import greedy
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     def heard(positions):

@@ -36,7 +36,8 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .srinivasan import fitted
 
     examples = inputs.examples
@@ -59,7 +60,7 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Frozen, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     frames = inputs.frames(["last"], 0, row.normalise, arrays, row.sees)
     model = filled(_model(row, frames, inputs.outputs), arrays)

@@ -62,7 +62,7 @@ def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Layers, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     frames = inputs.frames(row.layers, 0, row.normalise, arrays)
     models = []
@@ -80,7 +80,9 @@ def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, par
 
     from ..metrics.scores import ccc
     from ..models.losses import ccc_loss
-    from ..training.loop import fit, network, seeded, shuffled
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
     generator = seeded(seed)
     model = _model(row, frames)
@@ -91,7 +93,7 @@ def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, par
     history = fit(
         model,
         torch.optim.Adam(model.parameters(), lr=row.learning_rate),
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda _: shuffled(fold.train, row.batch, generator, drop_last=True),
         lambda positions: ccc_loss(model(*frames.batch(positions)), targets[positions]),
         lambda: ccc(scaled[fold.val], outputs(fold.val)),
         epochs=row.epochs,

@@ -48,7 +48,9 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 
-    from ..training.loop import fit, network, seeded, shuffled
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
     examples, parts = inputs.examples, _parts(row, inputs, fold)
     frames = parts["speech"]
@@ -70,7 +72,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, wrap=row.wrap),
+        lambda _: shuffled(fold.train, row.batch, generator, wrap=row.wrap),
         loss_of,
         validation,
         epochs=row.epochs,
@@ -90,7 +92,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Probe, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     parts = _parts(row, inputs, arrays)
     return _predictor(row, parts, filled(_model(row, parts, inputs.outputs), arrays))

@@ -32,7 +32,9 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import bucketed, fit, network, seeded
+    from ..training.batches import bucketed
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -46,7 +48,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, row.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
         lambda positions: ccc_loss(forward(positions), targets[positions]),
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
@@ -62,7 +64,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Regressor, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     model, speech, forward = _model(row, inputs, inputs.outputs)
     filled(model, arrays)
@@ -89,7 +91,7 @@ def _model(row: Regressor, inputs, dimensions: int):
 
 
 def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     def outputs(positions):

@@ -70,7 +70,8 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .speech_input import SpeechInput
     from .srinivasan import fitted
 
@@ -114,7 +115,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Student, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
     from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
@@ -139,7 +140,7 @@ def _views(speech, model, positions):
 
 
 def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     def outputs(positions):

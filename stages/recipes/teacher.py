@@ -37,7 +37,8 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .srinivasan import fitted
 
     examples = inputs.examples
@@ -72,7 +73,7 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
 
 def restored(row: Teacher, inputs, arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     speech = inputs.frames(["last"], 0, row.normalise, arrays)
     text = inputs.frames(["last"], 0, row.normalise, arrays, "text")

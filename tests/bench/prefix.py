@@ -29,7 +29,7 @@ from stages.recipes.speech_input import SpeechInput
 from stages.recipes.stores_and_encoders import Sources
 from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore, AudioWriter, digest
-from stages.training import loop
+from stages.training import batches, loop
 from tests.bench.extraction import SIZES
 
 CASES = {"DistilHuBERT, CNN frozen": ("distil", "conv", 1.8), "HuBERT-base, top six train": ("base", "6", 1.68)}
@@ -112,7 +112,7 @@ def epoch(inputs: Sources, boundary: str, kept: str, batch: int) -> tuple[np.nda
     loop.fit(
         model,
         optimiser,
-        lambda: loop.bucketed(positions, speech.lengths, batch, generator),
+        lambda _: batches.bucketed(positions, speech.lengths, batch, generator),
         loss_of,
         None,
         epochs=1,

@@ -13,7 +13,7 @@ from stages.recipes.speech_input import SpeechInput
 from stages.recipes.stores_and_encoders import Sources
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
-from stages.training import loop
+from stages.training import batches, loop, weights
 from tests.unit.test_encoders import KINDS, small
 from tests.unit.test_recipes import eight, text_encoder
 
@@ -55,7 +55,7 @@ def losses(inputs, boundary: str, kept: bool) -> list[float]:
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05)
     found = []
     for _ in range(2):
-        for positions in loop.bucketed(EVERYONE, speech.lengths, 4, generator):
+        for positions in batches.bucketed(EVERYONE, speech.lengths, 4, generator):
             hidden, lengths = speech.hidden(positions)
             logits = model["head"](masked_mean(hidden[-1], lengths))
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(positions % 4))
@@ -145,7 +145,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     untouched = inputs.speech_encoder().model.feature_extractor.conv_layers[3].conv.weight.detach().numpy()
     assert np.abs(kept[cnn] - untouched).max() > 1e-4
     untouched_cnn = {n: v for n, v in kept.items() if ".feature_extractor." not in n}
-    for name, values in loop.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
+    for name, values in weights.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
         untouched_cnn.setdefault(name.removeprefix("model/"), values)
     other = cmgi.restored(row, inputs, untouched_cnn)(fold.scored)
     assert np.abs(other - outputs).max() > 1e-4

@@ -10,7 +10,7 @@ from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.features import FeatureStore
 from stages.stores.scratch import Unit
-from stages.training import loop, units
+from stages.training import batches, checkpoint, loop, units, weights
 
 
 def trained(unit, stop_after=None):
@@ -20,11 +20,11 @@ def trained(unit, stop_after=None):
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     epochs = [0]
 
-    def batches():
+    def drawn(epoch):
         epochs[0] += 1
         if stop_after and epochs[0] > stop_after:
             raise KeyboardInterrupt
-        return loop.shuffled(np.arange(30), 8, generator)
+        return batches.shuffled(np.arange(30), 8, generator)
 
     def validate():
         return float((model(x[30:]).argmax(1) == y[30:]).float().mean())
@@ -32,7 +32,7 @@ def trained(unit, stop_after=None):
     history = loop.fit(
         model,
         optimiser,
-        batches,
+        drawn,
         lambda rows: torch.nn.functional.cross_entropy(model(x[rows]), y[rows]),
         validate,
         epochs=9,
@@ -40,7 +40,7 @@ def trained(unit, stop_after=None):
         plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
         unit=unit,
     )
-    return loop.as_arrays(model.state_dict()), history
+    return weights.as_arrays(model.state_dict()), history
 
 
 def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
@@ -60,7 +60,7 @@ def test_loss_that_is_not_finite_is_refused():
         loop.fit(
             model,
             torch.optim.Adam(model.parameters()),
-            lambda: [0],
+            lambda _: [0],
             lambda _: model(torch.tensor([[float("nan")]])).sum(),
             None,
             epochs=1,
@@ -180,11 +180,11 @@ def test_truncated_store_is_refused(store, tmp_path):
 
 
 def test_last_batch_wraps_round_to_the_first_utterances():
-    plain = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
-    wrapped = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
+    plain = batches.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
+    wrapped = batches.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
     assert [len(batch) for batch in wrapped] == [4, 4, 4]
     np.testing.assert_array_equal(np.concatenate(wrapped), [*np.concatenate(plain), *plain[0][:2]])
-    even = loop.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
+    even = batches.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
     assert sorted(np.concatenate(even)) == list(range(8))
 
 
@@ -195,7 +195,7 @@ def test_gradients_are_clipped_by_value():
     loop.fit(
         model,
         torch.optim.SGD(model.parameters(), 1.0),
-        lambda: [x],
+        lambda _: [x],
         lambda batch: model(batch).sum(),
         None,
         epochs=1,
