@@ -77,8 +77,8 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
-    return as_arrays(encoder.state_dict(), "encoder/"), {"history": history.__dict__, "heard": heard}
+    notes = {"history": history.__dict__, "seen": examples.names(fold.train)}
+    return as_arrays(encoder.state_dict(), "encoder/"), notes
 
 
 if __name__ == "__main__":

@@ -90,9 +90,8 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
     right = [accuracy(fold.val[i : i + section.batch]) for i in range(0, len(fold.val), section.batch)]
-    notes = {"history": history.__dict__, "heard": heard}
+    notes = {"history": history.__dict__, "seen": examples.names(fold.train)}
     notes["masked accuracy on validation rows"] = dict(zip(map(str, scales), np.mean(right, 0).tolist(), strict=True))
     return as_arrays(encoder.state_dict(), "encoder/"), notes
 

@@ -56,7 +56,7 @@ def main(args) -> None:
     trained = of_study(args) if study else bundle.read(args.bundle)
     refuse_unanswerable(trained, asked, args.window)
     refused: list[clips.Refused] = []
-    usable = heard(trained, asked, args.window, refused)
+    usable = usable_clips(trained, asked, args.window, refused)
     first, rows = next(usable, None), []
     if first:  # else there is nothing to open the models for
         predictor = opened(trained)
@@ -122,7 +122,7 @@ def refuse_unanswerable(trained, asked: list, window: float) -> None:
         raise UserError(f"{trained.name}: reads words too, and a text belongs to a whole file: leave --window out")
 
 
-def heard(trained, asked: list, window: float, refused: list):
+def usable_clips(trained, asked: list, window: float, refused: list):
     """The clips that can be predicted, one by one; what cannot is put into ``refused``."""
     from .clips import Clip, Limits, clips
 
@@ -143,7 +143,7 @@ def predicted(predictor, usable, window: float) -> list[dict]:
     trained, rows = predictor.trained, []
     for chunk in predictor.chunks(usable):
         for clip, found in zip(chunk, predictor.predict(chunk), strict=True):
-            if digest(clip.samples) in trained.heard:
+            if digest(clip.samples) in trained.seen:
                 log.warning("%s: these models were trained on it, so this is no test of them", clip.request.file)
             rows.append(_row(clip, dict(zip(trained.labels, found.tolist(), strict=True)), trained, window))
     return rows

@@ -34,12 +34,12 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
     weights = {k: plan.weights(one["name"]) for k, one in trained.about["encoders"].items()}
     weights = {kind: Path(path) for kind, path in weights.items() if path}
     tables = plan.files(study, ())
-    heard = _heard(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
-    trained = dataclasses.replace(trained, models=chosen, weights=weights, heard=heard)
+    seen = _seen(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
+    trained = dataclasses.replace(trained, models=chosen, weights=weights, seen=seen)
     return dataclasses.replace(trained, caveats=_caveats(trained, own))
 
 
-def _heard(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:
+def _seen(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:
     with open(protocol, encoding="utf-8", newline="") as handle:
         rows = csv.DictReader(handle)
         used = {r["utterance"] for r in rows if int(r["fold"]) in folds and r["role"] in ("train", "val")}

@@ -28,7 +28,7 @@ class Trained:
         The files of built-in encoders, for ``speech`` and ``text``.
     caveats
         One line: corpus, protocol, figures, normalisation, licence.
-    heard
+    seen
         Digests of the audio that these models were trained or selected on (:func:`digest`).
     """
 
@@ -39,7 +39,7 @@ class Trained:
     models: dict[Unit, Path]
     weights: dict[str, Path]
     caveats: str
-    heard: frozenset[str]
+    seen: frozenset[str]
 
     @property
     def row(self) -> system_config.System:
@@ -59,7 +59,7 @@ def digest(samples) -> str:
 
 
 def assembled(params: str, study: str, name: str, files: list[Path], weights: dict[str, Path]) -> Trained:
-    """The system whose parts left their models in ``files``; no caveats, and nothing said of what it heard.
+    """The system whose parts left their models in ``files``; no caveats, and nothing said of what it has seen.
 
     Raises
     ------

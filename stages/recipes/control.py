@@ -49,7 +49,7 @@ def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
             from sklearn.linear_model import LinearRegression
 
             outputs = LinearRegression().fit(features[fold.train], y).predict(features[fold.scored])
-    return outputs.astype(np.float32), {}, {"fitted on": len(fold.train)}
+    return outputs.astype(np.float32), {}, {"rows": len(fold.train)}
 
 
 def _features(sees: str, manifest) -> np.ndarray:

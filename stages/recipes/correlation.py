@@ -86,7 +86,7 @@ def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
     outputs = np.concatenate([sharpness * validation, _outputs(model, _tested(described, rows, fold.test, pairs))])
     arrays = {f"model/{name}": values for name, values in model.items()}
     notes = {"components": size, "penalty": penalty, "validation": score, "tried": len(tried), "candidates": tried}
-    notes |= {"layers": frames.layers, "fitted on": len(fitted)}
+    notes |= {"layers": frames.layers, "rows": len(fitted)}
     return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
 
 

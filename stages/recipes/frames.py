@@ -30,7 +30,8 @@ class Frames:
         self.memory = memory
         self.width = store.width(layers[0])
         self.normaliser: Normaliser | None = None
-        self.fitted_on: list[str] = []
+        self.seen: list[str] = []
+        """Names of the utterances that the normalisation of others came from; whoever sets it fills this in."""
         self.room: torch.Tensor | None = None
 
     def normalise(self, kind: str, speakers: np.ndarray, train: np.ndarray, stored=None) -> None:

@@ -90,6 +90,10 @@ class Examples:
         self.targets[found["test"]] = -1 if self.task == "emotion" else np.nan
         return Fold(number, **found)
 
+    def names(self, positions: np.ndarray) -> list[str]:
+        """Names of the utterances at ``positions``."""
+        return self.manifest["utterance"].to_numpy()[positions].tolist()
+
     def digest(self, number: int) -> str:
         """Of everything in manifest and protocol that a unit of this fold depends on."""
         rows = self.protocol[self.protocol["fold"] == number][["utterance", "role", "emotion"]]

@@ -83,7 +83,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     )
     average = model.average.weights().detach().tolist()
     notes = {"history": history.__dict__, "layers": frames.layers, "layer weights": average}
-    notes["normaliser"] = {"kind": row.normalise, "fitted on": frames.fitted_on}
+    notes["normaliser"] = {"kind": row.normalise, "seen": frames.seen}
     arrays = network(model)
     for kind, part in parts.items():
         arrays |= part.normaliser.arrays(f"model/normaliser/{kind}/")

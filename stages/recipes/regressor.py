@@ -57,7 +57,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
         unit=unit,
     )
     notes = {"history": history.__dict__, "parameters": sum(p.numel() for p in trained)}
-    notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "fitted on": len(fold.train)}
+    notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "rows": len(fold.train)}
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     return outputs(fold.scored), arrays, notes
 

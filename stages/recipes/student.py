@@ -78,7 +78,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     examples = inputs.examples
     views = inputs.start(fold, seed)
     kept, gate = gate_open(views["predicted"], examples.targets, fold.train, row.gate)
-    gate["fitted on"] = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    gate["seen"] = examples.names(fold.train)
     may_learn = np.zeros(len(examples.manifest), bool)
     may_learn[fold.train] = kept
     may_learn = torch.from_numpy(may_learn).to(inputs.device)

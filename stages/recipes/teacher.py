@@ -66,7 +66,6 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
         "history": history.__dict__,
         "ccc on training rows": examples.score(fold.train, predicted[fold.train]),
         "ccc on validation rows": examples.score(fold.val, predicted[fold.val]),
-        "heard": examples.manifest["utterance"].to_numpy()[fold.train].tolist(),
     }
     return views(fold.scored)[1], arrays, notes
 

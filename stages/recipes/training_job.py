@@ -66,9 +66,9 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
 
     def work(number, seed, unit):
         fold = examples.fold(number)
-        inputs.saw = {}
+        inputs.seen = {}
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
-        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"saw": inputs.saw}
+        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"seen": inputs.seen}
 
     folds = units.part_of(job.part, examples.folds)
     pairs = [(f, s) for f in folds for s in seeds]

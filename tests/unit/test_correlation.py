@@ -72,11 +72,11 @@ def test_what_each_role_may_decide(folder):
     np.testing.assert_array_equal(test, same)
     other_val, other_test, _, notes = trained(opened(folder, "val"), one)
     np.testing.assert_array_equal(val.argmax(1), other_val.argmax(1))  # only the sharpness differs
-    assert not np.array_equal(test, other_test) and notes["fitted on"] == len(val) + len(
+    assert not np.array_equal(test, other_test) and notes["rows"] == len(val) + len(
         opened(folder).examples.fold(1).train
     )
     *_, notes = trained(opened(folder), one.model_copy(update={"refit": False}))
-    assert notes["fitted on"] == len(opened(folder).examples.fold(1).train)
+    assert notes["rows"] == len(opened(folder).examples.fold(1).train)
 
 
 def test_a_restored_model_gives_the_same_outputs(folder):

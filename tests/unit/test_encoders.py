@@ -167,9 +167,9 @@ def test_file_round_trip(tmp_path):
 
     encoder = small(normalise=True)
     path = tmp_path / "small.safetensors"
-    encoder.save(path, {"heard": {"source": "noise"}})
+    encoder.save(path, {"seen": {"source": "noise"}})
     again = SpeechEncoder.load(path)
-    assert again.notes == {"heard": {"source": "noise"}}
+    assert again.notes == {"seen": {"source": "noise"}}
     assert again.normalise
     assert len(again.weights) == 64
     batch = batching.collate(clips([9_000, 4_000]))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from stages.pretraining import loop as pretraining
 from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.runtime.errors import UserError
@@ -52,6 +53,58 @@ def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
     assert history == again
     for name in whole:
         np.testing.assert_array_equal(whole[name], resumed[name])
+
+
+def test_recipes_and_pretraining_leave_one_kind_of_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    recipe, encoder = Unit("recipe", {}, tmp_path), Unit("pretrain", {}, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, stop_after=2)
+
+    def loss_at(step, generator):
+        if step == 2:
+            raise KeyboardInterrupt
+        return model(torch.rand(3, 6, generator=generator)).square().mean()
+
+    model = torch.nn.Linear(6, 2)
+    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder, "every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.train(model, loss_at, **how)
+    rooms = {"model", "optimiser", "random"}
+    for unit, more in ((recipe, {"best"}), (encoder, set())):
+        arrays, notes = unit.resume()
+        assert {name.partition("/")[0] for name in arrays} == rooms | more
+        assert set(notes) == {"history", "steps", "groups", "plateau"}
+        assert len(notes["history"]["loss"]) == 2
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    def state(seed):
+        generator = loop.seeded(seed)
+        model = torch.nn.Linear(3, 2)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=0.1 * seed)
+        model(torch.randn(4, 3)).sum().backward()
+        optimiser.step()
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, patience=2)
+        plateau.step(float(seed))
+        return checkpoint.State(model, optimiser, generator, plateau, checkpoint.History([float(seed)]), steps=seed)
+
+    unit = Unit("t", {}, tmp_path)
+    assert not checkpoint.restore(unit, state(1))
+    saved = state(2)
+    saved.best = {"weight": torch.ones(2)}
+    checkpoint.save(unit, saved)
+    drawn = torch.rand(5), torch.rand(5, generator=saved.generator)
+    other = state(3)
+    assert checkpoint.restore(unit, other)
+    assert torch.equal(torch.rand(5), drawn[0]) and torch.equal(torch.rand(5, generator=other.generator), drawn[1])
+    assert (other.history, other.steps, other.plateau.best) == (saved.history, 2, 2.0)
+    assert torch.equal(other.best["weight"], torch.ones(2)) and torch.equal(other.model.weight, saved.model.weight)
+    for group, again in zip(saved.optimiser.param_groups, other.optimiser.param_groups, strict=True):
+        assert group["lr"] == again["lr"] and tuple(group["betas"]) == tuple(again["betas"])
+    for parameter, moments in saved.optimiser.state_dict()["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, other.optimiser.state_dict()["state"][parameter][name])
 
 
 def test_loss_that_is_not_finite_is_refused():
