@@ -73,17 +73,17 @@ class Predictor:
         """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
         recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
-            unseen = self._stored(Path(folder), clips)
+            new_audio = self._stored(Path(folder), clips)
             found = []
             for unit in of or self.trained.models:
                 arrays, _ = units.read(self.trained.models[unit], *unit)
-                found.append(recipe.restored(self.row, unseen, arrays)(positions))
+                found.append(recipe.restored(self.row, new_audio, arrays)(positions))
         return np.stack(found)
 
     def _stored(self, folder: Path, clips: list[Clip]):
         """The stores of a corpus, made of ``clips``."""
         from ..encoders.extraction import write_store
-        from ..recipes.new_audio import Unseen
+        from ..recipes.new_audio import NewAudio
         from ..stores.audio import AudioStore, AudioWriter, digest
 
         names = [str(i) for i in range(len(clips))]
@@ -105,4 +105,4 @@ class Predictor:
         store.file.close()
         encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]
-        return Unseen(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))
+        return NewAudio(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))

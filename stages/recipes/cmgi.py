@@ -12,7 +12,7 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Cmgi(System):
@@ -37,7 +37,7 @@ class Cmgi(System):
     hears_its_text: ClassVar = True
 
 
-def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
     import torch
 
@@ -100,7 +100,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     return np.stack([logits for logits, _ in found]), network(model), notes
 
 
-def restored(row: Cmgi, inputs, arrays: dict):
+def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..models import cmgi
     from ..training.weights import filled

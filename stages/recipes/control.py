@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import TrainingInputs
 
 
 class Control(System):
@@ -23,7 +23,7 @@ class Control(System):
     deterministic: ClassVar = True
 
 
-def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Control, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], no arrays to keep, notes."""
     examples = inputs.examples
     y = examples.targets[fold.train]

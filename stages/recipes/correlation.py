@@ -14,7 +14,7 @@ from ..runtime.errors import UserError
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 STRIDE = 4
 """The principal components are those of every fourth frame."""
@@ -36,7 +36,7 @@ class Correlation(System):
     deterministic: ClassVar = True
 
 
-def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Correlation, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with every candidate's figure.
 
     Components and penalty are chosen by leaving out every speaker of training and validation in turn. Validation rows
@@ -90,7 +90,7 @@ def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
     return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
 
 
-def restored(row: Correlation, inputs, arrays: dict):
+def restored(row: Correlation, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     frames = inputs.frames(row.layers, 0, row.normalise, arrays)
     return lambda positions: _outputs(arrays, _described(frames, arrays["basis"], positions))

@@ -22,7 +22,7 @@ from ..runtime.errors import UserError
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import TrainingInputs
 
 
 class External(System):
@@ -35,7 +35,7 @@ class External(System):
     deterministic: ClassVar = True
 
 
-def train(row: External, inputs: "Inputs", fold, seed: int, unit):
+def train(row: External, inputs: "TrainingInputs", fold, seed: int, unit):
     """What the file says of ``fold.scored`` [rows, outputs], no arrays; notes of what it leaves out."""
     path, examples = inputs.paths["elsewhere"], inputs.examples
     table = _read(path)

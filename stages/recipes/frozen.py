@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Frozen(System):
@@ -31,7 +31,7 @@ class Frozen(System):
     inputs: ClassVar = ("speech", "text")
 
 
-def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
@@ -58,7 +58,7 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, {"history": history.__dict__}
 
 
-def restored(row: Frozen, inputs, arrays: dict):
+def restored(row: Frozen, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
 

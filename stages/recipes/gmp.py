@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Gmp(System):
@@ -30,7 +30,7 @@ class Gmp(System):
     heavy: ClassVar = True
 
 
-def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
@@ -73,7 +73,7 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), network(model), {"history": history.__dict__}
 
 
-def restored(row: Gmp, inputs, arrays: dict):
+def restored(row: Gmp, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
     from .speech_input import SpeechInput

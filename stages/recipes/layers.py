@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Layers(System):
@@ -33,7 +33,7 @@ class Layers(System):
     inputs: ClassVar = ("speech",)
 
 
-def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Layers, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, all models' arrays, notes with the weights.
 
     A dimension that is done is kept beside the unit's checkpoint until all are.
@@ -60,7 +60,7 @@ def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
     return np.stack(columns, 1) * span + low, arrays, notes
 
 
-def restored(row: Layers, inputs, arrays: dict):
+def restored(row: Layers, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
 

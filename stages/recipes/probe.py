@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Probe(System):
@@ -44,7 +44,7 @@ class Probe(System):
     inputs: ClassVar = ("speech",)
 
 
-def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Probe, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 
@@ -90,7 +90,7 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, notes
 
 
-def restored(row: Probe, inputs, arrays: dict):
+def restored(row: Probe, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
 

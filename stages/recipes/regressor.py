@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Regressor(System):
@@ -27,7 +27,7 @@ class Regressor(System):
     heavy: ClassVar = True
 
 
-def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
@@ -62,7 +62,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, notes
 
 
-def restored(row: Regressor, inputs, arrays: dict):
+def restored(row: Regressor, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
 

@@ -10,7 +10,7 @@ from ..encoders import batching, prefix
 from ..runtime import disk
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
-from .stores_and_encoders import Sources
+from .recipe_inputs import RecipeInputs
 
 
 class SpeechInput:
@@ -26,7 +26,7 @@ class SpeechInput:
         The store lacks the layer.
     """
 
-    def __init__(self, inputs: Sources, encoder, frozen: str):
+    def __init__(self, inputs: RecipeInputs, encoder, frozen: str):
         self.encoder, self.frozen, self.device = encoder, frozen, inputs.device
         if frozen:
             prefix.freeze(encoder, frozen)
@@ -75,7 +75,7 @@ class Computed:
         The job was given no audio, or the disk cannot hold the file.
     """
 
-    def __init__(self, inputs: Sources, encoder, boundary: str, rows: np.ndarray, lengths: np.ndarray):
+    def __init__(self, inputs: RecipeInputs, encoder, boundary: str, rows: np.ndarray, lengths: np.ndarray):
         self.encoder, self.boundary, self.device = encoder, boundary, inputs.device
         self.audio, self.rows = inputs.audio, rows
         self.ends = np.cumsum(lengths)

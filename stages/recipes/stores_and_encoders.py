@@ -11,7 +11,7 @@ from ..stores.audio import AudioStore
 from ..stores.features import FeatureStore
 
 
-class Sources:
+class StoresAndEncoders:
     """Files, opened when first used.
 
     Attributes

@@ -12,7 +12,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Student(System):
@@ -65,7 +65,7 @@ def gate_open(predicted: np.ndarray, true: np.ndarray, train: np.ndarray, limit:
     return kept, notes
 
 
-def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Student, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
     import torch
 
@@ -113,7 +113,7 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, {"history": history.__dict__, "gate": gate}
 
 
-def restored(row: Student, inputs, arrays: dict):
+def restored(row: Student, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
     from .speech_input import SpeechInput

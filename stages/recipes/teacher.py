@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Teacher(System):
@@ -27,7 +27,7 @@ class Teacher(System):
     inputs: ClassVar = ("speech", "text")
 
 
-def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored``, the model's arrays with what the teacher says of every utterance, notes.
 
     Besides ``model/...`` the arrays hold ``teacher/embedding`` [utterances, embedding] and ``teacher/predicted``
@@ -70,7 +70,7 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     return views(fold.scored)[1], arrays, notes
 
 
-def restored(row: Teacher, inputs, arrays: dict):
+def restored(row: Teacher, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
 

@@ -13,8 +13,8 @@ from ..stores.fingerprint import fingerprint
 from ..training.units import read
 from ..transcripts.table import read_transcripts
 from .frames import Frames
-from .labelled_set import Examples
-from .stores_and_encoders import Sources
+from .labelled_set import Examples, Fold
+from .stores_and_encoders import StoresAndEncoders
 
 FILES = (
     *("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts"),
@@ -33,8 +33,8 @@ def paths_of(args) -> dict[str, Path | None]:
     return {name: getattr(args, name.replace("-", "_")) for name in FILES}
 
 
-class Inputs(Sources):
-    """The files of a corpus (:func:`paths_of`), opened when first used.
+class Inputs(StoresAndEncoders):
+    """The files of a corpus (:func:`paths_of`), opened when first used; keeps the protocol ``TrainingInputs``.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Inputs(Sources):
         table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
         return table.reindex(self.examples.manifest["utterance"]).fillna("")
 
-    def start(self, fold, seed: int) -> dict[str, np.ndarray]:
+    def start(self, fold: Fold, seed: int) -> dict[str, np.ndarray]:
         """The arrays that an earlier stage made for this fold and seed; what that stage has seen is proven.
 
         Raises
@@ -120,25 +120,27 @@ class Inputs(Sources):
         self.seen[component] = pack(utterances, self.utterances)
 
     def frames(
-        self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech", by: str = "speaker"
+        self,
+        layers: list[str],
+        max_seconds: float,
+        normalise: str,
+        fit: Fold,
+        kind: str = "speech",
+        by: str = "speaker",
     ) -> Frames:
-        """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
-
-        ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``. A speaker is who speaks or,
-        ``by`` prefix, what stands before the first _ of an utterance's name.
-        """
+        """As :meth:`RecipeInputs.frames`, normalised for the fold ``fit``; the normaliser's fit scope is proven."""
         store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
-        wanted = (fold.number if normalise == "global" else None, normalise, by)
+        wanted = (fit.number if normalise == "global" else None, normalise, by)
         if current != wanted:
-            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fold.train)
+            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fit.train)
             names = np.array(store.utterances)
             frames.seen = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
-            fit_scope(frames.seen, self.examples.protocol, fold.number, "normaliser")
+            fit_scope(frames.seen, self.examples.protocol, fit.number, "normaliser")
             self._frames[key] = (frames, wanted)
         if frames.seen:
             self.note_seen(f"normaliser of {kind}", frames.seen)

@@ -7,7 +7,7 @@ import pytest
 from stages.corpora.manifest import write_manifest
 from stages.metrics.scores import uar
 from stages.recipes import correlation, linear
-from stages.recipes.new_audio import Unseen
+from stages.recipes.new_audio import NewAudio
 from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
@@ -85,8 +85,8 @@ def test_a_restored_model_gives_the_same_outputs(folder):
     _, test, arrays, _ = trained(inputs)
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
     chosen = [names[i] for i in fold.test]
-    unseen = Unseen("", {"speech": folder / "f.h5"}, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
-    found = correlation.restored(ROW, unseen, kept)(np.arange(len(chosen)))
+    new_audio = NewAudio("", {"speech": folder / "f.h5"}, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
+    found = correlation.restored(ROW, new_audio, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-5)
 
 

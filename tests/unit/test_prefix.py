@@ -10,7 +10,7 @@ from stages.encoders.extraction import write_store
 from stages.encoders.extractors import open_extractor
 from stages.models.pooling import masked_mean
 from stages.recipes.speech_input import SpeechInput
-from stages.recipes.stores_and_encoders import Sources
+from stages.recipes.stores_and_encoders import StoresAndEncoders
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.training import batches, loop, weights
@@ -39,7 +39,7 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     about = {"hop": extractor.hop, "encoder": "small"}
     write_store(folder / "s.h5", extractor, NAMES, audio.lengths, audio.read, 30_000, dtype, about)
     paths = {"speech": folder / "s.h5", "audio": folder / "audio.h5", "speech-weights": folder / "small.safetensors"}
-    found = Sources(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
+    found = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
     found.scratch = folder
     return found
 
