@@ -61,7 +61,7 @@ def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
 
     from ..corpora import planted
 
-    encoders = [one["name"] for one in trained.about["encoders"].values()]
+    encoders = [entry["name"] for entry in trained.about["encoders"].values()]
     kept = {key: settings.read(trained.params, key) for key in ("features", "ingest")}
     kept["encoders"] = {name: settings.read(trained.params, f"encoders.{name}") for name in encoders}
     (folder / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
@@ -69,7 +69,7 @@ def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
         shutil.copyfile(path, folder / f"{kind}.safetensors")
     models = {unit: (units.read(path, *unit)[0], {}) for unit, path in trained.models.items()}
     units.write(folder / "models.safetensors", models, "", trained.about)
-    (folder / "seen.txt").write_text("".join(f"{one}\n" for one in sorted(trained.seen)))
+    (folder / "seen.txt").write_text("".join(f"{digest}\n" for digest in sorted(trained.seen)))
     ((_, samples),) = planted.unlabelled(seed=0, utterances=1, workers=1)
     text = planted.unlabelled_sentences(0, 1)[0] if trained.row.needs_text else ""
     soundfile.write(folder / "golden.flac", samples, RATE, subtype="PCM_16")
@@ -134,10 +134,10 @@ def check(folder: Path, predictor: Predictor) -> None:
     """Predict the golden input; a :class:`UserError` where what comes out is not what came out when it was written."""
     golden = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["golden"]
     expected = golden["expected"]
-    found = predictor.predict([_golden(folder, golden["text"])])[0]
+    predicted = predictor.predict([_golden(folder, golden["text"])])[0]
     if list(expected) != predictor.trained.labels:
         raise UserError(f"{folder}: its golden output has other labels than its models; make the bundle anew")
-    worst = float(np.abs(found - np.array(list(expected.values()))).max())
+    worst = float(np.abs(predicted - np.array(list(expected.values()))).max())
     if not worst <= TOLERANCE:
         raise UserError(
             f"{folder}: the golden input gives other output than when the bundle was made (by {worst:.2g}, at most"

@@ -20,9 +20,9 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
         No such study, system, fold or seed; the study has not run; or the system is a control that hears nothing.
     """
     plan = Plan(settings.read(params, ""), params)
-    own = settings.read(params, f"studies.{study}")
-    if name not in own["systems"]:
-        raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, own['systems'])}")
+    entry = settings.read(params, f"studies.{study}")
+    if name not in entry["systems"]:
+        raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, entry['systems'])}")
     if plan.row(study, name).modality == "none":
         raise UserError(f"{name}: a control that hears nothing of a file; choose a system that listens")
     if plan.row(study, name).recipe == "external":
@@ -31,12 +31,12 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
     chosen = {u: p for u, p in trained.models.items() if fold in (None, u[0]) and seed in (None, u[1])}
     if not chosen:
         raise UserError(f"{name}: no fold {fold}, seed {seed}; trained are: {', '.join(map(str, trained.models))}")
-    weights = {k: plan.weights(one["name"]) for k, one in trained.about["encoders"].items()}
+    weights = {k: plan.weights(encoder["name"]) for k, encoder in trained.about["encoders"].items()}
     weights = {kind: Path(path) for kind, path in weights.items() if path}
     tables = plan.files(study, ())
     seen = _seen(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
     trained = dataclasses.replace(trained, models=chosen, weights=weights, seen=seen)
-    return dataclasses.replace(trained, caveats=_caveats(trained, own))
+    return dataclasses.replace(trained, caveats=_caveats(trained, entry))
 
 
 def _seen(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:

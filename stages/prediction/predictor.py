@@ -38,13 +38,13 @@ class Predictor:
         for kind in {"speech", "text", "beside"} & set(self.row.files()):
             about = trained.about["encoders"][kind]
             spec = specs.load(trained.params, about["name"])
-            found = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
-            if found.weights != about["weights"]:
+            extractor = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
+            if extractor.weights != about["weights"]:
                 raise UserError(
                     f"encoder {about['name']}: other weights than {trained.name} was trained on"
-                    f" (SHA-256 {found.weights[:12]}, not {about['weights'][:12]}); run the study again, or get those"
+                    f" (SHA-256 {extractor.weights[:12]}, not {about['weights'][:12]}); run the study again"
                 )
-            self.extractors[kind] = found
+            self.extractors[kind] = extractor
 
     def chunks(self, clips: Iterable[Clip]) -> Iterator[list[Clip]]:
         """Clips in lists of :data:`CHUNK_SECONDS`; all in one where speakers are normalised by all their files."""
@@ -64,21 +64,21 @@ class Predictor:
 
     def mean(self, outputs: np.ndarray) -> np.ndarray:
         """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
-        found = outputs.astype(np.float64)
+        values = outputs.astype(np.float64)
         if self.row.task == "emotion":
-            found = np.exp(found - np.logaddexp.reduce(found, axis=2, keepdims=True))
-        return found.mean(0)
+            values = np.exp(values - np.logaddexp.reduce(values, axis=2, keepdims=True))
+        return values.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
         """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
         recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
             new_audio = self._stored(Path(folder), clips)
-            found = []
+            outputs = []
             for unit in of or self.trained.models:
                 arrays, _ = units.read(self.trained.models[unit], *unit)
-                found.append(recipe.restored(self.row, new_audio, arrays)(positions))
-        return np.stack(found)
+                outputs.append(recipe.restored(self.row, new_audio, arrays)(positions))
+        return np.stack(outputs)
 
     def _stored(self, folder: Path, clips: list[Clip]):
         """The stores of a corpus, made of ``clips``."""
@@ -103,6 +103,6 @@ class Predictor:
             # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
             write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
         store.file.close()
-        encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
+        encoders = {kind: encoder["name"] for kind, encoder in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]
         return NewAudio(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))

@@ -70,7 +70,7 @@ def assembled(params: str, study: str, name: str, files: list[Path], weights: di
         if not path.is_file():
             raise UserError(f"{path}: no such file; run the study first (make {study})")
     about = [units.about(path) for path in files]
-    if any(one != about[0] for one in about):
+    if any(each != about[0] for each in about):
         raise UserError(f"{files[0].parent}: its parts were trained by different settings; run the study again")
     models = {unit: path for path in files for unit in sorted(units.notes(path))}
     return Trained(study, name, params, about[0], models, weights, "", frozenset())

@@ -24,7 +24,7 @@ TEMPERATURE = 0.1
 class HubertPretraining(Section):
     """A small HuBERT, pretrained on unlabelled audio; or a published one, pretrained further."""
 
-    recipe: Literal["hubert"] = setting("hubert", "the recipe: stages/encoders/masked_prediction.py")
+    recipe: Literal["hubert"] = setting("hubert", "the recipe: stages/pretraining/hubert.py")
     seed: int = setting(1, "of the unlabelled corpus, the clusters and the training", ge=0)
     utterances: int = setting(500, "unlabelled utterances to synthesise (unused where audio is given)", ge=1)
     source: str = setting("", "encoder to start from, hub id or folder; '' for a new small one")
@@ -133,9 +133,10 @@ def _mfcc_at(encoder, audio: Audio) -> Callable[[int], np.ndarray]:
     from ..encoders.acoustics import mfcc
 
     def features(index: int) -> np.ndarray:
-        found = mfcc(audio.read(index))
+        coefficients = mfcc(audio.read(index))
         count = encoder.frames(audio.lengths[index])
-        return found[np.minimum(np.round(np.arange(count) * encoder.hop * 100).astype(int), len(found) - 1)]
+        places = np.round(np.arange(count) * encoder.hop * 100).astype(int)
+        return coefficients[np.minimum(places, len(coefficients) - 1)]
 
     return features
 
@@ -199,8 +200,8 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             directions = torch.nn.functional.normalize(model["targets"].weight, dim=1)
 
             def loss_over(chosen):
-                found = torch.nn.functional.normalize(model["projection"](last[chosen]), dim=1)
-                return torch.nn.functional.cross_entropy(found @ directions.T / TEMPERATURE, wanted[chosen])
+                predicted = torch.nn.functional.normalize(model["projection"](last[chosen]), dim=1)
+                return torch.nn.functional.cross_entropy(predicted @ directions.T / TEMPERATURE, wanted[chosen])
 
             loss = (1 - section.unmasked) * loss_over(mask.to(device))
             rest = (valid & ~mask).to(device)

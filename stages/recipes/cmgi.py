@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Cmgi(System):
-    """Tables 1 and 2, row CmGI; '10e-5' of the paper is read as 1e-5 (spec A4), its schedule and stop are ours."""
+    """Tables 1 and 2, row CmGI; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours."""
 
     recipe: Literal["cmgi"] = setting("cmgi", "the recipe: stages/recipes/cmgi.py")
     task: EMOTION = setting("emotion", "what is predicted")
@@ -95,9 +95,9 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     after = stage(
         1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)]))
     )
-    found = scored_both(fold.scored)
-    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in found]}
-    return np.stack([logits for logits, _ in found]), network(model), notes
+    predicted = scored_both(fold.scored)
+    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in predicted]}
+    return np.stack([logits for logits, _ in predicted]), network(model), notes
 
 
 def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
@@ -108,8 +108,8 @@ def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
-    heard = _predictor(SpeechInput(inputs, encoder, "conv"), model)
-    return lambda positions: np.stack([logits for logits, _ in heard(positions)])
+    predictor = _predictor(SpeechInput(inputs, encoder, "conv"), model)
+    return lambda positions: np.stack([logits for logits, _ in predictor(positions)])
 
 
 def _predictor(speech, model):
@@ -118,10 +118,10 @@ def _predictor(speech, model):
     from ..training.weights import on_cpu
     from .speech_input import in_batches
 
-    def heard(positions):
+    def predict(positions):
         hidden, lengths = speech.hidden(positions)
         texts = greedy(model.ctc(hidden[-1]), lengths)
         logits, _ = model(hidden[-1], lengths, *model.text.tokenise(texts))
         return list(zip(on_cpu(logits), texts, strict=True))
 
-    return lambda positions: in_batches(positions, speech.lengths, 16, heard)
+    return lambda positions: in_batches(positions, speech.lengths, 16, predict)

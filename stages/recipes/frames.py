@@ -42,7 +42,7 @@ class Frames:
         self.kept: dict[int, torch.Tensor] = {}
         self.free = self.memory
 
-    def one(self, position: int) -> "torch.Tensor":
+    def utterance(self, position: int) -> "torch.Tensor":
         """Frames float32 [layers, frames, width] of one utterance."""
         import torch
 
@@ -89,7 +89,7 @@ class Frames:
             place, start = frames[:, start : start + length], start + length
             position = int(position)
             if position in self.kept or self.free >= place.numel() * 4:
-                place.copy_(self.one(position))
+                place.copy_(self.utterance(position))
             else:
                 self._read(position, place)
         return frames, lengths
@@ -98,9 +98,9 @@ class Frames:
         """Frames of a single layer [batch, longest, width], zero-padded, and lengths [batch]."""
         import torch
 
-        found = [self.one(int(p))[0] for p in positions]
-        lengths = torch.tensor([len(f) for f in found])
-        return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
+        frames = [self.utterance(int(p))[0] for p in positions]
+        lengths = torch.tensor([len(each) for each in frames])
+        return torch.nn.utils.rnn.pad_sequence(frames, batch_first=True), lengths
 
     def means(self) -> np.ndarray:
         """Normalised mean frame of every utterance [utterances, layers, width], uncut."""

@@ -95,7 +95,7 @@ def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarra
     from .speech_input import in_batches
 
     def outputs(positions):
-        found = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
-        return np.stack(found) * span + low
+        scaled = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
+        return np.stack(scaled) * span + low
 
     return outputs

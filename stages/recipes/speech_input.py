@@ -48,9 +48,9 @@ class SpeechInput:
         [batch, frames, width], zero-padded, and lengths [batch] (on the CPU).
         """
         if self.frozen:
-            found = [torch.from_numpy(self.read(p).astype(np.float32)) for p in positions]
-            lengths = torch.tensor([len(f) for f in found])
-            return torch.nn.utils.rnn.pad_sequence(found, batch_first=True).to(self.device), lengths
+            states = [torch.from_numpy(self.read(p).astype(np.float32)) for p in positions]
+            lengths = torch.tensor([len(each) for each in states])
+            return torch.nn.utils.rnn.pad_sequence(states, batch_first=True).to(self.device), lengths
         waves, lengths = batching.collate([self.store.read(int(self.rows[p])) for p in positions])
         conv, frames = self.encoder.frontend(waves.to(self.device), lengths)
         return conv, frames.cpu()
@@ -120,10 +120,10 @@ def in_batches(positions: np.ndarray, lengths: np.ndarray, size: int, work) -> l
     ``work`` returns a sequence with one entry per utterance of its batch.
     """
     order = np.argsort(lengths[positions], kind="stable")
-    found: list = [None] * len(positions)
+    results: list = [None] * len(positions)
     with torch.no_grad():
         for start in range(0, len(order), size):
             where = order[start : start + size]
             for i, result in zip(where, work(positions[where]), strict=True):
-                found[i] = result
-    return found
+                results[i] = result
+    return results

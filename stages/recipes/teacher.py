@@ -94,7 +94,7 @@ def _predictor(speech, text, model, low: np.ndarray, span: np.ndarray):
     def views(positions):
         batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
         with torch.no_grad():
-            found = [model(speech.padded(b), text.padded(b)) for b in batches]
-        return np.concatenate([e.numpy() for e, _ in found]), np.concatenate([y.numpy() for _, y in found]) * span + low
+            embeddings, predicted = zip(*[model(speech.padded(b), text.padded(b)) for b in batches], strict=True)
+        return torch.cat(embeddings).numpy(), torch.cat(predicted).numpy() * span + low
 
     return views

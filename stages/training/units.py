@@ -31,9 +31,9 @@ def run(
     root: str | Path,
     workers: int = 1,
 ) -> dict[tuple[int, int], tuple[Arrays, dict]]:
-    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or worked out and put there.
+    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or computed and put there.
 
-    With ``workers`` missing units are worked out in so many processes side by side, with the same results.
+    So many ``workers`` (processes) compute the missing units side by side, with the same results.
     """
     torch_version = importlib.metadata.version("torch").split("+")[0]
     places = {
@@ -71,8 +71,8 @@ def write(
 
     arrays = {
         f"{f}/{s}/{n.removeprefix(keep)}": a
-        for (f, s), (found, _) in results.items()
-        for n, a in found.items()
+        for (f, s), (unit_arrays, _) in results.items()
+        for n, a in unit_arrays.items()
         if n.startswith(keep)
     }
     arrays = {n: np.asarray(a, order="C") for n, a in arrays.items()}
@@ -100,10 +100,10 @@ def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
         if unit not in head["notes"]:
             raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again")
         names = file.keys()  # the handle itself cannot be iterated
-        found = _of_unit({n: file.get_tensor(n) for n in names if n.startswith(f"{unit}/")}, unit)
-        if integrity.tensors_digest(found) != head["digests"][unit]:
+        arrays = _of_unit({n: file.get_tensor(n) for n in names if n.startswith(f"{unit}/")}, unit)
+        if integrity.tensors_digest(arrays) != head["digests"][unit]:
             raise integrity.damaged(path, f"fold {fold}, seed {seed}")
-        return found, head["notes"][unit]
+        return arrays, head["notes"][unit]
 
 
 def notes(path: str | Path) -> dict[tuple[int, int], dict]:
@@ -115,7 +115,7 @@ def notes(path: str | Path) -> dict[tuple[int, int], dict]:
         The file is damaged.
     """
     with _opened(path) as (_, head):
-        return {tuple(int(part) for part in unit.split("/")): one for unit, one in head["notes"].items()}
+        return {tuple(map(int, unit.split("/"))): unit_notes for unit, unit_notes in head["notes"].items()}
 
 
 def about(path: str | Path) -> dict:

@@ -318,7 +318,7 @@ def test_shipped_specs_are_valid(model):
 
 
 def test_w2v2_l_robust_p_has_the_papers_parameters():
-    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (spec, table of sizes)."""
+    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (165 in Table 1)."""
     from stages.encoders.speech import SpeechEncoder
     from stages.models.regressor import Regressor
 

@@ -70,7 +70,7 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
     for layer, dimension in CARRIES.items():
         assert int(np.argmax(notes["layer weights"][dimension])) == int(layer)
     assert not list((tmp_path / "scratch").rglob("*.safetensors"))
-    part = unit.part("arousal")  # as a run leaves it that was killed between two dimensions
+    part = unit.share("arousal")  # as a run leaves it that was killed between two dimensions
     part.save({"outputs": np.zeros(len(outputs), np.float32)}, {"layer weights": [1, 0, 0], "history": {}})
     *_, again, _, resumed = trained_without_restoring(paths, unit, how)
     assert resumed["layer weights"]["arousal"] == [1, 0, 0]

@@ -220,7 +220,7 @@ def test_frames_are_the_same_in_memory_and_read_anew(store):
             assert lengths.tolist() == [3, 500, 0, 5]  # the third is cut at ten seconds
             expected = found.clone() if expected is None else expected
             assert torch.equal(found, expected)
-        assert torch.equal(frames.one(0), expected[:, -5:])
+        assert torch.equal(frames.utterance(0), expected[:, -5:])
     frames = np.concatenate([data[0], data[2]]).astype(float)
     np.testing.assert_allclose(expected[0, -5:], (data[0] - frames.mean(0)) / frames.std(0), rtol=1e-3, atol=1e-4)
 
