@@ -103,12 +103,12 @@ def opened(trained):
 
 
 def refuse_unanswerable(trained, asked: list, window: float) -> None:
-    """Refuse what the system cannot say anything of.
+    """Refuse requests that lack what the system needs.
 
     Raises
     ------
     UserError
-        It needs to know who speaks, or what is said, and the request does not tell.
+        The system needs the speaker or the text, and a request has none.
     """
     row = trained.row
     if getattr(row, "normalise", "") == "speaker" and not all(request.speaker for request in asked):
@@ -137,7 +137,7 @@ def usable_clips(trained, asked: list, window: float, refused: list):
 
 
 def predicted(predictor, usable, window: float) -> list[dict]:
-    """A row for every clip; audio that the models were trained on is warned of."""
+    """A row for every clip; a warning for audio that the models were trained on."""
     from .trained_system import digest
 
     trained, rows = predictor.trained, []

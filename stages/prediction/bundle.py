@@ -1,6 +1,6 @@
 """A trained system as one folder that needs neither params.yaml nor data/: weights, parameters, labels, a proof.
 
-bundle.json              what it is: study, system, caveats, the golden input's text and what must come out of it
+bundle.json              study, system, caveats, the golden input's text and the output expected for it
 params.yaml              the sections features and ingest, and the entries of the encoders
 models.safetensors       the models of all folds and seeds, in their head the trained row and the labels
 speech.safetensors, text.safetensors   built-in encoders; any other is named in params.yaml by source and revision

@@ -1,4 +1,4 @@
-"""A system of a study that has run in this folder, as ``predict`` takes it: what its plan says, with caveats."""
+"""A system of a study that has run in this folder, with its models, encoders and caveats, as ``predict`` takes it."""
 
 import csv
 import dataclasses
@@ -17,7 +17,7 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
     Raises
     ------
     UserError
-        No such study, system, fold or seed; the study has not run; or the system is a control that hears nothing.
+        No such study, system, fold or seed; the study has not run; or the system is a control that sees no audio.
     """
     plan = Plan(settings.read(params, ""), params)
     entry = settings.read(params, f"studies.{study}")

@@ -1,4 +1,4 @@
-"""A trained system at work: clips take the way of a corpus (store, features, recipe), then models are averaged."""
+"""Predictions of a trained system: clips go through stores and features as a corpus does; models are averaged."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ class Predictor:
     Raises
     ------
     UserError
-        An encoder cannot be had, or is not the one that the models were trained on.
+        An encoder cannot be loaded, or is not the one that the models were trained on.
     """
 
     def __init__(self, trained: Trained, features):

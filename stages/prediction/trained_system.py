@@ -1,4 +1,4 @@
-"""A trained system: its models, what they were trained by, and what must be said of them."""
+"""A trained system: its models, the settings they were trained by, and caveats."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Unit = tuple[int, int]
 
 @dataclass(frozen=True)
 class Trained:
-    """All that predicting takes.
+    """All that is needed to predict.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def digest(samples) -> str:
 
 
 def assembled(params: str, study: str, name: str, files: list[Path], weights: dict[str, Path]) -> Trained:
-    """The system whose parts left their models in ``files``; no caveats, and nothing said of what it has seen.
+    """The system whose parts left their models in ``files``; without caveats or ``seen``.
 
     Raises
     ------

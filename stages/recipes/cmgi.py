@@ -34,7 +34,7 @@ class Cmgi(System):
     patience: int = setting(5, "epochs without a better validation UAR before stage 2 stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
-    hears_its_text: ClassVar = True
+    transcribes: ClassVar = True
 
 
 def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):

@@ -1,4 +1,4 @@
-"""Controls that hear nothing: the majority class (or mean rating), the duration alone, the speaker alone."""
+"""Controls that see no audio: the majority class (or mean rating), the duration alone, the speaker alone."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

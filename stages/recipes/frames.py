@@ -76,7 +76,7 @@ class Frames:
     def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch].
 
-        They lie where those of the batch before lay: fresh memory for each costs more than to fill it.
+        Every batch reuses the memory of the batch before: to allocate costs more than to fill.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""Feature normalisation by speaker or over the training data, with the record of what it saw."""
+"""Feature normalisation by speaker or over the training data, with the record of what it has seen."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Batches for recipes that fine-tune a speech encoder: what its frozen part puts out, made once, else waveforms."""
+"""Batches for recipes that fine-tune a speech encoder: outputs of its frozen layers, computed once, else waveforms."""
 
 import os
 import tempfile
@@ -39,7 +39,7 @@ class SpeechInput:
         if self.stored:
             self.read = lambda position: self.store.read(frozen, self.rows[position])
         elif frozen:
-            log.info("what lies below '%s' has been trained: its output is computed once", frozen)
+            log.info("the layers below '%s' have been trained: their output is computed once", frozen)
             self.read = Computed(inputs, encoder, frozen, self.rows, self.lengths).read
 
     def entry(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The training that Srinivasan 2022's systems share (section 4.2): teacher, student and the frozen regressors."""
+"""The training of Srinivasan 2022's systems (section 4.2): teacher, student and the frozen regressors."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a job reads, opened once: examples, stores, transcripts, encoders."""
+"""The inputs of a training job, each opened once: examples, stores, transcripts, encoders."""
 
 from functools import cached_property
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The audio of a corpus' last ingest, found again file by file: a corpus that grew is not decoded anew.
+"""The audio of a corpus' last ingest, looked up file by file: only new files of a corpus are decoded.
 
 An output is removed before its job runs, so the audio store is kept under a second name in the scratch store: a hard
 link, which takes no space. Beside it lie the stamps of the source files. Disposable: without it results are the same.
@@ -18,7 +18,7 @@ from .scratch import ROOT, Unit
 
 
 def stamp(path: Path | str) -> bytes:
-    """What is another for a file that was written, replaced or moved: inode, size, and times of change.
+    """Inode, size and times of change of a file: they differ once the file is written, replaced or moved.
 
     The time of an inode's last change cannot be set, so a copy that keeps its date is noticed as well. A digest of the
     bytes would cost ingest a fifth of its speed, and every later ingest the reading of the whole corpus.

@@ -1,4 +1,4 @@
-"""The feature store: one HDF5 file per (corpus, encoder), or one with shards; all asked layers from one pass.
+"""The feature store: one HDF5 file per corpus and encoder, or several shards; one pass gives all layers.
 
 Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer, ``offsets`` int64
 [utterances + 1] in frames, ``utterances`` str; attributes ``encoder``, ``revision``, ``weights`` (SHA-256),

@@ -30,8 +30,8 @@ def index_digest(attributes: Mapping, names: list[str], *arrays: np.ndarray) -> 
 def checksum(values: np.ndarray) -> int:
     """The sum of an array's bytes as little-endian words of 64 bits (the last one filled with zeros), modulo 2**64.
 
-    Whatever changes within one word is noticed for certain, other damage but for a chance of 2**-64; words that change
-    places are not. At least six times as fast as CRC-32, so that writing stays near the rate of the disk.
+    A change within one word is always detected, other damage with a probability of 1 - 2**-64, swapped words never.
+    At least six times as fast as CRC-32, so that writing stays near the rate of the disk.
     """
     raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     whole = len(raw) // 8 * 8
@@ -63,5 +63,5 @@ def unsealed(text: str) -> dict:
 
 
 def damaged(path: Path | str, what: str) -> UserError:
-    """The error of a file of which a part is not what was written."""
+    """The error for a file whose part ``what`` is not as it was written."""
     return UserError(f"{path}: {what}: not the bytes that were written; {REMEDY}")

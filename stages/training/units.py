@@ -1,4 +1,4 @@
-"""Running a job's units (fold x seed) through the scratch store, and describing what they depend on."""
+"""The units (fold x seed) of a job: computed through the scratch store, written to a file and read from it."""
 
 import contextlib
 import importlib.metadata
@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def part_of(part: str, folds: list[int]) -> list[int]:
-    """The folds of a job: part ``2of5`` has every fifth one, beginning with the second."""
+    """The folds of a job: part ``2of5`` has every fifth fold, beginning with the second."""
     index, count = (int(number) for number in part.split("of"))
     return folds[index - 1 :: count]
 
@@ -63,9 +63,10 @@ def run(
 def write(
     path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str, about: dict | None = None
 ) -> None:
-    """All units in one safetensors file: arrays named ``keep``... as ``fold/seed/...``, notes as JSON.
+    """Write all units to one safetensors file.
 
-    ``about``: what holds for all units, JSON-able.
+    Of the arrays those whose names begin with ``keep`` are kept, as ``fold/seed/...``; the notes stand in the head as
+    JSON, beside ``about``, which holds for all units.
     """
     from safetensors.numpy import save_file
 
@@ -119,7 +120,7 @@ def notes(path: str | Path) -> dict[tuple[int, int], dict]:
 
 
 def about(path: str | Path) -> dict:
-    """What :func:`write` was told that holds for all units; a :class:`UserError` where the file is damaged."""
+    """The ``about`` that :func:`write` was given; a :class:`UserError` where the file is damaged."""
     with _opened(path) as (_, head):
         return head["about"]
 

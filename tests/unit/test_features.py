@@ -468,8 +468,8 @@ def test_plan_is_a_partition_within_the_limit():
 
 CLAIM = """
 import sys, time
-from stages import devices
-name = devices.claim()
+from stages.runtime import gpu
+name = gpu.claim()
 print(name, time.time(), flush=True)
 time.sleep(float(sys.argv[1]))
 print(time.time(), flush=True)

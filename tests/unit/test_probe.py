@@ -139,7 +139,7 @@ def test_workers_die_with_their_job(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from stages import units
+from stages.training import units
 def work(fold, seed, unit):
     Path(f"{tmp_path}/{{seed}}").write_text(str(__import__("os").getpid()))
     time.sleep(60)
