@@ -14,7 +14,7 @@ from ..stores.scratch import Unit
 class BertPretraining(Section):
     """A small BERT, pretrained on unlabelled sentences."""
 
-    recipe: Literal["bert"] = setting("bert", "the recipe: stages/pretraining/bert.py")
+    recipe: Literal["bert"] = setting("bert", "the recipe: stages/encoders/masked_language.py")
     seed: int = setting(1, "of the unlabelled sentences and the training", ge=0)
     sentences: int = setting(5000, "unlabelled sentences to make", ge=1)
     vocabulary: int = setting(2000, "pieces at most: characters, then the most frequent words", ge=100)
