@@ -123,7 +123,7 @@ def test_what_was_trained_below_is_computed_once(tmp_path, boundary, monkeypatch
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("tmp")]
     del inputs.__dict__["audio"]
     inputs.paths["audio"] = None
-    with pytest.raises(UserError, match="not the one of the feature store"):
+    with pytest.raises(UserError, match="not those of the feature store"):
         SpeechInput(inputs, encoder, boundary)
 
 
