@@ -36,7 +36,9 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     from .models.gmp import Adapter
     from .recipes.speech_input import SpeechInput, in_batches
-    from .training.loop import as_arrays, bucketed, fit, on_cpu, seeded, warm_up
+    from .training.batches import bucketed
+    from .training.loop import fit, seeded, warm_up
+    from .training.weights import as_arrays, on_cpu
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -66,7 +68,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, section.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, section.batch, generator),
         loss_of,
         score,
         epochs=section.epochs,
@@ -75,8 +77,8 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
-    return as_arrays(encoder.state_dict(), "encoder/"), {"history": history.__dict__, "heard": heard}
+    notes = {"history": history.__dict__, "seen": examples.names(fold.train)}
+    return as_arrays(encoder.state_dict(), "encoder/"), notes
 
 
 if __name__ == "__main__":

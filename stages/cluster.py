@@ -34,7 +34,8 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     import torch
 
     from .recipes.speech_input import SpeechInput, in_batches
-    from .training.loop import on_cpu, seeded
+    from .training.loop import seeded
+    from .training.weights import on_cpu
 
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)
@@ -60,15 +61,15 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
 
     in_batches(rows, speech.lengths, 16, fill)
     fitted = int(counts[: len(fold.train)].sum())
-    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
-    fit_scope(heard, examples.protocol, fold.number, "k-means codebook")
+    seen = examples.names(fold.train)
+    fit_scope(seen, examples.protocol, fold.number, "k-means codebook")
     emotion = np.repeat(examples.targets[rows], counts)[:fitted]
     arrays, quality = {"labels/rows": rows, "labels/counts": counts}, {}
     for scale in section.scales:
         centroids, labels, inertia = k_means(frames, fitted, scale, section.iterations, seed)
         arrays |= {f"labels/{scale}": labels.astype(np.int32), f"labels/centroids/{scale}": centroids}
         quality[str(scale)] = judged(labels[:fitted], emotion, scale) | {"inertia per frame": inertia}
-    return arrays, {"fitted on": heard, "frames": fitted, "quality": quality}
+    return arrays, {"seen": seen, "frames": fitted, "quality": quality}
 
 
 def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: int):

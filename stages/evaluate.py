@@ -1,10 +1,10 @@
 """Prove the guards on a system's predictions and score them.
 
 Reads manifest, protocol, the prediction files of all parts of a system, their models (for how the trainings went and
-what their parts saw) and the encoders that we pretrained (for what they heard); params ``evaluate`` and the system's
-encoders. Writes all its predictions in one file (CSV) and its figures over the test rows (JSON), computed from that
-very file; a system of which a part saw what it is tested on is refused. With --ledger this scoring of the test part is
-counted there, one file per system and set of predictions.
+what their components have seen) and the encoders that we pretrained (for what they have seen); params ``evaluate`` and
+the system's encoders. Writes all its predictions in one file (CSV) and its figures over the test rows (JSON), computed
+from that very file; a system with a component that has seen what it is tested on is refused. With --ledger this scoring
+of the test part is counted there, one file per system and set of predictions.
 """
 
 import json
@@ -50,7 +50,7 @@ def main(args) -> None:
         merged(args.predictions).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         predictions = read_predictions(temporary)
         check_predictions(predictions, manifest, protocol, ", ".join(str(p) for p in args.predictions))
-        seen = contamination.fitted_parts(args.models, manifest, protocol)
+        seen = contamination.fitted_components(args.models, manifest, protocol)
         seen += contamination.pretrained_encoders(args.pretrained, predictions, manifest)
         sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
         seen += contamination.published_encoders(sources, args.corpus)

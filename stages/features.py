@@ -64,7 +64,7 @@ def main(args) -> None:
         sizes, read, limit = np.array(extractor.lengths(texts), int), texts.__getitem__, section.batch_tokens
     else:
         sizes, read, limit = store.lengths, store.read, section.batch_seconds * RATE
-    heard = extractor.notes.get("heard", {})  # its lists stay in the header of the encoder's file
+    seen = extractor.notes.get("seen", {})  # its lists stay in the header of the encoder's file
     attributes |= {
         "encoder": args.encoder,
         "kind": spec.kind,
@@ -74,7 +74,7 @@ def main(args) -> None:
         "normalised": getattr(spec, "normalise", False),
         "hop": extractor.hop,
         "precision": section.precision if networked else "fp32",
-        "heard": json.dumps({k: v for k, v in heard.items() if not isinstance(v, list)}, sort_keys=True),
+        "seen": json.dumps({k: v for k, v in seen.items() if not isinstance(v, list)}, sort_keys=True),
     }
     plan = {
         "attributes": attributes,

@@ -1,7 +1,7 @@
 """Make a built-in encoder: HuBERT's recipe on unlabelled speech, or BERT's on unlabelled sentences.
 
-Both hear other voices and read other sentences than the planted corpus holds. With --audio a speech encoder is
-pretrained on a user's own unlabelled recordings instead. The file's header lists what it heard.
+Their voices and sentences are others than those of the planted corpus. With --audio a speech encoder is
+pretrained on a user's own unlabelled recordings instead. The file's header lists what it has seen.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def audio_of(names: list[str], clips: list[np.ndarray], about: dict) -> tuple[Au
     """Clips int16 [samples] at 16 kHz as training data, and their description."""
     digests = [hashlib.sha256(np.ascontiguousarray(clip).tobytes()).hexdigest() for clip in clips]
     audio = Audio(np.array([len(c) for c in clips]), lambda i: clips[i].astype(np.float32) / 32768)
-    return audio, about | _heard(names, digests)
+    return audio, about | _listed(names, digests)
 
 
 def stored_audio(path: Path) -> tuple[Audio, dict]:
@@ -53,10 +53,10 @@ def stored_audio(path: Path) -> tuple[Audio, dict]:
 
     store = AudioStore(path)
     about = {"source": "audio", "content": store.content}
-    return Audio(store.lengths, store.read), about | _heard(store.utterances, store.digests())
+    return Audio(store.lengths, store.read), about | _listed(store.utterances, store.digests())
 
 
-def _heard(names: list[str], digests: list[str]) -> dict:
+def _listed(names: list[str], digests: list[str]) -> dict:
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     return {"utterances": len(names), "sha256": whole, "names": list(names), "utterance_sha256": digests}
 
@@ -79,22 +79,22 @@ def main(args) -> None:
     encoder.save(args.out, notes)
 
 
-def _unit(section, heard: dict, device, **more) -> Unit:
+def _unit(section, seen: dict, device, **more) -> Unit:
     plan = section.model_dump(exclude={"checkpoint_every"})
     versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "faiss-cpu")}
-    plan |= {"heard": heard["sha256"], "code": code_digest.digest("pretrain"), "device": device.type} | versions
+    plan |= {"seen": seen["sha256"], "code": code_digest.digest("pretrain"), "device": device.type} | versions
     return Unit("pretrain", plan | more)
 
 
 def _speech(section: HubertPretraining, path: Path | None, device):
     from .pretraining import hubert
 
-    audio, heard = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
+    audio, seen = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
     encoder, notes = hubert.pretrain(
-        section, audio, device, lambda iteration: _unit(section, heard, device, iteration=iteration)
+        section, audio, device, lambda iteration: _unit(section, seen, device, iteration=iteration)
     )
     start = {"source": section.source, "revision": section.revision}
-    return encoder, {"recipe": section.model_dump(), "heard": heard, "start": start} | notes
+    return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
 
 
 def _text(section: BertPretraining, device):
@@ -104,10 +104,10 @@ def _text(section: BertPretraining, device):
     sentences = planted.unlabelled_sentences(section.seed, section.sentences)
     digests = [hashlib.sha256(sentence.encode()).hexdigest() for sentence in sentences]
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
-    heard = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
-    heard["sentence_sha256"] = digests
-    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, heard, device))
-    return encoder, {"recipe": section.model_dump(), "heard": heard} | notes
+    seen = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
+    seen["sentence_sha256"] = digests
+    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, seen, device))
+    return encoder, {"recipe": section.model_dump(), "seen": seen} | notes
 
 
 def arguments(parser) -> None:

@@ -1,7 +1,7 @@
 """Pretrain the built-in encoders by their own recipes, on voices and sentences that no corpus of ours holds.
 
 OUTPUTS
-    data/pretrain/{name}.safetensors   weights, configuration, and the list of what the encoder has heard or read
+    data/pretrain/{name}.safetensors   weights, configuration, and the list of what the encoder has seen
 """
 
 

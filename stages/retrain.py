@@ -42,7 +42,9 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     from .models.gmp import PseudoLabeller
     from .pretraining.span_mask import span_mask
     from .recipes.speech_input import SpeechInput
-    from .training.loop import as_arrays, bucketed, fit, seeded, warm_up
+    from .training.batches import bucketed
+    from .training.loop import fit, seeded, warm_up
+    from .training.weights import as_arrays
 
     examples = inputs.examples
     labels = inputs.start(fold, seed)
@@ -80,7 +82,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, section.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, section.batch, generator),
         loss_of,
         None,
         epochs=section.epochs,
@@ -88,9 +90,8 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
         generator=generator,
         unit=unit,
     )
-    heard = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
     right = [accuracy(fold.val[i : i + section.batch]) for i in range(0, len(fold.val), section.batch)]
-    notes = {"history": history.__dict__, "heard": heard}
+    notes = {"history": history.__dict__, "seen": examples.names(fold.train)}
     notes["masked accuracy on validation rows"] = dict(zip(map(str, scales), np.mean(right, 0).tolist(), strict=True))
     return as_arrays(encoder.state_dict(), "encoder/"), notes
 

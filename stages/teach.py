@@ -28,6 +28,7 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
+    from .guards.seen import pack
     from .recipes import training_job
     from .recipes.training_inputs import Inputs, paths_of
     from .training import units
@@ -45,7 +46,11 @@ def main(args) -> None:
         memory_gb=section.memory_gb,
     )
     results = training_job.train_and_write(training_job.job_of(args), row, inputs, seeds, section.threads)
-    units.write(args.views, results, "teacher/")
+    views = {}
+    for (fold, seed), (arrays, notes) in results.items():
+        taught = pack(inputs.examples.names(inputs.examples.fold(fold).train), inputs.utterances)
+        views[fold, seed] = arrays, notes | {"seen": notes["seen"] | {f"teach {args.system}": taught}}
+    units.write(args.views, views, "teacher/")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which utterances share a batch: one piece of code for every encoder, in extraction and in training."""
+"""Which utterances share a batch: the same code for every encoder, in extraction and in training."""
 
 import numpy as np
 

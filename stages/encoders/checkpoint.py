@@ -49,10 +49,10 @@ def tensors(path: Path | str) -> dict:
     """The weights of such a file as torch tensors; a :class:`UserError` where they are not what was written."""
     from safetensors.torch import load_file
 
-    wanted, found = header(path)["tensors"], load_file(path)
-    if _digest(found) != wanted:
+    wanted, weights = header(path)["tensors"], load_file(path)
+    if _digest(weights) != wanted:
         raise integrity.damaged(path, "its weights")
-    return found
+    return weights
 
 
 def _digest(tensors: dict) -> str:
@@ -63,11 +63,11 @@ def _digest(tensors: dict) -> str:
 
 def fill(model, state: dict, path: Path | str) -> None:
     """Load ``state`` into ``model``; a missing, unexpected or misshapen tensor is an error that names it."""
-    own = {name: value.shape for name, value in model.state_dict().items()}
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
     wrong = sorted(
-        [f"missing {n}" for n in own.keys() - state.keys()]
-        + [f"unexpected {n}" for n in state.keys() - own.keys()]
-        + [f"shape of {n}" for n in own.keys() & state.keys() if own[n] != state[n].shape]
+        [f"missing {n}" for n in shapes.keys() - state.keys()]
+        + [f"unexpected {n}" for n in state.keys() - shapes.keys()]
+        + [f"shape of {n}" for n in shapes.keys() & state.keys() if shapes[n] != state[n].shape]
     )
     if wrong:
         raise UserError(f"{path}: weights do not fit the configuration: {', '.join(wrong[:5])}; make it anew")

@@ -22,10 +22,10 @@ def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
 def extract(
     extractor, sizes: np.ndarray, read, limit: float, put, dtype: str = "float32", done: int = 0, shard: str = "1of1"
 ):
-    """Run every item once, in the batches that are :func:`planned`; yields their count when each is put.
+    """Run every item once, in the batches of :func:`planned`; yields the number of batches stored so far.
 
-    While one batch is computed, a thread reads the next and another puts the last, where a GPU computes or a core is
-    left for them (``extractor.beside``): values and their order are those of one step after the other.
+    Where a GPU computes or a core is free (``extractor.beside``), a thread reads the next batch and another stores the
+    last while one is computed; values and their order are the same as without threads.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def extract(
     dtype
         Of the values, 'float16' or 'float32'; what float16 cannot hold is infinite.
     done
-        Batches to leave out, for an earlier run did them.
+        Batches to skip, which an earlier run has stored.
     shard
         The share of the batches that is run.
     """

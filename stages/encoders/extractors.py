@@ -91,11 +91,11 @@ def open_extractor(spec, pretrained, device, precision: str) -> Extractor:
         )
     cast = _autocast(device, precision)
     if is_text(spec):
-        found = _text(spec, pretrained, device, cast)
+        extractor = _text(spec, pretrained, device, cast)
     else:
-        found = _whisper(spec, device, cast) if spec.kind == "whisper" else _speech(spec, pretrained, device, cast)
-    found.beside = device.type == "cuda" or _leaves_a_core()
-    return found
+        extractor = _whisper(spec, device, cast) if spec.kind == "whisper" else _speech(spec, pretrained, device, cast)
+    extractor.beside = device.type == "cuda" or _leaves_a_core()
+    return extractor
 
 
 def _leaves_a_core() -> bool:

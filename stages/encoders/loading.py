@@ -78,10 +78,10 @@ def digest(files: list[Path]) -> str:
         A file of the hub's cache, where large files are named by their digest, is not what was published.
     """
     sums = [disk.sha256(file) for file in files]
-    for file, found in zip(files, sums, strict=True):
+    for file, sha256 in zip(files, sums, strict=True):
         published = file.resolve().name if file.is_symlink() else ""
-        if re.fullmatch(r"[0-9a-f]{64}", published) and found != published:
-            sums = f"SHA-256 {found[:12]}… where the hub's is {published[:12]}…"
+        if re.fullmatch(r"[0-9a-f]{64}", published) and sha256 != published:
+            sums = f"SHA-256 {sha256[:12]}… where the hub's is {published[:12]}…"
             raise UserError(f"{file}: {sums}; delete {file.resolve()} and run again")
     return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 

@@ -39,17 +39,17 @@ def _stands_still(norm: nn.BatchNorm1d, _) -> None:
 
 def digests(encoder, last: str = "") -> dict[str, str]:
     """SHA-256 of the weights below every boundary, or below those up to ``last``."""
-    model, running, found = encoder.model, hashlib.sha256(), {}
+    model, running, by_boundary = encoder.model, hashlib.sha256(), {}
     inner = model.encoder
-    parts = {CONV: [model.feature_extractor], "0": [model.feature_projection, inner.pos_conv_embed, inner.layer_norm]}
-    for boundary, modules in (parts | {str(i + 1): [block] for i, block in enumerate(inner.layers)}).items():
+    below = {CONV: [model.feature_extractor], "0": [model.feature_projection, inner.pos_conv_embed, inner.layer_norm]}
+    for boundary, modules in (below | {str(i + 1): [block] for i, block in enumerate(inner.layers)}).items():
         for module in modules:
             for values in module.state_dict().values():
                 running.update(values.cpu().contiguous().numpy())
-        found[boundary] = running.hexdigest()
+        by_boundary[boundary] = running.hexdigest()
         if boundary == last:
             break
-    return found
+    return by_boundary
 
 
 def onward(encoder, state: torch.Tensor, frames: torch.Tensor, block: int) -> list:

@@ -130,7 +130,10 @@ class SpeechEncoder(nn.Module):
         return length
 
     def truncate(self, blocks: int) -> None:
-        """Keep the first ``blocks`` blocks; a final norm of a pre-norm model stays (spec A3)."""
+        """Keep the first ``blocks`` blocks (12 of 24 in de Oliveira 2023, section 3.2).
+
+        The final norm of a pre-norm model stays, which the paper does not say.
+        """
         if not 0 < blocks <= self.depth:
             raise UserError(f"encoders: truncate_layers: {blocks}, but the encoder has {self.depth} blocks")
         self.model.encoder.layers = self.model.encoder.layers[:blocks]
@@ -185,7 +188,7 @@ class SpeechEncoder(nn.Module):
     def local(self, conv: torch.Tensor) -> torch.Tensor:
         """The CNN's output, normalised and projected [batch, frames, width], before the positional convolution.
 
-        Pepino's f0 (spec, trap 4): ``hidden_states[0]`` comes after that convolution.
+        Pepino 2021's f_0 (section 2.3, equation 1); ``hidden_states[0]`` comes after that convolution.
         """
         hidden = self.model.feature_projection(conv)
         return hidden[0] if isinstance(hidden, tuple) else hidden

@@ -65,9 +65,9 @@ class TextEncoder(nn.Module):
     def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask int64 [batch, tokens], right-padded, where the model is; an empty text is [CLS] [SEP]."""
         texts = [text.lower() if self.lower else text for text in texts]
-        found = self.tokeniser(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        tokens = self.tokeniser(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
         device = next(self.model.parameters()).device
-        return found["input_ids"].to(device), found["attention_mask"].to(device)
+        return tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
 
     def lengths(self, texts: list[str]) -> list[int]:
         """Tokens of every text after cutting; the number of texts cut goes to the log."""

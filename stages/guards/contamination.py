@@ -1,8 +1,8 @@
-"""What a system's parts have seen, proven against what it is tested on before it is scored.
+"""What a system's components have seen, proven against what it is tested on before it is scored.
 
-Parts that were fitted in training (normaliser, teacher, codebook, gate, adapted encoder) note the utterances that they
-saw in the model file of every unit; encoders that we pretrain list the digests of what they heard in their own header;
-of published weights the corpora are known from their papers or not at all, and that is said.
+Components that were fitted in training (normaliser, teacher, codebook, adapted encoder) note the utterances that they
+have seen in the model file of every unit; encoders that we pretrain list the digests of what they have seen in their
+own header; of published weights the corpora are known from their papers or not at all, and that is said.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ PUBLISHED = (
 UNKNOWN = "not known here"
 
 
-def fitted_parts(models: list[Path], manifest, protocol) -> list[dict]:
-    """A row per part that was fitted in training: ``what``, ``seen`` in words. Each is proven to know no test row.
+def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
+    """A row per component that was fitted in training: ``what``, ``seen`` in words. None may have seen a test row.
 
     Raises
     ------
     UserError
-        A part saw a test utterance of its fold, or one that the fold leaves out.
+        A component has seen a test utterance of its fold, or one that the fold leaves out.
     """
     from ..training import units
 
@@ -43,9 +43,9 @@ def fitted_parts(models: list[Path], manifest, protocol) -> list[dict]:
         for (fold, seed), notes in sorted(units.notes(path).items()):
             if "made elsewhere" in notes:
                 return [{"what": "a system made elsewhere", "seen": UNKNOWN}]
-            if "saw" not in notes:
-                raise UserError(f"{path}: does not say what its parts saw; delete it and train again")
-            for what, packed in notes["saw"].items():
+            if "seen" not in notes:
+                raise UserError(f"{path}: does not say what its components have seen; delete it and train again")
+            for what, packed in notes["seen"].items():
                 where = f"{path}: seed {seed}: {what}"
                 seen = unpack(packed, names, where)
                 fit_scope(seen, protocol, fold, where)
@@ -59,28 +59,28 @@ def _span(counts: list[int]) -> str:
 
 
 def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
-    """A row per encoder that we pretrained. Each is proven to have heard neither a test utterance nor its speaker.
+    """A row per encoder that we pretrained. None may have seen a test utterance or its speaker.
 
     Raises
     ------
     UserError
-        It heard one.
+        It has seen one.
     """
     from ..encoders import checkpoint
 
     tested = manifest[manifest["utterance"].isin(predictions.loc[predictions["role"] == "test", "utterance"])]
     rows = []
     for path in files:
-        heard = checkpoint.header(path)["notes"].get("heard", {})
-        audio, sentences = set(heard.get("utterance_sha256", ())), set(heard.get("sentence_sha256", ()))
+        seen = checkpoint.header(path)["notes"].get("seen", {})
+        audio, sentences = set(seen.get("utterance_sha256", ())), set(seen.get("sentence_sha256", ()))
         known = manifest[manifest["sha256"].isin(audio)]
-        _refuse(tested[tested["sha256"].isin(audio)], path, "heard in its pretraining")
+        _refuse(tested[tested["sha256"].isin(audio)], path, "seen in its pretraining")
         speakers = set(known["speaker"]) - {""}
-        _refuse(tested[tested["speaker"].isin(speakers)], path, "of a speaker whom it heard in its pretraining")
+        _refuse(tested[tested["speaker"].isin(speakers)], path, "of a speaker seen in its pretraining")
         digests = tested["text"].map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-        _refuse(tested[digests.isin(sentences)], path, "whose words it read in its pretraining")
+        _refuse(tested[digests.isin(sentences)], path, "whose words were seen in its pretraining")
         count = f"{len(audio):,} utterances" if audio else f"{len(sentences):,} sentences"
-        rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {heard.get('source', 'unknown source')}"})
+        rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {seen.get('source', 'unknown source')}"})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Which utterances a fitted part has seen, as a bit mask that fits in a model file's header."""
+"""Which utterances a fitted component has seen, as a bit mask that fits in a model file's header."""
 
 import hashlib
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def unpack(packed: dict, names: list[str], where: str) -> list[str]:
         The corpus is another one by now.
     """
     if packed["of"] != _digest(names):
-        raise UserError(f"{where}: was fitted on another state of the corpus; train again")
+        raise UserError(f"{where}: has seen another state of the corpus; train again")
     mask = np.unpackbits(np.frombuffer(bytes.fromhex(packed["mask"]), np.uint8))[: len(names)]
     return [*packed["strangers"], *(name for name, there in zip(names, mask, strict=True) if there)]
 

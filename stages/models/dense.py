@@ -89,14 +89,14 @@ class ReluLstm(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """[batch, frames, width] -> [batch, frames, hidden]; what follows a sequence's end has no influence on it."""
-        driven, found = self.input(frames), []
+        driven, states = self.input(frames), []
         state = cell = frames.new_zeros(len(frames), self.recurrent.in_features)
         for step in driven.unbind(1):
             gate, forget, new, out = (step + self.recurrent(state)).chunk(4, 1)
             cell = forget.sigmoid() * cell + gate.sigmoid() * torch.relu(new)
             state = out.sigmoid() * torch.relu(cell)
-            found.append(state)
-        return torch.stack(found, 1)
+            states.append(state)
+        return torch.stack(states, 1)
 
 
 def to_rate(frames: torch.Tensor, ratio: int, count: int) -> torch.Tensor:

@@ -30,8 +30,8 @@ class KernelRidge:
     def dual(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients [rows, outputs], intercept [outputs]: predictions are inner products with the rows by them."""
         inverse = 1 / (self.values + penalty * self.scale)
-        found = self.root * (self.vectors @ (inverse[:, None] * self.turned))
-        return found, self.mean - np.average(self.kernel @ found, 0, self.weights)
+        coefficients = self.root * (self.vectors @ (inverse[:, None] * self.turned))
+        return coefficients, self.mean - np.average(self.kernel @ coefficients, 0, self.weights)
 
     def left_out(self, penalty: float, groups: np.ndarray) -> np.ndarray:
         """Prediction of every row [rows, outputs] by the fit to all other groups; ``groups`` names those of the rows.
@@ -42,11 +42,11 @@ class KernelRidge:
         inverse = 1 / (self.values + penalty * self.scale)
         dual = self.vectors @ (inverse[:, None] * self.turned)
         constant = 1 / (penalty * self.scale * self.weights.sum())
-        found = np.empty(self.targets.shape)
+        predicted = np.empty(self.targets.shape)
         for name in np.unique(groups):
             rows = groups == name
             block = (self.vectors[rows] * inverse) @ self.vectors[rows].T - self.root[rows] @ self.root[
                 rows
             ].T * constant
-            found[rows] = self.targets[rows] - np.linalg.solve(block, dual[rows]) / self.root[rows]
-        return found
+            predicted[rows] = self.targets[rows] - np.linalg.solve(block, dual[rows]) / self.root[rows]
+        return predicted

@@ -1,1 +1,1 @@
-"""Predicting with a trained system: what is asked, the models, what they answer, and a system as one folder."""
+"""Predicting with a trained system: requests, models, predictions, and a system as one folder (a bundle)."""

@@ -56,7 +56,7 @@ def main(args) -> None:
     trained = of_study(args) if study else bundle.read(args.bundle)
     refuse_unanswerable(trained, asked, args.window)
     refused: list[clips.Refused] = []
-    usable = heard(trained, asked, args.window, refused)
+    usable = usable_clips(trained, asked, args.window, refused)
     first, rows = next(usable, None), []
     if first:  # else there is nothing to open the models for
         predictor = opened(trained)
@@ -70,8 +70,8 @@ def main(args) -> None:
     else:
         with disk.writing(args.out) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    for one in refused:
-        print(f"error: {one.file}: {one.reason}", file=sys.stderr)
+    for refusal in refused:
+        print(f"error: {refusal.file}: {refusal.reason}", file=sys.stderr)
     sys.exit(1 if refused else 0)
 
 
@@ -103,60 +103,60 @@ def opened(trained):
 
 
 def refuse_unanswerable(trained, asked: list, window: float) -> None:
-    """Refuse what the system cannot say anything of.
+    """Refuse requests that lack what the system needs.
 
     Raises
     ------
     UserError
-        It needs to know who speaks, or what is said, and the request does not tell.
+        The system needs the speaker or the text, and a request has none.
     """
     row = trained.row
-    if getattr(row, "normalise", "") == "speaker" and not all(one.speaker for one in asked):
+    if getattr(row, "normalise", "") == "speaker" and not all(request.speaker for request in asked):
         raise UserError(
             f"{trained.name}: normalises by speaker, over all that is given of each: say --one-speaker, or name them in"
             " the column 'speaker' of --table; give several utterances in different moods"
         )
-    if row.needs_text and not all(one.text for one in asked):
+    if row.needs_text and not all(request.text for request in asked):
         raise UserError(f"{trained.name}: reads words too: give --text for every file, or --table with a column 'text'")
     if row.needs_text and window:
         raise UserError(f"{trained.name}: reads words too, and a text belongs to a whole file: leave --window out")
 
 
-def heard(trained, asked: list, window: float, refused: list):
-    """The clips that can be predicted, one by one; what cannot is put into ``refused``."""
+def usable_clips(trained, asked: list, window: float, refused: list):
+    """The clips that can be predicted, clip by clip; what cannot is put into ``refused``."""
     from .clips import Clip, Limits, clips
 
     values, longest = settings.read(trained.params, "ingest"), settings.read(trained.params, "features.batch_seconds")
     if not 0 <= window <= longest:
         raise UserError(f"--window: {window:g}: at most features.batch_seconds, which is {longest:g}")
-    for one in clips(asked, Limits(values["silence_peak"], values["min_seconds"], longest, window)):
-        if isinstance(one, Clip):
-            yield one
+    for clip in clips(asked, Limits(values["silence_peak"], values["min_seconds"], longest, window)):
+        if isinstance(clip, Clip):
+            yield clip
         else:
-            refused.append(one)
+            refused.append(clip)
 
 
 def predicted(predictor, usable, window: float) -> list[dict]:
-    """A row for every clip; audio that the models were trained on is warned of."""
+    """A row for every clip; a warning for audio that the models were trained on."""
     from .trained_system import digest
 
     trained, rows = predictor.trained, []
     for chunk in predictor.chunks(usable):
-        for clip, found in zip(chunk, predictor.predict(chunk), strict=True):
-            if digest(clip.samples) in trained.heard:
+        for clip, values in zip(chunk, predictor.predict(chunk), strict=True):
+            if digest(clip.samples) in trained.seen:
                 log.warning("%s: these models were trained on it, so this is no test of them", clip.request.file)
-            rows.append(_row(clip, dict(zip(trained.labels, found.tolist(), strict=True)), trained, window))
+            rows.append(_row(clip, dict(zip(trained.labels, values.tolist(), strict=True)), trained, window))
     return rows
 
 
-def _row(clip, found: dict[str, float], trained, window: float) -> dict:
+def _row(clip, values: dict[str, float], trained, window: float) -> dict:
     row = {"file": clip.request.file}
     if window:
         row |= {"start": round(clip.start, 4), "end": round(clip.end, 4)}
     if trained.row.task == "emotion":
-        row |= {"label": max(found, key=found.get), "probabilities": found}
+        row |= {"label": max(values, key=values.get), "probabilities": values}
     else:
-        row |= {"dimensions": found}
+        row |= {"dimensions": values}
     return row
 
 
@@ -175,9 +175,9 @@ def csv_text(trained, rows: list[dict]) -> str:
 
 def json_text(trained, rows: list[dict], refused: list) -> str:
     """One object: study, system, caveats, predictions, and what was refused with the reason."""
-    found = {"study": trained.study, "system": trained.name, "caveats": trained.caveats, "predictions": rows}
-    found["refused"] = [{"file": one.file, "reason": one.reason} for one in refused]
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    answer = {"study": trained.study, "system": trained.name, "caveats": trained.caveats, "predictions": rows}
+    answer["refused"] = [{"file": refusal.file, "reason": refusal.reason} for refusal in refused]
+    return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

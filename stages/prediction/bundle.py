@@ -1,10 +1,10 @@
 """A trained system as one folder that needs neither params.yaml nor data/: weights, parameters, labels, a proof.
 
-bundle.json              what it is: study, system, caveats, the golden input's text and what must come out of it
+bundle.json              study, system, caveats, the golden input's text and the output expected for it
 params.yaml              the sections features and ingest, and the entries of the encoders
 models.safetensors       the models of all folds and seeds, in their head the trained row and the labels
 speech.safetensors, text.safetensors   built-in encoders; any other is named in params.yaml by source and revision
-heard.txt                digests of the audio that the models have heard
+seen.txt                 digests of the audio that the models have seen
 golden.flac              a sentence synthesised with eSpeak NG, by a voice that no corpus has
 SHA256SUMS               of all of them; ``sha256sum -c`` reads it
 """
@@ -27,8 +27,8 @@ from .clips import Clip, Request
 from .predictor import Predictor
 from .trained_system import Trained
 
-FORMAT = 1
-ALWAYS = ("bundle.json", "params.yaml", "models.safetensors", "heard.txt", "golden.flac")
+FORMAT = 2
+ALWAYS = ("bundle.json", "params.yaml", "models.safetensors", "seen.txt", "golden.flac")
 TOLERANCE = 1e-3
 """Of probabilities, and of dimensions in their units; another processor or torch differs by some 1e-5."""
 
@@ -61,7 +61,7 @@ def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
 
     from ..corpora import planted
 
-    encoders = [one["name"] for one in trained.about["encoders"].values()]
+    encoders = [entry["name"] for entry in trained.about["encoders"].values()]
     kept = {key: settings.read(trained.params, key) for key in ("features", "ingest")}
     kept["encoders"] = {name: settings.read(trained.params, f"encoders.{name}") for name in encoders}
     (folder / "params.yaml").write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
@@ -69,7 +69,7 @@ def _fill(folder: Path, trained: Trained, predictor: Predictor) -> None:
         shutil.copyfile(path, folder / f"{kind}.safetensors")
     models = {unit: (units.read(path, *unit)[0], {}) for unit, path in trained.models.items()}
     units.write(folder / "models.safetensors", models, "", trained.about)
-    (folder / "heard.txt").write_text("".join(f"{one}\n" for one in sorted(trained.heard)))
+    (folder / "seen.txt").write_text("".join(f"{digest}\n" for digest in sorted(trained.seen)))
     ((_, samples),) = planted.unlabelled(seed=0, utterances=1, workers=1)
     text = planted.unlabelled_sentences(0, 1)[0] if trained.row.needs_text else ""
     soundfile.write(folder / "golden.flac", samples, RATE, subtype="PCM_16")
@@ -110,7 +110,7 @@ def read(folder: Path) -> Trained:
         models=dict.fromkeys(sorted(units.notes(models)), models),
         weights={kind: path for kind, path in files.items() if path.exists()},
         caveats=about["caveats"],
-        heard=frozenset((folder / "heard.txt").read_text().split()),
+        seen=frozenset((folder / "seen.txt").read_text().split()),
     )
 
 
@@ -134,10 +134,10 @@ def check(folder: Path, predictor: Predictor) -> None:
     """Predict the golden input; a :class:`UserError` where what comes out is not what came out when it was written."""
     golden = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["golden"]
     expected = golden["expected"]
-    found = predictor.predict([_golden(folder, golden["text"])])[0]
+    predicted = predictor.predict([_golden(folder, golden["text"])])[0]
     if list(expected) != predictor.trained.labels:
         raise UserError(f"{folder}: its golden output has other labels than its models; make the bundle anew")
-    worst = float(np.abs(found - np.array(list(expected.values()))).max())
+    worst = float(np.abs(predicted - np.array(list(expected.values()))).max())
     if not worst <= TOLERANCE:
         raise UserError(
             f"{folder}: the golden input gives other output than when the bundle was made (by {worst:.2g}, at most"

@@ -55,7 +55,7 @@ class Limits:
 
 
 def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path | None) -> list[Request]:
-    """What the command line asks for: files with a text each, or the lines of a table.
+    """The requests of the command line: files, each with a text, or the lines of a table.
 
     Raises
     ------

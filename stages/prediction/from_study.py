@@ -1,4 +1,4 @@
-"""A system of a study that has run in this folder, as ``predict`` takes it: what its plan says, with caveats."""
+"""A system of a study that has run in this folder, with its models, encoders and caveats, as ``predict`` takes it."""
 
 import csv
 import dataclasses
@@ -17,12 +17,12 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
     Raises
     ------
     UserError
-        No such study, system, fold or seed; the study has not run; or the system is a control that hears nothing.
+        No such study, system, fold or seed; the study has not run; or the system is a control that sees no audio.
     """
     plan = Plan(settings.read(params, ""), params)
-    own = settings.read(params, f"studies.{study}")
-    if name not in own["systems"]:
-        raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, own['systems'])}")
+    entry = settings.read(params, f"studies.{study}")
+    if name not in entry["systems"]:
+        raise UserError(f"{params}: studies.{study}.systems: no '{name}'{settings.nearest(name, entry['systems'])}")
     if plan.row(study, name).modality == "none":
         raise UserError(f"{name}: a control that hears nothing of a file; choose a system that listens")
     if plan.row(study, name).recipe == "external":
@@ -31,15 +31,15 @@ def of_study(params: str, study: str, name: str, fold: int | None = None, seed: 
     chosen = {u: p for u, p in trained.models.items() if fold in (None, u[0]) and seed in (None, u[1])}
     if not chosen:
         raise UserError(f"{name}: no fold {fold}, seed {seed}; trained are: {', '.join(map(str, trained.models))}")
-    weights = {k: plan.weights(one["name"]) for k, one in trained.about["encoders"].items()}
+    weights = {k: plan.weights(encoder["name"]) for k, encoder in trained.about["encoders"].items()}
     weights = {kind: Path(path) for kind, path in weights.items() if path}
     tables = plan.files(study, ())
-    heard = _heard(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
-    trained = dataclasses.replace(trained, models=chosen, weights=weights, heard=heard)
-    return dataclasses.replace(trained, caveats=_caveats(trained, own))
+    seen = _seen(Path(tables["manifest"]), Path(tables["protocol"]), {unit[0] for unit in chosen})
+    trained = dataclasses.replace(trained, models=chosen, weights=weights, seen=seen)
+    return dataclasses.replace(trained, caveats=_caveats(trained, entry))
 
 
-def _heard(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:
+def _seen(manifest: Path, protocol: Path, folds: set[int]) -> frozenset[str]:
     with open(protocol, encoding="utf-8", newline="") as handle:
         rows = csv.DictReader(handle)
         used = {r["utterance"] for r in rows if int(r["fold"]) in folds and r["role"] in ("train", "val")}

@@ -1,4 +1,4 @@
-"""A trained system at work: clips take the way of a corpus (store, features, recipe), then models are averaged."""
+"""Predictions of a trained system: clips go through stores and features as a corpus does; models are averaged."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ class Predictor:
     Raises
     ------
     UserError
-        An encoder cannot be had, or is not the one that the models were trained on.
+        An encoder cannot be loaded, or is not the one that the models were trained on.
     """
 
     def __init__(self, trained: Trained, features):
@@ -38,13 +38,13 @@ class Predictor:
         for kind in {"speech", "text", "beside"} & set(self.row.files()):
             about = trained.about["encoders"][kind]
             spec = specs.load(trained.params, about["name"])
-            found = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
-            if found.weights != about["weights"]:
+            extractor = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
+            if extractor.weights != about["weights"]:
                 raise UserError(
                     f"encoder {about['name']}: other weights than {trained.name} was trained on"
-                    f" (SHA-256 {found.weights[:12]}, not {about['weights'][:12]}); run the study again, or get those"
+                    f" (SHA-256 {extractor.weights[:12]}, not {about['weights'][:12]}); run the study again"
                 )
-            self.extractors[kind] = found
+            self.extractors[kind] = extractor
 
     def chunks(self, clips: Iterable[Clip]) -> Iterator[list[Clip]]:
         """Clips in lists of :data:`CHUNK_SECONDS`; all in one where speakers are normalised by all their files."""
@@ -64,26 +64,26 @@ class Predictor:
 
     def mean(self, outputs: np.ndarray) -> np.ndarray:
         """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
-        found = outputs.astype(np.float64)
+        values = outputs.astype(np.float64)
         if self.row.task == "emotion":
-            found = np.exp(found - np.logaddexp.reduce(found, axis=2, keepdims=True))
-        return found.mean(0)
+            values = np.exp(values - np.logaddexp.reduce(values, axis=2, keepdims=True))
+        return values.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
         """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
         recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
-            unseen = self._stored(Path(folder), clips)
-            found = []
+            new_audio = self._stored(Path(folder), clips)
+            outputs = []
             for unit in of or self.trained.models:
                 arrays, _ = units.read(self.trained.models[unit], *unit)
-                found.append(recipe.restored(self.row, unseen, arrays)(positions))
-        return np.stack(found)
+                outputs.append(recipe.restored(self.row, new_audio, arrays)(positions))
+        return np.stack(outputs)
 
     def _stored(self, folder: Path, clips: list[Clip]):
         """The stores of a corpus, made of ``clips``."""
         from ..encoders.extraction import write_store
-        from ..recipes.new_audio import Unseen
+        from ..recipes.new_audio import NewAudio
         from ..stores.audio import AudioStore, AudioWriter, digest
 
         names = [str(i) for i in range(len(clips))]
@@ -103,6 +103,6 @@ class Predictor:
             # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
             write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
         store.file.close()
-        encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
+        encoders = {kind: encoder["name"] for kind, encoder in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]
-        return Unseen(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))
+        return NewAudio(self.trained.params, paths, encoders, names, speakers, texts, len(self.trained.labels))

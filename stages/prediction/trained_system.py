@@ -1,4 +1,4 @@
-"""A trained system: its models, what they were trained by, and what must be said of them."""
+"""A trained system: its models, the settings they were trained by, and caveats."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Unit = tuple[int, int]
 
 @dataclass(frozen=True)
 class Trained:
-    """All that predicting takes.
+    """All that is needed to predict.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Trained:
         The files of built-in encoders, for ``speech`` and ``text``.
     caveats
         One line: corpus, protocol, figures, normalisation, licence.
-    heard
+    seen
         Digests of the audio that these models were trained or selected on (:func:`digest`).
     """
 
@@ -39,7 +39,7 @@ class Trained:
     models: dict[Unit, Path]
     weights: dict[str, Path]
     caveats: str
-    heard: frozenset[str]
+    seen: frozenset[str]
 
     @property
     def row(self) -> system_config.System:
@@ -59,7 +59,7 @@ def digest(samples) -> str:
 
 
 def assembled(params: str, study: str, name: str, files: list[Path], weights: dict[str, Path]) -> Trained:
-    """The system whose parts left their models in ``files``; no caveats, and nothing said of what it heard.
+    """The system whose parts left their models in ``files``; without caveats or ``seen``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def assembled(params: str, study: str, name: str, files: list[Path], weights: di
         if not path.is_file():
             raise UserError(f"{path}: no such file; run the study first (make {study})")
     about = [units.about(path) for path in files]
-    if any(one != about[0] for one in about):
+    if any(each != about[0] for each in about):
         raise UserError(f"{files[0].parent}: its parts were trained by different settings; run the study again")
     models = {unit: path for path in files for unit in sorted(units.notes(path))}
     return Trained(study, name, params, about[0], models, weights, "", frozenset())

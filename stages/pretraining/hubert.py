@@ -132,9 +132,10 @@ def _mfcc_at(encoder, audio: Audio) -> Callable[[int], np.ndarray]:
     from ..encoders.acoustics import mfcc
 
     def features(index: int) -> np.ndarray:
-        found = mfcc(audio.read(index))
+        coefficients = mfcc(audio.read(index))
         count = encoder.frames(audio.lengths[index])
-        return found[np.minimum(np.round(np.arange(count) * encoder.hop * 100).astype(int), len(found) - 1)]
+        places = np.round(np.arange(count) * encoder.hop * 100).astype(int)
+        return coefficients[np.minimum(places, len(coefficients) - 1)]
 
     return features
 
@@ -198,8 +199,8 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             directions = torch.nn.functional.normalize(model["targets"].weight, dim=1)
 
             def loss_over(chosen):
-                found = torch.nn.functional.normalize(model["projection"](last[chosen]), dim=1)
-                return torch.nn.functional.cross_entropy(found @ directions.T / TEMPERATURE, wanted[chosen])
+                predicted = torch.nn.functional.normalize(model["projection"](last[chosen]), dim=1)
+                return torch.nn.functional.cross_entropy(predicted @ directions.T / TEMPERATURE, wanted[chosen])
 
             loss = (1 - section.unmasked) * loss_over(mask.to(device))
             rest = (valid & ~mask).to(device)

@@ -12,11 +12,11 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Cmgi(System):
-    """Tables 1 and 2, row CmGI; '10e-5' of the paper is read as 1e-5 (spec A4), its schedule and stop are ours."""
+    """Tables 1 and 2, row CmGI; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours."""
 
     recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
     task: EMOTION = setting("what is predicted")
@@ -32,15 +32,17 @@ class Cmgi(System):
     patience: int = setting("epochs without a better validation UAR before stage 2 stops", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
-    hears_its_text: ClassVar = True
+    transcribes: ClassVar = True
 
 
-def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
     import torch
 
     from ..models import cmgi
-    from ..training.loop import fit, network, seeded, shuffled, warm_up
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded, warm_up
+    from ..training.weights import network
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -66,7 +68,7 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
         return fit(
             model,
             optimiser,
-            lambda: shuffled(fold.train, row.batch, generator),
+            lambda _: shuffled(fold.train, row.batch, generator),
             lambda positions: loss(positions, *forward(positions)),
             validate,
             epochs=row.epochs[number],
@@ -91,33 +93,33 @@ def train(row: Cmgi, inputs: "Inputs", fold, seed: int, unit):
     after = stage(
         1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)]))
     )
-    found = scored_both(fold.scored)
-    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in found]}
-    return np.stack([logits for logits, _ in found]), network(model), notes
+    predicted = scored_both(fold.scored)
+    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in predicted]}
+    return np.stack([logits for logits, _ in predicted]), network(model), notes
 
 
-def restored(row: Cmgi, inputs, arrays: dict):
+def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..models import cmgi
-    from ..training.loop import filled
+    from ..training.weights import filled
     from .speech_input import SpeechInput
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
-    heard = _predictor(SpeechInput(inputs, encoder, "conv"), model)
-    return lambda positions: np.stack([logits for logits, _ in heard(positions)])
+    predictor = _predictor(SpeechInput(inputs, encoder, "conv"), model)
+    return lambda positions: np.stack([logits for logits, _ in predictor(positions)])
 
 
 def _predictor(speech, model):
     """Positions -> logits and hypothesis of each utterance, from its audio alone."""
     from ..models.cmgi import greedy
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
-    def heard(positions):
+    def predict(positions):
         hidden, lengths = speech.hidden(positions)
         texts = greedy(model.ctc(hidden[-1]), lengths)
         logits, _ = model(hidden[-1], lengths, *model.text.tokenise(texts))
         return list(zip(on_cpu(logits), texts, strict=True))
 
-    return lambda positions: in_batches(positions, speech.lengths, 16, heard)
+    return lambda positions: in_batches(positions, speech.lengths, 16, predict)

@@ -1,4 +1,4 @@
-"""Controls that hear nothing: the majority class (or mean rating), the duration alone, the speaker alone."""
+"""Controls that see no audio: the majority class (or mean rating), the duration alone, the speaker alone."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import TrainingInputs
 
 
 class Control(System):
@@ -22,7 +22,7 @@ class Control(System):
     deterministic: ClassVar = True
 
 
-def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Control, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], no arrays to keep, notes."""
     examples = inputs.examples
     y = examples.targets[fold.train]
@@ -48,7 +48,7 @@ def train(row: Control, inputs: "Inputs", fold, seed: int, unit):
             from sklearn.linear_model import LinearRegression
 
             outputs = LinearRegression().fit(features[fold.train], y).predict(features[fold.scored])
-    return outputs.astype(np.float32), {}, {"fitted on": len(fold.train)}
+    return outputs.astype(np.float32), {}, {"rows": len(fold.train)}
 
 
 def _features(sees: str, manifest) -> np.ndarray:

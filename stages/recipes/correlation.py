@@ -14,7 +14,7 @@ from ..runtime.errors import UserError
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 STRIDE = 4
 """The principal components are those of every fourth frame."""
@@ -34,7 +34,7 @@ class Correlation(System):
     deterministic: ClassVar = True
 
 
-def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Correlation, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with every candidate's figure.
 
     Components and penalty are chosen by leaving out every speaker of training and validation in turn. Validation rows
@@ -49,15 +49,15 @@ def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
 
     examples, frames = inputs.examples, inputs.frames(row.layers, 0, row.normalise, fold)
     sizes = sorted({min(size, frames.width) for size in row.components})
-    seen = np.concatenate([fold.train, fold.val])
-    speakers = inputs.speakers[seen]
+    known = np.concatenate([fold.train, fold.val])
+    speakers = inputs.speakers[known]
     if len(set(speakers)) < 2:
         raise UserError(f"fold {fold.number}: one speaker in training and validation; the recipe leaves speakers out")
     basis = _principal(frames, fold.train, sizes[-1])
-    rows, fitted = np.concatenate([seen, np.setdiff1d(fold.test, seen)]), np.arange(len(fold.train))
+    rows, fitted = np.concatenate([known, np.setdiff1d(fold.test, known)]), np.arange(len(fold.train))
     described = _described(frames, basis, rows)
-    truth = np.eye(examples.outputs)[examples.targets[seen]]
-    every = np.arange(len(seen))
+    truth = np.eye(examples.outputs)[examples.targets[known]]
+    every = np.arange(len(known))
     tried, best = {}, None
     for size in sizes:
         pairs = size * (size - 1) // 2
@@ -65,30 +65,30 @@ def train(row: Correlation, inputs: "Inputs", fold, seed: int, unit):
         kernel = _kernel(described[every, :, :pairs], scale)
         ridge = KernelRidge(kernel, truth, _balanced(truth))
         for penalty in row.penalties:
-            found = ridge.left_out(penalty, speakers)
-            score = tried[f"{size} components, penalty {penalty:g}"] = examples.score(seen, found)
+            left_out = ridge.left_out(penalty, speakers)
+            score = tried[f"{size} components, penalty {penalty:g}"] = examples.score(known, left_out)
             if best is None or score > best[0] + 1e-12:
-                best = (score, size, penalty, kernel, scale, ridge, found)
-    score, size, penalty, kernel, scale, ridge, found = best
-    part = KernelRidge(kernel[np.ix_(fitted, fitted)], truth[fitted], _balanced(truth[fitted]))
-    dual, intercept = part.dual(penalty)
+                best = (score, size, penalty, kernel, scale, ridge, left_out)
+    score, size, penalty, kernel, scale, ridge, left_out = best
+    kept = KernelRidge(kernel[np.ix_(fitted, fitted)], truth[fitted], _balanced(truth[fitted]))
+    dual, intercept = kept.dual(penalty)
     validation = kernel[len(fitted) :, : len(fitted)] @ dual + intercept
     if row.refit:
-        part, fitted = ridge, every
+        kept, fitted = ridge, every
         dual, intercept = ridge.dual(penalty)
     pairs = size * (size - 1) // 2
     weights = np.einsum("nlp,no->lpo", described[fitted, :, :pairs], dual, optimize=True) / scale[:, None, None] ** 2
-    sharpness = _sharpness(found, examples.targets[seen])
+    sharpness = _sharpness(left_out, examples.targets[known])
     model = {"basis": basis[:, :, :size], "weights": weights, "intercept": intercept, "sharpness": sharpness}
     model = {name: np.asarray(values, np.float32) for name, values in model.items()}
     outputs = np.concatenate([sharpness * validation, _outputs(model, _tested(described, rows, fold.test, pairs))])
     arrays = {f"model/{name}": values for name, values in model.items()}
     notes = {"components": size, "penalty": penalty, "validation": score, "tried": len(tried), "candidates": tried}
-    notes |= {"layers": frames.layers, "fitted on": len(fitted)}
+    notes |= {"layers": frames.layers, "rows": len(fitted)}
     return outputs.astype(np.float32), arrays | frames.normaliser.arrays("model/normaliser/speech/"), notes
 
 
-def restored(row: Correlation, inputs, arrays: dict):
+def restored(row: Correlation, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     frames = inputs.frames(row.layers, 0, row.normalise, arrays)
     return lambda positions: _outputs(arrays, _described(frames, arrays["basis"], positions))
@@ -98,21 +98,21 @@ def _principal(frames, train: np.ndarray, size: int) -> np.ndarray:
     """The ``size`` strongest principal axes of every layer's normalised frames [layers, width, size]."""
     products = np.zeros((len(frames.layers), frames.width, frames.width))
     for position in train:
-        some = frames.one(int(position)).numpy()[:, ::STRIDE]
-        products += some.transpose(0, 2, 1) @ some
+        normalised = frames.utterance(int(position)).numpy()[:, ::STRIDE]
+        products += normalised.transpose(0, 2, 1) @ normalised
     return np.linalg.eigh(products)[1][:, :, : -size - 1 : -1].astype(np.float32)
 
 
 def _described(frames, basis: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Correlations of every utterance [utterances, layers, pairs]; those of fewer components come first."""
     below = np.tril_indices(basis.shape[2], -1)
-    found = np.empty((len(positions), len(basis), len(below[0])), np.float32)
+    correlations = np.empty((len(positions), len(basis), len(below[0])), np.float32)
     for i, position in enumerate(positions):
-        turned = frames.one(int(position)).numpy() @ basis
+        turned = frames.utterance(int(position)).numpy() @ basis
         turned -= turned.mean(1, keepdims=True)
         turned /= np.sqrt((turned**2).sum(1, keepdims=True)) + 1e-6
-        found[i] = (turned.transpose(0, 2, 1) @ turned)[:, below[0], below[1]]
-    return found
+        correlations[i] = (turned.transpose(0, 2, 1) @ turned)[:, below[0], below[1]]
+    return correlations
 
 
 def _tested(described: np.ndarray, rows: np.ndarray, test: np.ndarray, pairs: int) -> np.ndarray:
@@ -123,11 +123,11 @@ def _tested(described: np.ndarray, rows: np.ndarray, test: np.ndarray, pairs: in
 
 def _kernel(described: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Inner products [rows, rows] of ``described`` with every layer divided by its ``scale``."""
-    found = np.zeros((len(described), len(described)))
+    kernel = np.zeros((len(described), len(described)))
     for layer, divisor in enumerate(scale):
-        one = described[:, layer] / divisor
-        found += one @ one.T
-    return found
+        scaled = described[:, layer] / divisor
+        kernel += scaled @ scaled.T
+    return kernel
 
 
 def _balanced(truth: np.ndarray) -> np.ndarray:

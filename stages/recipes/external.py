@@ -22,7 +22,7 @@ from ..runtime.errors import UserError
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import TrainingInputs
 
 
 class External(System):
@@ -35,7 +35,7 @@ class External(System):
     deterministic: ClassVar = True
 
 
-def train(row: External, inputs: "Inputs", fold, seed: int, unit):
+def train(row: External, inputs: "TrainingInputs", fold, seed: int, unit):
     """What the file says of ``fold.scored`` [rows, outputs], no arrays; notes of what it leaves out."""
     path, examples = inputs.paths["elsewhere"], inputs.examples
     table = _read(path)
@@ -85,20 +85,20 @@ def _outputs(path, table, examples) -> tuple[np.ndarray, bool]:
     for prefix in ("logit_", "p_"):
         if not any(name.startswith(prefix) for name in table.columns):
             continue
-        found = _numbers(path, table, [f"{prefix}{name}" for name in examples.classes])
+        values = _numbers(path, table, [f"{prefix}{name}" for name in examples.classes])
         if prefix == "p_":
-            bad = (found < 0).any(1) | (np.abs(found.sum(1) - 1) > 0.01)
+            bad = (values < 0).any(1) | (np.abs(values.sum(1) - 1) > 0.01)
             if bad.any():
                 raise UserError(f"{path}: utterance '{table.index[bad.argmax()]}': its p_CLASS do not add up to 1")
-            found = np.log(np.maximum(found, 1e-12))
+            values = np.log(np.maximum(values, 1e-12))
         if "pred_emotion" in table:
-            other = table["pred_emotion"].to_numpy() != np.array(examples.classes)[found.argmax(1)]
+            other = table["pred_emotion"].to_numpy() != np.array(examples.classes)[values.argmax(1)]
             if other.any():
                 raise UserError(
                     f"{path}: utterance '{table.index[other.argmax()]}': pred_emotion is not the class of the largest"
                     f" {prefix}CLASS; leave one of the two out"
                 )
-        return found, True
+        return values, True
     if "pred_emotion" not in table:
         raise UserError(f"{path}: none of the columns p_CLASS, logit_CLASS, pred_emotion; give one kind")
     code = {name: i for i, name in enumerate(examples.classes)}

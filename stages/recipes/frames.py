@@ -30,7 +30,8 @@ class Frames:
         self.memory = memory
         self.width = store.width(layers[0])
         self.normaliser: Normaliser | None = None
-        self.fitted_on: list[str] = []
+        self.seen: list[str] = []
+        """Names of the utterances that the normalisation of others came from; whoever sets it fills this in."""
         self.room: torch.Tensor | None = None
 
     def normalise(self, kind: str, speakers: np.ndarray, train: np.ndarray, stored=None) -> None:
@@ -41,7 +42,7 @@ class Frames:
         self.kept: dict[int, torch.Tensor] = {}
         self.free = self.memory
 
-    def one(self, position: int) -> "torch.Tensor":
+    def utterance(self, position: int) -> "torch.Tensor":
         """Frames float32 [layers, frames, width] of one utterance."""
         import torch
 
@@ -75,7 +76,7 @@ class Frames:
     def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch].
 
-        They lie where those of the batch before lay: fresh memory for each costs more than to fill it.
+        Every batch reuses the memory of the batch before: to allocate costs more than to fill.
         """
         import torch
 
@@ -88,7 +89,7 @@ class Frames:
             place, start = frames[:, start : start + length], start + length
             position = int(position)
             if position in self.kept or self.free >= place.numel() * 4:
-                place.copy_(self.one(position))
+                place.copy_(self.utterance(position))
             else:
                 self._read(position, place)
         return frames, lengths
@@ -97,9 +98,9 @@ class Frames:
         """Frames of a single layer [batch, longest, width], zero-padded, and lengths [batch]."""
         import torch
 
-        found = [self.one(int(p))[0] for p in positions]
-        lengths = torch.tensor([len(f) for f in found])
-        return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), lengths
+        frames = [self.utterance(int(p))[0] for p in positions]
+        lengths = torch.tensor([len(each) for each in frames])
+        return torch.nn.utils.rnn.pad_sequence(frames, batch_first=True), lengths
 
     def means(self) -> np.ndarray:
         """Normalised mean frame of every utterance [utterances, layers, width], uncut."""

@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Frozen(System):
@@ -31,12 +31,13 @@ class Frozen(System):
     inputs: ClassVar = ("speech", "text")
 
 
-def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .srinivasan import fitted
 
     examples = inputs.examples
@@ -57,9 +58,9 @@ def train(row: Frozen, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, {"history": history.__dict__}
 
 
-def restored(row: Frozen, inputs, arrays: dict):
+def restored(row: Frozen, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     frames = inputs.frames(["last"], 0, row.normalise, arrays, row.sees)
     model = filled(_model(row, frames, inputs.outputs), arrays)

@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Gmp(System):
@@ -30,11 +30,13 @@ class Gmp(System):
     heavy: ClassVar = True
 
 
-def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
-    from ..training.loop import bucketed, fit, network, seeded, warm_up
+    from ..training.batches import bucketed
+    from ..training.loop import fit, seeded, warm_up
+    from ..training.weights import network
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -59,7 +61,7 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, row.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
         loss_of,
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
@@ -71,9 +73,9 @@ def train(row: Gmp, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), network(model), {"history": history.__dict__}
 
 
-def restored(row: Gmp, inputs, arrays: dict):
+def restored(row: Gmp, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
     from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
@@ -105,7 +107,7 @@ def _embeddings(speech, model, positions):
 
 
 def _predictor(row: Gmp, speech, model):
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]

@@ -82,13 +82,17 @@ class Examples:
     def fold(self, number: int) -> Fold:
         """The positions of a fold; from now on ``targets`` hides the labels of its test rows."""
         rows = self.protocol[self.protocol["fold"] == number]
-        found = {}
+        positions = {}
         for role in ("train", "val", "test"):
             where = np.sort(self.position[rows.loc[rows["role"] == role, "utterance"]].to_numpy())
-            found[role] = where[self.labelled[where]]
+            positions[role] = where[self.labelled[where]]
         self.targets = self.truth.copy()
-        self.targets[found["test"]] = -1 if self.task == "emotion" else np.nan
-        return Fold(number, **found)
+        self.targets[positions["test"]] = -1 if self.task == "emotion" else np.nan
+        return Fold(number, **positions)
+
+    def names(self, positions: np.ndarray) -> list[str]:
+        """Names of the utterances at ``positions``."""
+        return self.manifest["utterance"].to_numpy()[positions].tolist()
 
     def digest(self, number: int) -> str:
         """Of everything in manifest and protocol that a unit of this fold depends on."""

@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Layers(System):
@@ -33,54 +33,56 @@ class Layers(System):
     inputs: ClassVar = ("speech",)
 
 
-def train(row: Layers, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Layers, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, all models' arrays, notes with the weights.
 
     A dimension that is done is kept beside the unit's checkpoint until all are.
     """
     frames = inputs.frames(row.layers, 0, row.normalise, fold)
     low, span = inputs.examples.scaling(fold.train)
-    parts = [unit.part(name) if unit else None for name in inputs.examples.dimensions]
+    shares = [unit.share(name) if unit else None for name in inputs.examples.dimensions]
     arrays: dict[str, np.ndarray] = {"model/scaling/low": low, "model/scaling/span": span}
     columns, notes = [], {"layers": frames.layers, "layer weights": {}, "histories": {}}
-    for dimension, (name, part) in enumerate(zip(inputs.examples.dimensions, parts, strict=True)):
-        done = part.load() if part else None
+    for dimension, (name, share) in enumerate(zip(inputs.examples.dimensions, shares, strict=True)):
+        done = share.load() if share else None
         if done is None:
-            done = _trained(row, inputs.examples, frames, fold, seed, dimension, part)
-            if part:
-                part.save(*done)
-        found, about = done
-        columns.append(found.pop("outputs"))
-        arrays |= {f"model/{dimension}/{key.removeprefix('model/')}": values for key, values in found.items()}
+            done = _trained(row, inputs.examples, frames, fold, seed, dimension, share)
+            if share:
+                share.save(*done)
+        trained, about = done
+        columns.append(trained.pop("outputs"))
+        arrays |= {f"model/{dimension}/{key.removeprefix('model/')}": values for key, values in trained.items()}
         notes["layer weights"][name], notes["histories"][name] = about["layer weights"], about["history"]
-    for part in parts:
-        if part:
-            part.path.unlink()
+    for share in shares:
+        if share:
+            share.path.unlink()
     arrays |= frames.normaliser.arrays("model/normaliser/speech/")
     return np.stack(columns, 1) * span + low, arrays, notes
 
 
-def restored(row: Layers, inputs, arrays: dict):
+def restored(row: Layers, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     frames = inputs.frames(row.layers, 0, row.normalise, arrays)
     models = []
     for dimension in range(inputs.outputs):
         prefix = f"{dimension}/"
-        own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-        models.append(_predictor(row, frames, filled(_model(row, frames), own)))
+        weights = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        models.append(_predictor(row, frames, filled(_model(row, frames), weights)))
     low, span = arrays["scaling/low"], arrays["scaling/span"]
-    return lambda positions: np.stack([one(positions) for one in models], 1) * span + low
+    return lambda positions: np.stack([predict(positions) for predict in models], 1) * span + low
 
 
-def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, part) -> tuple[dict, dict]:
+def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, unit) -> tuple[dict, dict]:
     """Arrays (``model/network/...``, ``outputs`` for ``fold.scored``, scaled) and notes of one dimension's model."""
     import torch
 
     from ..metrics.scores import ccc
     from ..models.losses import ccc_loss
-    from ..training.loop import fit, network, seeded, shuffled
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
     generator = seeded(seed)
     model = _model(row, frames)
@@ -91,13 +93,13 @@ def _trained(row: Layers, examples, frames, fold, seed: int, dimension: int, par
     history = fit(
         model,
         torch.optim.Adam(model.parameters(), lr=row.learning_rate),
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda _: shuffled(fold.train, row.batch, generator, drop_last=True),
         lambda positions: ccc_loss(model(*frames.batch(positions)), targets[positions]),
         lambda: ccc(scaled[fold.val], outputs(fold.val)),
         epochs=row.epochs,
         patience=row.patience,
         generator=generator,
-        unit=part,
+        unit=unit,
     )
     notes = {"layer weights": model.average.weights().detach().tolist(), "history": history.__dict__}
     return network(model) | {"outputs": outputs(fold.scored)}, notes

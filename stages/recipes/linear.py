@@ -11,7 +11,7 @@ from ..config.settings import setting
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Linear(System):
@@ -30,7 +30,7 @@ class Linear(System):
         return (self.sees,)
 
 
-def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Linear, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""
     examples, frames = inputs.examples, inputs.frames(["all"], 0, row.normalise, fold, row.sees)
     pooled, every = frames.means(), list(range(len(frames.layers)))
@@ -55,7 +55,7 @@ def train(row: Linear, inputs: "Inputs", fold, seed: int, unit):
     return outputs.astype(np.float32), arrays | frames.normaliser.arrays(f"model/normaliser/{row.sees}/"), notes
 
 
-def restored(row: Linear, inputs, arrays: dict):
+def restored(row: Linear, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     pooled = inputs.frames(["all"], 0, row.normalise, arrays, row.sees).means()
     return lambda positions: _outputs(arrays, pooled[positions], inputs.outputs).astype(np.float32)

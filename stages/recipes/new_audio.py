@@ -5,11 +5,11 @@ from functools import cached_property
 import numpy as np
 
 from .frames import Frames
-from .stores_and_encoders import Sources
+from .stores_and_encoders import StoresAndEncoders
 
 
-class Unseen(Sources):
-    """Stores of utterances that no protocol knows.
+class NewAudio(StoresAndEncoders):
+    """Stores of utterances that no protocol knows; keeps the protocol ``RecipeInputs``.
 
     Attributes
     ----------
@@ -27,9 +27,15 @@ class Unseen(Sources):
         self._frames: dict = {}
 
     def frames(
-        self, layers: list[str], max_seconds: float, normalise: str, arrays: dict, kind="speech", by="speaker"
+        self,
+        layers: list[str],
+        max_seconds: float,
+        normalise: str,
+        fit: dict,
+        kind: str = "speech",
+        by: str = "speaker",
     ) -> Frames:
-        """As ``Inputs.frames``, normalised by what the unit's ``arrays`` keep of training.
+        """As :meth:`RecipeInputs.frames`, normalised by what ``fit``, the arrays of a trained unit, keep of training.
 
         Speakers are those that are named, whatever the training took them ``by``.
         """
@@ -37,7 +43,7 @@ class Unseen(Sources):
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames[key] = Frames(store, self.rows(store), layers, max_seconds, 0)
-        stored = [arrays[f"normaliser/{kind}/{name}"] for name in ("mean", "scale")] if normalise == "global" else None
+        stored = [fit[f"normaliser/{kind}/{name}"] for name in ("mean", "scale")] if normalise == "global" else None
         self._frames[key].normalise(normalise, self.speakers, np.array([], int), stored)
         return self._frames[key]
 

@@ -1,4 +1,4 @@
-"""Feature normalisation by speaker or over the training data, with the record of what it saw."""
+"""Feature normalisation by speaker or over the training data, with the record of what it has seen."""
 
 from typing import TYPE_CHECKING
 
@@ -78,9 +78,9 @@ class Normaliser:
         elif kind == "global" and stored:
             self.mean, self.scale = stored
         else:
-            found = [[m.statistics(rows) for m in moments] for rows in members]
-            self.mean = np.array([[mean for mean, _ in layers] for layers in found])
-            self.scale = np.array([[scale for _, scale in layers] for layers in found])
+            statistics = [[m.statistics(rows) for m in moments] for rows in members]
+            self.mean = np.array([[mean for mean, _ in layers] for layers in statistics])
+            self.scale = np.array([[scale for _, scale in layers] for layers in statistics])
 
     def apply(self, frames: "torch.Tensor", layer: int, utterance: int) -> None:
         """Normalise the frames float32 [frames, width] of one layer of an utterance where they lie."""

@@ -23,7 +23,8 @@ def arguments(parser) -> None:
 def run(args, stage: str, model: type[settings.Section], make, keep: str) -> None:
     """Make every unit and write those of its arrays whose names begin with ``keep``.
 
-    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes.
+    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes; ``seen`` of the notes names the
+    utterances that it was fitted on.
     """
     import torch
 
@@ -40,9 +41,10 @@ def run(args, stage: str, model: type[settings.Section], make, keep: str) -> Non
     shared["code"] = code_digest.digest("recipes.training_inputs", stage)
 
     def work(number, seed, unit):
-        inputs.saw = {}
+        inputs.seen = {}
         arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
-        return arrays, notes | {"saw": inputs.saw}
+        inputs.note_seen(f"{stage} {args.name}", notes.pop("seen"))
+        return arrays, notes | {"seen": inputs.seen}
 
     pairs = [(fold, seed) for fold in units.part_of(args.part, examples.folds) for seed in seeds]
     results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)

@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Probe(System):
@@ -38,33 +38,35 @@ class Probe(System):
     inputs: ClassVar = ("speech",)
 
 
-def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Probe, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the layer weights."""
     import torch
 
-    from ..training.loop import fit, network, seeded, shuffled
+    from ..training.batches import shuffled
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
-    examples, parts = inputs.examples, _parts(row, inputs, fold)
-    frames = parts["speech"]
+    examples, streams = inputs.examples, _streams(row, inputs, fold)
+    frames = streams["speech"]
     generator = seeded(seed)
-    model = _model(row, parts, examples.outputs)
-    outputs = _predictor(row, parts, model)
+    model = _model(row, streams, examples.outputs)
+    outputs = _predictor(row, streams, model)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate, eps=1e-7)
     targets = torch.from_numpy(examples.targets)
 
     def loss_of(positions):
-        return torch.nn.functional.cross_entropy(model(*_batch(parts, positions)), targets[positions])
+        return torch.nn.functional.cross_entropy(model(*_batch(streams, positions)), targets[positions])
 
     def validation():
-        found = outputs(fold.val)
+        logits = outputs(fold.val)
         if row.stop_on == "uar":
-            return examples.score(fold.val, found)
-        return -float(torch.nn.functional.cross_entropy(torch.from_numpy(found), targets[fold.val]))
+            return examples.score(fold.val, logits)
+        return -float(torch.nn.functional.cross_entropy(torch.from_numpy(logits), targets[fold.val]))
 
     history = fit(
         model,
         optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, wrap=row.wrap),
+        lambda _: shuffled(fold.train, row.batch, generator, wrap=row.wrap),
         loss_of,
         validation,
         epochs=row.epochs,
@@ -75,60 +77,60 @@ def train(row: Probe, inputs: "Inputs", fold, seed: int, unit):
     )
     average = model.average.weights().detach().tolist()
     notes = {"history": history.__dict__, "layers": frames.layers, "layer weights": average}
-    notes["normaliser"] = {"kind": row.normalise, "fitted on": frames.fitted_on}
+    notes["normaliser"] = {"kind": row.normalise, "seen": frames.seen}
     arrays = network(model)
-    for kind, part in parts.items():
-        arrays |= part.normaliser.arrays(f"model/normaliser/{kind}/")
+    for kind, stream in streams.items():
+        arrays |= stream.normaliser.arrays(f"model/normaliser/{kind}/")
     return outputs(fold.scored), arrays, notes
 
 
-def restored(row: Probe, inputs, arrays: dict):
+def restored(row: Probe, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
-    parts = _parts(row, inputs, arrays)
-    return _predictor(row, parts, filled(_model(row, parts, inputs.outputs), arrays))
+    streams = _streams(row, inputs, arrays)
+    return _predictor(row, streams, filled(_model(row, streams, inputs.outputs), arrays))
 
 
-def _parts(row: Probe, inputs, fitted) -> dict:
+def _streams(row: Probe, inputs, fitted) -> dict:
     """The encoder's frames and, for Fusion, the descriptors'; normalised for a fold or by a unit's arrays."""
     asked = {"speech": row.layers, "beside": ["0"]}
     how = row.max_seconds, row.normalise, fitted
     return {kind: inputs.frames(asked[kind], *how, kind, row.speaker_by) for kind in row.inputs}
 
 
-def _model(row: Probe, parts: dict, classes: int):
+def _model(row: Probe, streams: dict, classes: int):
     from ..models.dense import Dense
 
-    frames, beside = parts["speech"], parts["beside"].width if "beside" in parts else 0
+    frames, beside = streams["speech"], streams["beside"].width if "beside" in streams else 0
     sizes = len(frames.layers), frames.width, row.hidden, classes, row.dropout
     second = {"dense": "dense", "lstm": f"lstm-{row.activation}"}[row.network]
     return Dense(*sizes, row.weights == "softmax", second, beside, row.dropout_at == "before")
 
 
-def _batch(parts: dict, positions: np.ndarray) -> tuple:
+def _batch(streams: dict, positions: np.ndarray) -> tuple:
     """What the model takes of these utterances: frames, lengths and, for Fusion, descriptors at the frames' rate."""
     import torch
 
     from ..models.dense import to_rate
 
-    frames, lengths = parts["speech"].batch(positions)
-    if "beside" not in parts:
+    frames, lengths = streams["speech"].batch(positions)
+    if "beside" not in streams:
         return frames, lengths
-    ratio = max(1, round(parts["speech"].hop / parts["beside"].hop))
-    found = [
-        to_rate(parts["beside"].one(int(p))[0], ratio, count)
+    ratio = max(1, round(streams["speech"].hop / streams["beside"].hop))
+    descriptors = [
+        to_rate(streams["beside"].utterance(int(p))[0], ratio, count)
         for p, count in zip(positions, lengths.tolist(), strict=True)
     ]
-    return frames, lengths, torch.cat(found)
+    return frames, lengths, torch.cat(descriptors)
 
 
-def _predictor(row: Probe, parts: dict, model):
+def _predictor(row: Probe, streams: dict, model):
     import torch
 
     def outputs(positions):
         batches = [positions[i : i + row.batch] for i in range(0, len(positions), row.batch)]
         with torch.no_grad():
-            return np.concatenate([model(*_batch(parts, b)).numpy() for b in batches])
+            return np.concatenate([model(*_batch(streams, b)).numpy() for b in batches])
 
     return outputs

@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Regressor(System):
@@ -27,12 +27,14 @@ class Regressor(System):
     heavy: ClassVar = True
 
 
-def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import bucketed, fit, network, seeded
+    from ..training.batches import bucketed
+    from ..training.loop import fit, seeded
+    from ..training.weights import network
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -46,7 +48,7 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
     history = fit(
         model,
         optimiser,
-        lambda: bucketed(fold.train, speech.lengths, row.batch, generator),
+        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
         lambda positions: ccc_loss(forward(positions), targets[positions]),
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
@@ -55,14 +57,14 @@ def train(row: Regressor, inputs: "Inputs", fold, seed: int, unit):
         unit=unit,
     )
     notes = {"history": history.__dict__, "parameters": sum(p.numel() for p in trained)}
-    notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "fitted on": len(fold.train)}
+    notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "rows": len(fold.train)}
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     return outputs(fold.scored), arrays, notes
 
 
-def restored(row: Regressor, inputs, arrays: dict):
+def restored(row: Regressor, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     model, speech, forward = _model(row, inputs, inputs.outputs)
     filled(model, arrays)
@@ -89,11 +91,11 @@ def _model(row: Regressor, inputs, dimensions: int):
 
 
 def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     def outputs(positions):
-        found = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
-        return np.stack(found) * span + low
+        scaled = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
+        return np.stack(scaled) * span + low
 
     return outputs

@@ -1,4 +1,4 @@
-"""Batches for recipes that fine-tune a speech encoder: what its frozen part puts out, made once, else waveforms."""
+"""Batches for recipes that fine-tune a speech encoder: outputs of its frozen layers, computed once, else waveforms."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from ..encoders import batching, prefix
 from ..runtime import disk
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
-from .stores_and_encoders import Sources
+from .recipe_inputs import RecipeInputs
 
 
 class SpeechInput:
@@ -26,7 +26,7 @@ class SpeechInput:
         The store lacks the layer.
     """
 
-    def __init__(self, inputs: Sources, encoder, frozen: str):
+    def __init__(self, inputs: RecipeInputs, encoder, frozen: str):
         self.encoder, self.frozen, self.device = encoder, frozen, inputs.device
         if frozen:
             prefix.freeze(encoder, frozen)
@@ -39,7 +39,7 @@ class SpeechInput:
         if self.stored:
             self.read = lambda position: self.store.read(frozen, self.rows[position])
         elif frozen:
-            log.info("what lies below '%s' has been trained: its output is computed once", frozen)
+            log.info("the layers below '%s' have been trained: their output is computed once", frozen)
             self.read = Computed(inputs, encoder, frozen, self.rows, self.lengths).read
 
     def entry(self, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,9 +48,9 @@ class SpeechInput:
         [batch, frames, width], zero-padded, and lengths [batch] (on the CPU).
         """
         if self.frozen:
-            found = [torch.from_numpy(self.read(p).astype(np.float32)) for p in positions]
-            lengths = torch.tensor([len(f) for f in found])
-            return torch.nn.utils.rnn.pad_sequence(found, batch_first=True).to(self.device), lengths
+            states = [torch.from_numpy(self.read(p).astype(np.float32)) for p in positions]
+            lengths = torch.tensor([len(each) for each in states])
+            return torch.nn.utils.rnn.pad_sequence(states, batch_first=True).to(self.device), lengths
         waves, lengths = batching.collate([self.store.read(int(self.rows[p])) for p in positions])
         conv, frames = self.encoder.frontend(waves.to(self.device), lengths)
         return conv, frames.cpu()
@@ -75,7 +75,7 @@ class Computed:
         The job was given no audio, or the disk cannot hold the file.
     """
 
-    def __init__(self, inputs: Sources, encoder, boundary: str, rows: np.ndarray, lengths: np.ndarray):
+    def __init__(self, inputs: RecipeInputs, encoder, boundary: str, rows: np.ndarray, lengths: np.ndarray):
         self.encoder, self.boundary, self.device = encoder, boundary, inputs.device
         self.audio, self.rows = inputs.audio, rows
         self.ends = np.cumsum(lengths)
@@ -120,10 +120,10 @@ def in_batches(positions: np.ndarray, lengths: np.ndarray, size: int, work) -> l
     ``work`` returns a sequence with one entry per utterance of its batch.
     """
     order = np.argsort(lengths[positions], kind="stable")
-    found: list = [None] * len(positions)
+    results: list = [None] * len(positions)
     with torch.no_grad():
         for start in range(0, len(order), size):
             where = order[start : start + size]
             for i, result in zip(where, work(positions[where]), strict=True):
-                found[i] = result
-    return found
+                results[i] = result
+    return results

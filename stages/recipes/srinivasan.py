@@ -1,4 +1,4 @@
-"""The training that Srinivasan 2022's systems share (section 4.2): teacher, student and the frozen regressors."""
+"""The training of Srinivasan 2022's systems (section 4.2): teacher, student and the frozen regressors."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,13 @@ def fitted(row: System, examples, fold, model, optimiser, loss_of: Callable, out
     """
     import torch
 
-    from ..training.loop import fit, shuffled
+    from ..training.batches import shuffled
+    from ..training.loop import fit
 
     return fit(
         model,
         optimiser,
-        lambda: shuffled(fold.train, row.batch, generator, drop_last=True),
+        lambda _: shuffled(fold.train, row.batch, generator, drop_last=True),
         loss_of,
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,

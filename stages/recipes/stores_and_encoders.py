@@ -1,4 +1,4 @@
-"""The stores and encoders that a recipe reads, whoever made them: a corpus' stages, or ``predict`` of new audio."""
+"""The stores and encoders that a recipe reads, of a corpus or of new audio."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..stores.audio import AudioStore
 from ..stores.features import FeatureStore
 
 
-class Sources:
+class StoresAndEncoders:
     """Files, opened when first used.
 
     Attributes
@@ -50,8 +50,8 @@ class Sources:
     def audio(self) -> AudioStore:
         if self.paths.get("audio") is None:
             raise UserError(
-                "the frozen part of the speech encoder is not the one of the feature store, and the audio to run it on"
-                " is no input of this system; delete its scratch units and models and run again"
+                "the frozen layers of the speech encoder are not those of the feature store, and this system is given"
+                " no audio to run them on; delete its scratch units and models and run again"
             )
         return AudioStore(self.paths["audio"])
 

@@ -12,7 +12,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Student(System):
@@ -65,19 +65,20 @@ def gate_open(predicted: np.ndarray, true: np.ndarray, train: np.ndarray, limit:
     return kept, notes
 
 
-def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Student, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes with the gate."""
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .speech_input import SpeechInput
     from .srinivasan import fitted
 
     examples = inputs.examples
     views = inputs.start(fold, seed)
     kept, gate = gate_open(views["predicted"], examples.targets, fold.train, row.gate)
-    gate["fitted on"] = examples.manifest["utterance"].to_numpy()[fold.train].tolist()
+    gate["seen"] = examples.names(fold.train)
     may_learn = np.zeros(len(examples.manifest), bool)
     may_learn[fold.train] = kept
     may_learn = torch.from_numpy(may_learn).to(inputs.device)
@@ -112,9 +113,9 @@ def train(row: Student, inputs: "Inputs", fold, seed: int, unit):
     return outputs(fold.scored), arrays, {"history": history.__dict__, "gate": gate}
 
 
-def restored(row: Student, inputs, arrays: dict):
+def restored(row: Student, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
     from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
@@ -139,7 +140,7 @@ def _views(speech, model, positions):
 
 
 def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
-    from ..training.loop import on_cpu
+    from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     def outputs(positions):

@@ -14,14 +14,14 @@ class System(Section):
     stage: ClassVar[str] = "train"
     """The stage that makes this system's predictions."""
     inputs: ClassVar[tuple[str, ...]] = ()
-    """Files that the recipe reads beside manifest and protocol (see stages/plan.py)."""
+    """Files that the recipe reads beside manifest and protocol (see stages/workflow/plan.py)."""
     heavy: ClassVar[bool] = False
     """Heavy recipes share their folds out among ``parts`` jobs; light ones train all in one."""
 
-    hears_its_text: ClassVar[bool] = False
-    """Transcripts are read in training alone; of new audio the system makes its own."""
+    transcribes: ClassVar[bool] = False
+    """Transcripts are read in training alone; the system transcribes new audio itself."""
     deterministic: ClassVar[bool] = False
-    """No chance in it, so one seed stands for all."""
+    """Training draws no random numbers, so one seed stands for all."""
 
     paper: str = setting("key of the paper in data/published.csv; empty for a control")
     table: str = setting("the paper's table, as numbered there")
@@ -48,7 +48,7 @@ class System(Section):
     @property
     def needs_text(self) -> bool:
         """Whether an utterance must come with its transcript to be predicted."""
-        return self.reads_text and not self.hears_its_text
+        return self.reads_text and not self.transcribes
 
 
 EMOTION = Literal["emotion"]

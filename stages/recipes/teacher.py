@@ -8,7 +8,7 @@ from ..config.settings import setting
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
-    from .training_inputs import Inputs
+    from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
 class Teacher(System):
@@ -27,7 +27,7 @@ class Teacher(System):
     inputs: ClassVar = ("speech", "text")
 
 
-def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
+def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored``, the model's arrays with what the teacher says of every utterance, notes.
 
     Besides ``model/...`` the arrays hold ``teacher/embedding`` [utterances, embedding] and ``teacher/predicted``
@@ -37,7 +37,8 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.loop import network, seeded
+    from ..training.loop import seeded
+    from ..training.weights import network
     from .srinivasan import fitted
 
     examples = inputs.examples
@@ -65,14 +66,13 @@ def train(row: Teacher, inputs: "Inputs", fold, seed: int, unit):
         "history": history.__dict__,
         "ccc on training rows": examples.score(fold.train, predicted[fold.train]),
         "ccc on validation rows": examples.score(fold.val, predicted[fold.val]),
-        "heard": examples.manifest["utterance"].to_numpy()[fold.train].tolist(),
     }
     return views(fold.scored)[1], arrays, notes
 
 
-def restored(row: Teacher, inputs, arrays: dict):
+def restored(row: Teacher, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..training.loop import filled
+    from ..training.weights import filled
 
     speech = inputs.frames(["last"], 0, row.normalise, arrays)
     text = inputs.frames(["last"], 0, row.normalise, arrays, "text")
@@ -94,7 +94,7 @@ def _predictor(speech, text, model, low: np.ndarray, span: np.ndarray):
     def views(positions):
         batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
         with torch.no_grad():
-            found = [model(speech.padded(b), text.padded(b)) for b in batches]
-        return np.concatenate([e.numpy() for e, _ in found]), np.concatenate([y.numpy() for _, y in found]) * span + low
+            embeddings, predicted = zip(*[model(speech.padded(b), text.padded(b)) for b in batches], strict=True)
+        return torch.cat(embeddings).numpy(), torch.cat(predicted).numpy() * span + low
 
     return views

@@ -1,4 +1,4 @@
-"""What a job reads, opened once: examples, stores, transcripts, encoders."""
+"""The inputs of a training job, each opened once: examples, stores, transcripts, encoders."""
 
 from functools import cached_property
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..guards.seen import pack
+from ..guards.seen import pack, unpack
 from ..protocols.splits import fit_scope
 from ..runtime.errors import UserError
 from ..stores.fingerprint import fingerprint
 from ..training.units import read
 from ..transcripts.table import read_transcripts
 from .frames import Frames
-from .labelled_set import Examples
-from .stores_and_encoders import Sources
+from .labelled_set import Examples, Fold
+from .stores_and_encoders import StoresAndEncoders
 
 FILES = (
     *("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts"),
@@ -33,15 +33,15 @@ def paths_of(args) -> dict[str, Path | None]:
     return {name: getattr(args, name.replace("-", "_")) for name in FILES}
 
 
-class Inputs(Sources):
-    """The files of a corpus (:func:`paths_of`), opened when first used.
+class Inputs(StoresAndEncoders):
+    """The files of a corpus (:func:`paths_of`), opened when first used; keeps the protocol ``TrainingInputs``.
 
     Attributes
     ----------
     examples : Examples
         For the task of the system.
-    saw : dict
-        {part: packed utterances} of what was fitted before or for the unit in hand (stages/guards/seen.py);
+    seen : dict
+        {component: packed utterances} of what was fitted before or for the unit in hand (stages/guards/seen.py);
         whoever works on a unit empties it first and keeps it with the unit.
     """
 
@@ -63,7 +63,7 @@ class Inputs(Sources):
         super().__init__(params, paths, {"speech": speech, "text": text, "beside": beside}, names)
         self.memory, self.device = memory_gb * 1e9, device
         self._frames: dict = {}
-        self.saw: dict = {}
+        self.seen: dict = {}
 
     def digests(self, *without: str) -> dict[str, str]:
         """Fingerprints of all inputs but manifest and protocol (a unit takes its own fold's part of those)."""
@@ -97,48 +97,51 @@ class Inputs(Sources):
         table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
         return table.reindex(self.examples.manifest["utterance"]).fillna("")
 
-    def start(self, fold, seed: int) -> dict[str, np.ndarray]:
-        """The arrays that an earlier stage made for this fold and seed; what that stage heard is proven.
+    def start(self, fold: Fold, seed: int) -> dict[str, np.ndarray]:
+        """The arrays that an earlier stage made for this fold and seed; what that stage has seen is proven.
 
         Raises
         ------
         UserError
-            The file is damaged, has no such unit, or was fitted on what this fold may not see.
+            The file is damaged, has no such unit, or does not say what it has seen; or that is not this fold's to see.
         """
         path = Path(self.paths["start"])
         arrays, notes = read(path, fold.number, seed)
-        for key in ("heard", "fitted on"):
-            fit_scope(notes.get(key, ()), self.examples.protocol, fold.number, str(path))
-            if key in notes:
-                stage = path.resolve().parts[-4]  # data/STAGE/STUDY/NAME/PART
-                self._note(f"{stage} {path.parent.name}", notes[key])
-        self.saw |= notes.get("saw", {})
+        if "seen" not in notes:
+            raise UserError(f"{path}: does not say what it has seen; delete it and run again")
+        for component, packed in notes["seen"].items():
+            where = f"{path}: {component}"
+            fit_scope(unpack(packed, self.utterances, where), self.examples.protocol, fold.number, where)
+        self.seen |= notes["seen"]
         return arrays
 
-    def _note(self, what: str, seen) -> None:
-        self.saw[what] = pack(seen, self.examples.manifest["utterance"].tolist())
+    def note_seen(self, component: str, utterances: list[str]) -> None:
+        """Keep that ``component``, which was fitted for the unit in hand, has seen these utterances."""
+        self.seen[component] = pack(utterances, self.utterances)
 
     def frames(
-        self, layers: list[str], max_seconds: float, normalise: str, fold, kind: str = "speech", by: str = "speaker"
+        self,
+        layers: list[str],
+        max_seconds: float,
+        normalise: str,
+        fit: Fold,
+        kind: str = "speech",
+        by: str = "speaker",
     ) -> Frames:
-        """Minibatches of a frozen encoder's layers, normalised for ``fold``; the normaliser's fit scope is proven.
-
-        ``layers`` may be ``["all"]``, every numbered layer of the store, or ``["last"]``. A speaker is who speaks or,
-        ``by`` prefix, what stands before the first _ of an utterance's name.
-        """
+        """As :meth:`RecipeInputs.frames`, normalised for the fold ``fit``; the normaliser's fit scope is proven."""
         store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
-        wanted = (fold.number if normalise == "global" else None, normalise, by)
+        wanted = (fit.number if normalise == "global" else None, normalise, by)
         if current != wanted:
-            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fold.train)
+            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fit.train)
             names = np.array(store.utterances)
-            frames.fitted_on = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
-            fit_scope(frames.fitted_on, self.examples.protocol, fold.number, "normaliser")
+            frames.seen = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
+            fit_scope(frames.seen, self.examples.protocol, fit.number, "normaliser")
             self._frames[key] = (frames, wanted)
-        if frames.fitted_on:
-            self._note(f"normaliser of {kind}", frames.fitted_on)
+        if frames.seen:
+            self.note_seen(f"normaliser of {kind}", frames.seen)
         return frames

@@ -15,7 +15,7 @@ def arguments(parser) -> None:
     parser.add_argument("--study", required=True)
     parser.add_argument("--system", required=True)
     parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
-    parser.add_argument("--cores", type=int, default=1, help="that folds and seeds are shared out among (default: 1)")
+    parser.add_argument("--cores", type=int, default=1, help="that share the folds and seeds (default: 1)")
     parser.add_argument("--speech-encoder", default="", help="its name in encoders")
     parser.add_argument("--text-encoder", default="", help="its name in encoders")
     parser.add_argument("--beside-encoder", default="", help="descriptors fused with speech, a name in encoders")
@@ -37,7 +37,7 @@ def seeds_of(row, seeds: list[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class Job:
-    """What a training job is called, its share of the folds (``2of5``), where it keeps finished units and writes."""
+    """A training job: its system, its share of the folds (``2of5``), the places of finished units and results."""
 
     system: str
     part: str
@@ -66,9 +66,9 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
 
     def work(number, seed, unit):
         fold = examples.fold(number)
-        inputs.saw = {}
+        inputs.seen = {}
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
-        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"saw": inputs.saw}
+        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"seen": inputs.seen}
 
     folds = units.part_of(job.part, examples.folds)
     pairs = [(f, s) for f in folds for s in seeds]
@@ -79,7 +79,7 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
 
 
 def about(row, inputs) -> dict:
-    """What makes the models usable by themselves: the row they were trained by, what they put out, their encoders."""
+    """What a reader of the models needs: the row they were trained by, their labels and their encoders."""
     examples, encoders = inputs.examples, {}
     for kind in ("speech", "text", "beside"):
         if inputs.encoders[kind]:

@@ -1,1 +1,1 @@
-"""Files that hold much: the audio store, the feature store, and the disposable store of finished units."""
+"""Large files: the audio store, the feature store, and the disposable store of finished units."""

@@ -77,7 +77,7 @@ class AudioWriter:
         self._filled = 0
 
     def flush(self) -> None:
-        """Write what waits for its chunk to be full; nothing can be added after it."""
+        """Write the last, incomplete chunk; no utterance can be added after it."""
         if self._filled:
             self._waiting[self._filled :] = 0
             self._write_chunk()

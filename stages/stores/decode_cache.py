@@ -1,4 +1,4 @@
-"""The audio of a corpus' last ingest, found again file by file: a corpus that grew is not decoded anew.
+"""The audio of a corpus' last ingest, looked up file by file: only new files of a corpus are decoded.
 
 An output is removed before its job runs, so the audio store is kept under a second name in the scratch store: a hard
 link, which takes no space. Beside it lie the digests of the source files. Disposable: without it results are the same.

@@ -23,7 +23,7 @@ class NotFinite(ValueError):
 
 
 class FeatureWriter:
-    """Fills a new store in any order of utterances, or goes on with one that a killed run left.
+    """Fills a new store in any order of utterances, or resumes a store that a killed run left.
 
     The empty store is laid out first; frames are then written at their places past HDF5, so that a process that dies
     leaves a sound file. What is in it is noted beside it (``PATH.marks``) as often as every five seconds.
@@ -35,7 +35,7 @@ class FeatureWriter:
     widths
         Width of every layer, by its name.
     plan
-        Digest of all that the values depend on. A file left with the same one is filled on, any other replaced.
+        Digest of all that the values depend on. A file with the same digest is resumed, any other is replaced.
     others, written
         Frames of the other shards that the same disk is to hold, and the bytes of them that it holds already.
 
@@ -84,7 +84,7 @@ class FeatureWriter:
         self.plan, self.marked = plan, time.monotonic()
 
     def _left(self, plan: str) -> int:
-        """Batches in what an earlier run of the same plan left behind."""
+        """Number of batches that an earlier run of the same plan stored."""
         try:
             left = json.loads(self.marks.read_text())
             whole = os.path.getsize(self.path) == left["bytes"]

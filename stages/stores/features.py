@@ -1,4 +1,4 @@
-"""The feature store: one HDF5 file per (corpus, encoder), or one with shards; all asked layers from one pass.
+"""The feature store: one HDF5 file per corpus and encoder, or several shards; one pass gives all layers.
 
 Layout: ``layers/{name}`` one flat contiguous dataset [frames, width] per layer, ``offsets`` int64
 [utterances + 1] in frames, ``utterances`` str; attributes ``encoder``, ``revision``, ``weights`` (SHA-256),
@@ -116,10 +116,10 @@ class FeatureStore:
 
     def span(self, layer: str, start: int, end: int) -> np.ndarray:
         """The frames [frames, width] of the utterances at positions ``start`` to ``end`` - 1, proven as by `read`."""
-        found = [self.read(layer, i) for i in range(start, end)]
+        utterances = [self.read(layer, i) for i in range(start, end)]
         maps = self._opened(layer)[0]
-        if len(maps) > 1 and found:
-            return np.concatenate(found)
+        if len(maps) > 1 and utterances:
+            return np.concatenate(utterances)
         return maps[0][self.offsets[start] : self.offsets[end]]
 
     def _opened(self, layer: str) -> tuple[list[np.ndarray], list[int], bytearray]:
@@ -140,11 +140,11 @@ def _places(file: h5py.File, path: Path) -> dict[str, tuple[int | None, tuple[in
     if not file.attrs.get("complete", False):
         raise KeyError("unfinished")
     size = os.path.getsize(path)
-    found = {name: (each.id.get_offset(), each.shape, each.dtype) for name, each in file["layers"].items()}
-    for name, (offset, shape, dtype) in found.items():
+    places = {name: (each.id.get_offset(), each.shape, each.dtype) for name, each in file["layers"].items()}
+    for name, (offset, shape, dtype) in places.items():
         if shape[0] and (offset is None or offset + shape[0] * shape[1] * dtype.itemsize > size):
             raise KeyError(f"layer {name} is cut off")
-    return found
+    return places
 
 
 def _table(group: h5py.Group) -> dict[str, list]:

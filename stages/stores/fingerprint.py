@@ -1,4 +1,4 @@
-"""The digest by which a unit of work knows an input."""
+"""The digest that stands for an input in what a unit depends on."""
 
 import hashlib
 import json

@@ -21,17 +21,17 @@ FAULTS = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError
 def index_digest(attributes: Mapping, names: list[str], *arrays: np.ndarray) -> str:
     """SHA-256 over attributes, names of utterances and arrays (offsets, checksums) of a store."""
     plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
-    found = hashlib.sha256(json.dumps([plain, names], sort_keys=True).encode())
-    for each in arrays:
-        found.update(f"{each.dtype.str}{each.shape}".encode() + np.ascontiguousarray(each).tobytes())
-    return found.hexdigest()
+    sha256 = hashlib.sha256(json.dumps([plain, names], sort_keys=True).encode())
+    for array in arrays:
+        sha256.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return sha256.hexdigest()
 
 
 def checksum(values: np.ndarray) -> int:
     """The sum of an array's bytes as little-endian words of 64 bits (the last one filled with zeros), modulo 2**64.
 
-    Whatever changes within one word is noticed for certain, other damage but for a chance of 2**-64; words that change
-    places are not. At least six times as fast as CRC-32, so that writing stays near the rate of the disk.
+    A change within one word is always detected, other damage with a probability of 1 - 2**-64, swapped words never.
+    At least six times as fast as CRC-32, so that writing stays near the rate of the disk.
     """
     raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     whole = len(raw) // 8 * 8
@@ -41,12 +41,12 @@ def checksum(values: np.ndarray) -> int:
 
 def tensors_digest(tensors: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over names, types, shapes and values of arrays, whatever their order."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
-        each = np.asarray(tensors[name], order="C")
-        found.update(f"{name}{each.dtype.str}{each.shape}".encode())
-        found.update(each.reshape(-1).view(np.uint8))
-    return found.hexdigest()
+        array = np.asarray(tensors[name], order="C")
+        sha256.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        sha256.update(array.reshape(-1).view(np.uint8))
+    return sha256.hexdigest()
 
 
 def sealed(head: dict) -> str:
@@ -63,5 +63,5 @@ def unsealed(text: str) -> dict:
 
 
 def damaged(path: Path | str, what: str) -> UserError:
-    """The error of a file of which a part is not what was written."""
+    """The error for a file whose part ``what`` is not as it was written."""
     return UserError(f"{path}: {what}: not the bytes that were written; {REMEDY}")

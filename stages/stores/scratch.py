@@ -37,11 +37,11 @@ class Unit:
         _save(self.path, arrays, notes)
         self.checkpoint.unlink(missing_ok=True)
 
-    def part(self, name: str) -> "Unit":
-        """A share of this unit's work, with a file and a checkpoint of its own beside it."""
-        part = copy.copy(self)
-        part.path = self.path.with_name(f"{self.path.stem}-{name}.safetensors")
-        return part
+    def share(self, name: str) -> "Unit":
+        """A share of this unit's work, whose file and checkpoint lie beside those of the whole."""
+        share = copy.copy(self)
+        share.path = self.path.with_name(f"{self.path.stem}-{name}.safetensors")
+        return share
 
     @property
     def checkpoint(self) -> Path:

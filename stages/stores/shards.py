@@ -116,9 +116,9 @@ def _lay_over(file, name: str, dtype, width: int, files: list[str], lengths: lis
 
 def _refuse_foreign(path: Path, store: FeatureStore, first: Path, other: FeatureStore, content: str) -> None:
     """Stop where a shard is not what its name says, or not of the corpus, encoder and plan of the first one."""
-    own = store.attributes.get("shard", "")
-    if own != path.stem:
-        raise UserError(f"{path}: holds {f'shard {own}' if own else 'no shard'}; delete it and run again")
+    shard = store.attributes.get("shard", "")
+    if shard != path.stem:
+        raise UserError(f"{path}: holds {f'shard {shard}' if shard else 'no shard'}; delete it and run again")
     if store.attributes["audio"] != content:
         raise UserError(f"{path}: extracted from other audio than the corpus has now; delete it and run again")
     mine, others = (

@@ -1,1 +1,1 @@
-"""The training loop that every neural recipe shares, and the units (fold x seed) of a job."""
+"""The training loop, its checkpoint and batches, weights as arrays, and the units (fold x seed) of a job."""

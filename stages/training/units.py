@@ -1,4 +1,4 @@
-"""Running a job's units (fold x seed) through the scratch store, and describing what they depend on."""
+"""The units (fold x seed) of a job: computed through the scratch store, written to a file and read from it."""
 
 import contextlib
 import importlib.metadata
@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def part_of(part: str, folds: list[int]) -> list[int]:
-    """The folds of a job: part ``2of5`` has every fifth one, beginning with the second."""
+    """The folds of a job: part ``2of5`` has every fifth fold, beginning with the second."""
     index, count = (int(number) for number in part.split("of"))
     return folds[index - 1 :: count]
 
@@ -31,9 +31,9 @@ def run(
     root: str | Path,
     workers: int = 1,
 ) -> dict[tuple[int, int], tuple[Arrays, dict]]:
-    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or worked out and put there.
+    """Arrays and notes of every unit (fold, seed): taken from the scratch store, or computed and put there.
 
-    With ``workers`` missing units are worked out in so many processes side by side, with the same results.
+    So many ``workers`` (processes) compute the missing units side by side, with the same results.
     """
     torch_version = importlib.metadata.version("torch").split("+")[0]
     places = {
@@ -63,16 +63,17 @@ def run(
 def write(
     path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str, about: dict | None = None
 ) -> None:
-    """All units in one safetensors file: arrays named ``keep``... as ``fold/seed/...``, notes as JSON.
+    """Write all units to one safetensors file.
 
-    ``about``: what holds for all units, JSON-able.
+    Of the arrays those whose names begin with ``keep`` are kept, as ``fold/seed/...``; the notes stand in the head as
+    JSON, beside ``about``, which holds for all units.
     """
     from safetensors.numpy import save_file
 
     arrays = {
         f"{f}/{s}/{n.removeprefix(keep)}": a
-        for (f, s), (found, _) in results.items()
-        for n, a in found.items()
+        for (f, s), (unit_arrays, _) in results.items()
+        for n, a in unit_arrays.items()
         if n.startswith(keep)
     }
     arrays = {n: np.asarray(a, order="C") for n, a in arrays.items()}
@@ -100,10 +101,10 @@ def read(path: str | Path, fold: int, seed: int) -> tuple[Arrays, dict]:
         if unit not in head["notes"]:
             raise UserError(f"{path}: has no fold {fold}, seed {seed}; delete it and run again")
         names = file.keys()  # the handle itself cannot be iterated
-        found = _of_unit({n: file.get_tensor(n) for n in names if n.startswith(f"{unit}/")}, unit)
-        if integrity.tensors_digest(found) != head["digests"][unit]:
+        arrays = _of_unit({n: file.get_tensor(n) for n in names if n.startswith(f"{unit}/")}, unit)
+        if integrity.tensors_digest(arrays) != head["digests"][unit]:
             raise integrity.damaged(path, f"fold {fold}, seed {seed}")
-        return found, head["notes"][unit]
+        return arrays, head["notes"][unit]
 
 
 def notes(path: str | Path) -> dict[tuple[int, int], dict]:
@@ -115,11 +116,11 @@ def notes(path: str | Path) -> dict[tuple[int, int], dict]:
         The file is damaged.
     """
     with _opened(path) as (_, head):
-        return {tuple(int(part) for part in unit.split("/")): one for unit, one in head["notes"].items()}
+        return {tuple(map(int, unit.split("/"))): unit_notes for unit, unit_notes in head["notes"].items()}
 
 
 def about(path: str | Path) -> dict:
-    """What :func:`write` was told that holds for all units; a :class:`UserError` where the file is damaged."""
+    """The ``about`` that :func:`write` was given; a :class:`UserError` where the file is damaged."""
     with _opened(path) as (_, head):
         return head["about"]
 

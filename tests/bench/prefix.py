@@ -26,10 +26,10 @@ from stages.encoders.speech import SpeechEncoder
 from stages.models.losses import ccc_loss
 from stages.models.regressor import Regressor
 from stages.recipes.speech_input import SpeechInput
-from stages.recipes.stores_and_encoders import Sources
+from stages.recipes.stores_and_encoders import StoresAndEncoders
 from stages.runtime import process
 from stages.stores.audio import RATE, AudioStore, AudioWriter, digest
-from stages.training import loop
+from stages.training import batches, loop
 from tests.bench.extraction import SIZES
 from tests.unit.catalogue import shipped
 
@@ -79,7 +79,7 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
         path = folder / f"{dtype}.h5"
         write_store(path, extractor, names, audio.lengths, audio.read, 60 * RATE, dtype, {"hop": extractor.hop})
         paths = {"speech": path, "audio": folder / "audio.h5", "speech-weights": folder / "e.safetensors"}
-        sides[dtype] = Sources(str(folder / "params.yaml"), paths, {"speech": "e"}, names), boundary
+        sides[dtype] = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "e"}, names), boundary
     sides["waveforms"] = sides["float32"][0], ""
     spent: dict[str, list] = {side: [] for side in sides}
     losses = {}
@@ -91,7 +91,7 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
     return spent, losses
 
 
-def epoch(inputs: Sources, boundary: str, kept: str, batch: int) -> tuple[np.ndarray, list[float]]:
+def epoch(inputs: StoresAndEncoders, boundary: str, kept: str, batch: int) -> tuple[np.ndarray, list[float]]:
     """Seconds (wall-clock, processor) of an epoch and the loss of every batch; ``kept``: the boundary, '' waveforms."""
     generator = loop.seeded(1)
     encoder = inputs.speech_encoder()
@@ -113,7 +113,7 @@ def epoch(inputs: Sources, boundary: str, kept: str, batch: int) -> tuple[np.nda
     loop.fit(
         model,
         optimiser,
-        lambda: loop.bucketed(positions, speech.lengths, batch, generator),
+        lambda _: batches.bucketed(positions, speech.lengths, batch, generator),
         loss_of,
         None,
         epochs=1,

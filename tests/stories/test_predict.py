@@ -277,12 +277,12 @@ def test_a_flipped_byte_anywhere_is_refused(bundles, tmp_path):
         (copy / name).write_bytes(content)
         with pytest.raises(UserError, match=r"not as it was written \(SHA-256\)|missing from the bundle"):
             bundle.read(copy)
-    (bundles / "linear" / "heard.txt").rename(tmp_path / "kept")
+    (bundles / "linear" / "seen.txt").rename(tmp_path / "kept")
     try:
-        with pytest.raises(UserError, match=r"heard\.txt: missing from the bundle"):
+        with pytest.raises(UserError, match=r"seen\.txt: missing from the bundle"):
             bundle.read(bundles / "linear")
     finally:
-        (tmp_path / "kept").rename(bundles / "linear" / "heard.txt")
+        (tmp_path / "kept").rename(bundles / "linear" / "seen.txt")
 
 
 def sealed(folder) -> None:
@@ -314,4 +314,4 @@ def test_heard_audio_is_told_from_the_test_part(inside, spoken):
     rows = pd.read_csv("data/ingest/planted/protocols/sessions.csv").query("fold == 1")
     for row in rows.itertuples():
         (clip,) = heard([spoken[row.utterance]])
-        assert (digest(clip.samples) in trained.heard) == (row.role in ("train", "val"))
+        assert (digest(clip.samples) in trained.seen) == (row.role in ("train", "val"))

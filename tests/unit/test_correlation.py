@@ -7,7 +7,7 @@ import pytest
 from stages.corpora.manifest import write_manifest
 from stages.metrics.scores import uar
 from stages.recipes import correlation, linear
-from stages.recipes.new_audio import Unseen
+from stages.recipes.new_audio import NewAudio
 from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
@@ -73,11 +73,11 @@ def test_what_each_role_may_decide(folder):
     np.testing.assert_array_equal(test, same)
     other_val, other_test, _, notes = trained(opened(folder, "val"), one)
     np.testing.assert_array_equal(val.argmax(1), other_val.argmax(1))  # only the sharpness differs
-    assert not np.array_equal(test, other_test) and notes["fitted on"] == len(val) + len(
+    assert not np.array_equal(test, other_test) and notes["rows"] == len(val) + len(
         opened(folder).examples.fold(1).train
     )
     *_, notes = trained(opened(folder), one.model_copy(update={"refit": False}))
-    assert notes["fitted on"] == len(opened(folder).examples.fold(1).train)
+    assert notes["rows"] == len(opened(folder).examples.fold(1).train)
 
 
 def test_a_restored_model_gives_the_same_outputs(folder):
@@ -86,8 +86,8 @@ def test_a_restored_model_gives_the_same_outputs(folder):
     _, test, arrays, _ = trained(inputs)
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
     chosen = [names[i] for i in fold.test]
-    unseen = Unseen("", {"speech": folder / "f.h5"}, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
-    found = correlation.restored(ROW, unseen, kept)(np.arange(len(chosen)))
+    new_audio = NewAudio("", {"speech": folder / "f.h5"}, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
+    found = correlation.restored(ROW, new_audio, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-5)
 
 

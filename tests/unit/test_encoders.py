@@ -168,9 +168,9 @@ def test_file_round_trip(tmp_path):
 
     encoder = small(normalise=True)
     path = tmp_path / "small.safetensors"
-    encoder.save(path, {"heard": {"source": "noise"}})
+    encoder.save(path, {"seen": {"source": "noise"}})
     again = SpeechEncoder.load(path)
-    assert again.notes == {"heard": {"source": "noise"}}
+    assert again.notes == {"seen": {"source": "noise"}}
     assert again.normalise
     assert len(again.weights) == 64
     batch = batching.collate(clips([9_000, 4_000]))
@@ -319,7 +319,7 @@ def test_shipped_specs_are_valid(model):
 
 
 def test_w2v2_l_robust_p_has_the_papers_parameters():
-    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (spec, table of sizes)."""
+    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (165 in Table 1)."""
     from stages.encoders.speech import SpeechEncoder
     from stages.models.regressor import Regressor
 

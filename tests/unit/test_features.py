@@ -56,7 +56,7 @@ def place(tmp_path):
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     speech = {"model_type": "hubert", "conv_dim": [16] * 7, "num_conv_pos_embeddings": 16}
     encoder = SpeechEncoder.build(shape | speech | {"num_conv_pos_embedding_groups": 2})
-    encoder.save(tmp_path / "small.safetensors", {"heard": {"source": "noise", "names": ["a", "b"]}})
+    encoder.save(tmp_path / "small.safetensors", {"seen": {"source": "noise", "names": ["a", "b"]}})
     vocabulary = [*SPECIAL, "null", "yes", "##a"]
     TextEncoder.build(shape | {"vocab_size": len(vocabulary)}, vocabulary).save(tmp_path / "words.safetensors", {})
     (tmp_path / "transcripts.csv").write_text("utterance,text,reference,wer\nu0,null,,\nu1,,,\nu2,Yes null,,\n")
@@ -97,7 +97,7 @@ def test_speech_store_equals_the_encoder(place):
     attributes, audio = store.attributes, AudioStore(place / "audio.h5")
     assert (attributes["encoder"], attributes["audio"], attributes["hop"]) == ("small", audio.content, 0.02)
     assert (attributes["dtype"], attributes["precision"]) == ("float16", "fp32")
-    assert json.loads(attributes["heard"]) == {"source": "noise"}
+    assert json.loads(attributes["seen"]) == {"source": "noise"}
     encoder = SpeechEncoder.load(place / "small.safetensors")
     assert attributes["weights"] == encoder.weights
     for i, length in enumerate(LENGTHS):

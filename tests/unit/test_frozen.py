@@ -11,7 +11,7 @@ from stages.metrics.scores import ccc
 from stages.metrics.trainings import trainings
 from stages.pages.importance import figures
 from stages.recipes import system_config
-from stages.recipes.new_audio import Unseen
+from stages.recipes.new_audio import NewAudio
 from stages.recipes.training_inputs import Inputs
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.scratch import Unit
@@ -48,9 +48,11 @@ def trained(paths, recipe: str, unit=None, **changes):
     test = outputs[len(fold.val) :]
     scores = [ccc(inputs.examples.truth[fold.test, i], test[:, i]) for i in range(3)]
     chosen = [inputs.utterances[i] for i in fold.test]
-    unseen = Unseen("", {"speech": paths["speech"], "text": paths["speech"]}, {}, chosen, [""] * len(chosen), [], 3)
+    new_audio = NewAudio(
+        "", {"speech": paths["speech"], "text": paths["speech"]}, {}, chosen, [""] * len(chosen), [], 3
+    )
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
-    found = system_config.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
+    found = system_config.module(recipe).restored(row, new_audio, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-4)
     return dict(zip(DIMENSIONS, scores, strict=True)), outputs, arrays, notes
 
@@ -69,7 +71,7 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
     for layer, dimension in CARRIES.items():
         assert int(np.argmax(notes["layer weights"][dimension])) == int(layer)
     assert not list((tmp_path / "scratch").rglob("*.safetensors"))
-    part = unit.part("arousal")  # as a run leaves it that was killed between two dimensions
+    part = unit.share("arousal")  # as a run leaves it that was killed between two dimensions
     part.save({"outputs": np.zeros(len(outputs), np.float32)}, {"layer weights": [1, 0, 0], "history": {}})
     *_, again, _, resumed = trained_without_restoring(paths, unit, how)
     assert resumed["layer weights"]["arousal"] == [1, 0, 0]

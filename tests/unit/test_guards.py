@@ -9,6 +9,7 @@ import yaml
 
 from stages.corpora.manifest import read_manifest
 from stages.encoders.specs import Features, Text
+from stages.guards import seen
 from stages.guards.predictions import check_predictions
 from stages.metrics.summary import Evaluate
 from stages.protocols.splits import fit_scope
@@ -190,19 +191,21 @@ def test_declared_leak_is_admitted_and_marks_every_result(place):
     assert "is in two roles (u" in evaluated(place, refused)
 
 
-def test_stage_that_goes_on_from_one_that_heard_test_is_refused(place):
+def test_stage_that_goes_on_from_one_that_has_seen_test_is_refused(place):
     (test,) = [r["utterance"] for r in read(place / "p.csv") if r["fold"] == "2" and r["role"] == "test"][:1]
     train = [r["utterance"] for r in read(place / "p.csv") if r["fold"] == "1" and r["role"] == "train"]
     labels = {"labels/8": np.zeros(3, np.int32), "labels/rows": np.arange(1), "labels/counts": np.array([3])}
-    heard = {(1, 1): (labels, {"fitted on": train}), (2, 1): (labels, {"fitted on": [*train, test]})}
-    units.write(place / "labels.safetensors", heard, "labels/")
+    names = [row["utterance"] for row in read(place / "out/manifest.csv")]
+    codebooks = {(1, 1): train, (2, 1): [*train, test]}
+    made = {unit: (labels, {"seen": {"cluster gmp": seen.pack(rows, names)}}) for unit, rows in codebooks.items()}
+    units.write(place / "labels.safetensors", made, "labels/")
     values = yaml.safe_load((place / "params.yaml").read_text())
     values |= {"retrain": {"gmp": shipped(Retrain)}, "studies": {"s": {"seeds": [1]}}}
     (place / "params.yaml").write_text(yaml.safe_dump(values))
     files = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--start", "labels.safetensors")
     own = ("--study", "s", "--name", "gmp", *files, "--out", "o", "--scratch", "scratch")
     error = refused(place, "retrain", *own, "--part", "2of4")
-    assert f"labels.safetensors: fold 2: fitted on {test}" in error and "which is a test utterance" in error
+    assert f"labels.safetensors: cluster gmp: fold 2: fitted on {test}, which is a test utterance" in error
 
 
 def test_labels_of_test_rows_change_nothing_that_is_predicted(place):

@@ -10,10 +10,10 @@ from stages.encoders.extraction import write_store
 from stages.encoders.extractors import open_extractor
 from stages.models.pooling import masked_mean
 from stages.recipes.speech_input import SpeechInput
-from stages.recipes.stores_and_encoders import Sources
+from stages.recipes.stores_and_encoders import StoresAndEncoders
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
-from stages.training import loop
+from stages.training import batches, loop, weights
 from tests.unit.catalogue import shipped
 from tests.unit.test_encoders import KINDS, small
 from tests.unit.test_recipes import eight, text_encoder
@@ -40,7 +40,7 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     about = {"hop": extractor.hop, "encoder": "small"}
     write_store(folder / "s.h5", extractor, NAMES, audio.lengths, audio.read, 30_000, dtype, about)
     paths = {"speech": folder / "s.h5", "audio": folder / "audio.h5", "speech-weights": folder / "small.safetensors"}
-    found = Sources(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
+    found = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
     found.scratch = folder
     return found
 
@@ -56,7 +56,7 @@ def losses(inputs, boundary: str, kept: bool) -> list[float]:
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05)
     found = []
     for _ in range(2):
-        for positions in loop.bucketed(EVERYONE, speech.lengths, 4, generator):
+        for positions in batches.bucketed(EVERYONE, speech.lengths, 4, generator):
             hidden, lengths = speech.hidden(positions)
             logits = model["head"](masked_mean(hidden[-1], lengths))
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(positions % 4))
@@ -124,7 +124,7 @@ def test_what_was_trained_below_is_computed_once(tmp_path, boundary, monkeypatch
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("tmp")]
     del inputs.__dict__["audio"]
     inputs.paths["audio"] = None
-    with pytest.raises(UserError, match="not the one of the feature store"):
+    with pytest.raises(UserError, match="not those of the feature store"):
         SpeechInput(inputs, encoder, boundary)
 
 
@@ -146,7 +146,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     untouched = inputs.speech_encoder().model.feature_extractor.conv_layers[3].conv.weight.detach().numpy()
     assert np.abs(kept[cnn] - untouched).max() > 1e-4
     untouched_cnn = {n: v for n, v in kept.items() if ".feature_extractor." not in n}
-    for name, values in loop.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
+    for name, values in weights.network(torch.nn.ModuleDict({"speech": inputs.speech_encoder()})).items():
         untouched_cnn.setdefault(name.removeprefix("model/"), values)
     other = cmgi.restored(row, inputs, untouched_cnn)(fold.scored)
     assert np.abs(other - outputs).max() > 1e-4

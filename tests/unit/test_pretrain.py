@@ -234,11 +234,11 @@ def test_a_killed_process_goes_on(place):
     assert (place / "killed.safetensors").read_bytes() == (place / "whole.safetensors").read_bytes()
     from stages.encoders.speech import SpeechEncoder
 
-    heard = SpeechEncoder.load(place / "whole.safetensors").notes["heard"]
-    assert heard["source"] == "audio"
-    assert heard["names"][:2] == ["t0", "t1"]
-    assert heard["manifest"] == "a" * 64
-    assert len(heard["utterance_sha256"]) == heard["utterances"] == 12
+    seen = SpeechEncoder.load(place / "whole.safetensors").notes["seen"]
+    assert seen["source"] == "audio"
+    assert seen["names"][:2] == ["t0", "t1"]
+    assert seen["manifest"] == "a" * 64
+    assert len(seen["utterance_sha256"]) == seen["utterances"] == 12
 
 
 def test_bad_entries(place):

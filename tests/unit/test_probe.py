@@ -14,7 +14,7 @@ import torch
 from stages.corpora.manifest import write_manifest
 from stages.metrics.scores import uar
 from stages.recipes import system_config
-from stages.recipes.new_audio import Unseen
+from stages.recipes.new_audio import NewAudio
 from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
@@ -77,9 +77,9 @@ def test_a_form_finds_what_it_hears_and_is_restored(paths, recipe, changes, low,
     fold = inputs.examples.fold(1)
     chosen = [inputs.utterances[i] for i in fold.test]
     stores = {kind: paths[kind] for kind in ("speech", "beside")}
-    unseen = Unseen("", stores, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
+    new_audio = NewAudio("", stores, {"speech": "x"}, chosen, [""] * len(chosen), [], len(CLASSES))
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
-    found = system_config.module(recipe).restored(row, unseen, kept)(np.arange(len(chosen)))
+    found = system_config.module(recipe).restored(row, new_audio, kept)(np.arange(len(chosen)))
     np.testing.assert_allclose(found, test, atol=1e-5)
 
 

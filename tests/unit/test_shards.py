@@ -129,7 +129,7 @@ def test_a_foreign_shard_is_refused_on_the_command_line(place, divided):  # noqa
     config = SpeechEncoder.load(place / "small.safetensors")
     with torch.no_grad():
         next(config.model.parameters()).add_(0.01)
-    config.save(place / "other.safetensors", {"heard": {"source": "noise", "names": []}})
+    config.save(place / "other.safetensors", {"seen": {"source": "noise", "names": []}})
     made(place, "small", "small/2of2.h5", part="2of2", audio="audio.h5", pretrained="other.safetensors")
     first, second = (FeatureStore(place / f"small/{i}of2.h5").attributes["weights"][:40] for i in (1, 2))
     wrong = f"error: small/2of2.h5: its weights ({second}) are not those of 1of2.h5 ({first}); delete the one that is"

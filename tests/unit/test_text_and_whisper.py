@@ -37,7 +37,7 @@ def test_text_round_trip_and_batches(tmp_path):
     from stages.encoders.text import TextEncoder
 
     encoder = small_text()
-    encoder.save(tmp_path / "text.safetensors", {"heard": {}})
+    encoder.save(tmp_path / "text.safetensors", {"seen": {}})
     again = TextEncoder.load(tmp_path / "text.safetensors", 8)
     texts = ["Good DAYS", "", "bad " * 20]
     ids, mask = again.tokenise(texts)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from stages.pretraining import loop as pretraining
 from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.runtime.errors import UserError
 from stages.stores.feature_writer import FeatureWriter
 from stages.stores.features import FeatureStore
 from stages.stores.scratch import Unit
-from stages.training import loop, units
+from stages.training import batches, checkpoint, loop, units, weights
 
 
 def trained(unit, stop_after=None):
@@ -20,11 +21,11 @@ def trained(unit, stop_after=None):
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     epochs = [0]
 
-    def batches():
+    def drawn(epoch):
         epochs[0] += 1
         if stop_after and epochs[0] > stop_after:
             raise KeyboardInterrupt
-        return loop.shuffled(np.arange(30), 8, generator)
+        return batches.shuffled(np.arange(30), 8, generator)
 
     def validate():
         return float((model(x[30:]).argmax(1) == y[30:]).float().mean())
@@ -32,7 +33,7 @@ def trained(unit, stop_after=None):
     history = loop.fit(
         model,
         optimiser,
-        batches,
+        drawn,
         lambda rows: torch.nn.functional.cross_entropy(model(x[rows]), y[rows]),
         validate,
         epochs=9,
@@ -40,7 +41,7 @@ def trained(unit, stop_after=None):
         plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
         unit=unit,
     )
-    return loop.as_arrays(model.state_dict()), history
+    return weights.as_arrays(model.state_dict()), history
 
 
 def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
@@ -54,13 +55,65 @@ def test_interrupted_training_ends_the_same(tmp_path, monkeypatch):
         np.testing.assert_array_equal(whole[name], resumed[name])
 
 
+def test_recipes_and_pretraining_leave_one_kind_of_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    recipe, encoder = Unit("recipe", {}, tmp_path), Unit("pretrain", {}, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, stop_after=2)
+
+    def loss_at(step, generator):
+        if step == 2:
+            raise KeyboardInterrupt
+        return model(torch.rand(3, 6, generator=generator)).square().mean()
+
+    model = torch.nn.Linear(6, 2)
+    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder, "every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.train(model, loss_at, **how)
+    rooms = {"model", "optimiser", "random"}
+    for unit, more in ((recipe, {"best"}), (encoder, set())):
+        arrays, notes = unit.resume()
+        assert {name.partition("/")[0] for name in arrays} == rooms | more
+        assert set(notes) == {"history", "steps", "groups", "plateau"}
+        assert len(notes["history"]["loss"]) == 2
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    def state(seed):
+        generator = loop.seeded(seed)
+        model = torch.nn.Linear(3, 2)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=0.1 * seed)
+        model(torch.randn(4, 3)).sum().backward()
+        optimiser.step()
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, patience=2)
+        plateau.step(float(seed))
+        return checkpoint.State(model, optimiser, generator, plateau, checkpoint.History([float(seed)]), steps=seed)
+
+    unit = Unit("t", {}, tmp_path)
+    assert not checkpoint.restore(unit, state(1))
+    saved = state(2)
+    saved.best = {"weight": torch.ones(2)}
+    checkpoint.save(unit, saved)
+    drawn = torch.rand(5), torch.rand(5, generator=saved.generator)
+    other = state(3)
+    assert checkpoint.restore(unit, other)
+    assert torch.equal(torch.rand(5), drawn[0]) and torch.equal(torch.rand(5, generator=other.generator), drawn[1])
+    assert (other.history, other.steps, other.plateau.best) == (saved.history, 2, 2.0)
+    assert torch.equal(other.best["weight"], torch.ones(2)) and torch.equal(other.model.weight, saved.model.weight)
+    for group, again in zip(saved.optimiser.param_groups, other.optimiser.param_groups, strict=True):
+        assert group["lr"] == again["lr"] and tuple(group["betas"]) == tuple(again["betas"])
+    for parameter, moments in saved.optimiser.state_dict()["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, other.optimiser.state_dict()["state"][parameter][name])
+
+
 def test_loss_that_is_not_finite_is_refused():
     model = torch.nn.Linear(1, 1)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         loop.fit(
             model,
             torch.optim.Adam(model.parameters()),
-            lambda: [0],
+            lambda _: [0],
             lambda _: model(torch.tensor([[float("nan")]])).sum(),
             None,
             epochs=1,
@@ -167,7 +220,7 @@ def test_frames_are_the_same_in_memory_and_read_anew(store):
             assert lengths.tolist() == [3, 500, 0, 5]  # the third is cut at ten seconds
             expected = found.clone() if expected is None else expected
             assert torch.equal(found, expected)
-        assert torch.equal(frames.one(0), expected[:, -5:])
+        assert torch.equal(frames.utterance(0), expected[:, -5:])
     frames = np.concatenate([data[0], data[2]]).astype(float)
     np.testing.assert_allclose(expected[0, -5:], (data[0] - frames.mean(0)) / frames.std(0), rtol=1e-3, atol=1e-4)
 
@@ -180,11 +233,11 @@ def test_truncated_store_is_refused(store, tmp_path):
 
 
 def test_last_batch_wraps_round_to_the_first_utterances():
-    plain = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
-    wrapped = loop.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
+    plain = batches.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1))
+    wrapped = batches.shuffled(np.arange(10), 4, torch.Generator().manual_seed(1), wrap=True)
     assert [len(batch) for batch in wrapped] == [4, 4, 4]
     np.testing.assert_array_equal(np.concatenate(wrapped), [*np.concatenate(plain), *plain[0][:2]])
-    even = loop.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
+    even = batches.shuffled(np.arange(8), 4, torch.Generator().manual_seed(1), wrap=True)
     assert sorted(np.concatenate(even)) == list(range(8))
 
 
@@ -195,7 +248,7 @@ def test_gradients_are_clipped_by_value():
     loop.fit(
         model,
         torch.optim.SGD(model.parameters(), 1.0),
-        lambda: [x],
+        lambda _: [x],
         lambda batch: model(batch).sum(),
         None,
         epochs=1,

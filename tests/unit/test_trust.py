@@ -180,19 +180,19 @@ def scored(study, tmp_path):
     return run
 
 
-def encoder(path, rows: pd.DataFrame, **heard):
-    """An encoder's file that says what it heard; the rest of it is not read here."""
+def encoder(path, rows: pd.DataFrame, **more):
+    """An encoder's file that says what it has seen; the rest of it is not read here."""
     import torch
 
-    about = {"source": "somewhere", "utterance_sha256": list(rows["sha256"])} | heard
-    checkpoint.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": {"heard": about}})
+    about = {"source": "somewhere", "utterance_sha256": list(rows["sha256"])} | more
+    checkpoint.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": {"seen": about}})
     return path
 
 
-def models(path, study, **saw):
-    """A model file whose units say what their parts saw."""
+def models(path, study, **components):
+    """A model file whose units say what their components have seen."""
     names = study.rows["utterance"].tolist()
-    notes = {"saw": {what: seen.pack(rows, names) for what, rows in saw.items()}}
+    notes = {"seen": {what: seen.pack(rows, names) for what, rows in components.items()}}
     units.write(path, {(1, 1): ({}, notes)}, "model/")
     return path
 
@@ -201,7 +201,7 @@ def of(study, fold: int, role: str) -> list[str]:
     return study.roles.query("fold == @fold and role == @role")["utterance"].tolist()
 
 
-def test_a_part_that_saw_a_test_row_is_not_scored(study, scored, tmp_path):
+def test_a_component_that_has_seen_a_test_row_is_not_scored(study, scored, tmp_path):
     train, test = of(study, 1, "train"), of(study, 1, "test")
     clean = models(tmp_path / "m.safetensors", study, codebook=train)
     encoders = ("--pretrained", encoder(tmp_path / "e.safetensors", study.rows.head(0), utterance_sha256=["f" * 64]))
@@ -215,14 +215,14 @@ def test_a_part_that_saw_a_test_row_is_not_scored(study, scored, tmp_path):
     assert f"codebook: fold 1: fitted on {test[3]}, which is a test utterance" in error
 
 
-def test_an_encoder_that_heard_a_test_utterance_or_its_speaker_is_not_scored(study, scored, tmp_path):
-    heard = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
-    assert f"test utterance {study.rows['utterance'][30]} is one heard in its" in scored("--pretrained", heard)
+def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(study, scored, tmp_path):
+    path = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
+    assert f"test utterance {study.rows['utterance'][30]} is one seen in its" in scored("--pretrained", path)
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
-    assert "is one of a speaker whom it heard" in scored("--pretrained", encoder(heard, unlabelled))
+    assert "is one of a speaker seen" in scored("--pretrained", encoder(path, unlabelled))
     digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
-    read = encoder(heard, study.rows.head(0), sentence_sha256=[digest])
-    assert "is one whose words it read" in scored("--pretrained", read)
+    read = encoder(path, study.rows.head(0), sentence_sha256=[digest])
+    assert "is one whose words were seen" in scored("--pretrained", read)
 
 
 def test_published_weights_that_were_trained_on_the_corpus_are_not_scored_there(study, scored):
