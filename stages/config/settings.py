@@ -81,11 +81,11 @@ def read(path: str, key: str) -> Any:
     """
     declared_reads.refuse_undeclared(key)
     try:
-        value: Any = _loaded(path, os.stat(path).st_mtime_ns)
+        value: Any = _loaded(str(path), os.stat(path).st_mtime_ns)
     except FileNotFoundError:
         remedy = "write it with 'python -m stages.parameters'" if path == FILE else "give the path of one"
         raise UserError(f"{path}: no such file; {remedy}") from None
-    return dig(value, key, named(path))
+    return dig(value, key, named(str(path)))
 
 
 def dig(values: Any, key: str, path: str = PARAMS) -> Any:
