@@ -4,9 +4,10 @@ python -m tests.bench.ingest FOLDER [--files 1440] [--rounds 5] [--wav 48000] [-
 
 Takes the audio files below FOLDER, as they are or, with ``--wav``, as 16-bit WAVs of that rate. soundfile and soxr
 alone read and resample every file and throw the samples away; ingest also checks the files, hashes and stores the
-samples, and reads and writes the tables. Once on one core (a loop; ingest with one worker), once on two (a loop in each
-of two processes, which is faster than two threads; ingest with two workers). Every run is a fresh process that has its
-modules loaded and the files read once; the sides alternate and the median of the rounds' ratios counts. Processor
+samples, and reads and writes the tables (the inventory, which hashes the files, is there before). Once on one core (a
+loop; ingest with one worker), once on two (a loop in each of two processes, which is faster than two threads; ingest
+with two workers). Every run is a fresh process that has its modules loaded and the files read once; the sides alternate
+and the median of the rounds' ratios counts. Processor
 seconds are printed beside wall-clock seconds, for on a machine with other work only they can be compared.
 """
 
@@ -24,7 +25,7 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from tests.unit.small_corpus import ROOT, write_params, write_table
+from tests.unit.small_corpus import PARAMS, ROOT, write_params, write_table
 
 RATE = 16_000
 
@@ -50,24 +51,35 @@ def _bare(cores: int):
 
 
 def _whole(cores: int):
-    """A function that ingests this folder."""
+    """A function that ingests this folder, whose inventory is there, and makes its manifest."""
     import h5py  # noqa: F401
     import miniaudio  # noqa: F401
     import safetensors.numpy  # noqa: F401
 
-    from stages import ingest
+    from stages import ingest, manifest
+    from stages.raw_inputs import inventories, names
     from stages.runtime import code_digest, process
 
     process.keep_memory()
     code_digest.digest("corpora.audio_file")  # a run of Snakemake finds it in .snakemake/parsed.json
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--params", default="params.yaml")
-    parser.add_argument("--log")
-    ingest.arguments(parser)
-    outputs = "--manifest m.csv --audio a.h5 --quarantine q.csv --ratings r.csv"
-    args = parser.parse_args(["--corpus", "mine", *outputs.split()])
-    return lambda: ingest.main(args)
+    inventories.update("corpora", "mine", PARAMS["corpora"]["mine"])  # Snakemake does so when it starts
+    there = names.corpus("mine")
+    jobs = []
+    for script, files in (
+        (ingest, ["--files", there["files"], "--audio", "a.h5", "--table", "a.csv"]),
+        (
+            manifest,
+            [w for name in ("labels", "texts", "ratings", "departures") for w in (f"--{name}", there[name])]
+            + ["--audio", "a.csv", "--out", "m.csv", "--out-quarantine", "q.csv", "--out-ratings", "r.csv"],
+        ),
+    ):
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--params", default="params.yaml")
+        parser.add_argument("--log")
+        script.arguments(parser)
+        jobs.append((script.main, parser.parse_args(["--corpus", "mine", *files])))
+    return lambda: [run(args) for run, args in jobs]
 
 
 def timed(side: str, cores: int) -> None:

@@ -21,6 +21,7 @@ import yaml
 from stages.corpora.manifest import read_manifest
 from stages.metrics import summary
 from stages.metrics.predictions import read_predictions
+from tests.unit.small_corpus import ingest
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = ("30s", "clip")
@@ -43,8 +44,8 @@ def compare(args, folder: Path) -> None:
     params = parameters(args)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     manifest, protocol, audio = (f"{name}" for name in ("manifest.csv", "protocol.csv", "audio.h5"))
-    outputs = ("--manifest", manifest, "--audio", audio, "--quarantine", "quarantine.csv", "--ratings", "ratings.csv")
-    stage(folder, audio, "ingest", "--corpus", "ravdess", *outputs)
+    if not (folder / manifest).exists():
+        ingest(folder, "ravdess", ".")
     options = ("--corpus", "ravdess", "--protocol", "ravdess-emobox", "--manifest", manifest, "--out", protocol)
     stage(folder, protocol, "protocol", *options)
     for window in WINDOWS:

@@ -61,3 +61,42 @@ def test_page_shows_the_corpus(own):
     women, men = ((table.query("emotion == 'angry'")["gender"] == sex).sum() for sex in ("female", "male"))
     assert f"angry {women} female, {men} male" in page and "6 (3 male, 3 female)" in page
     assert "speakers, version 1: each speaker tested once" in page and "not stated; it is the owner" in page
+
+
+def woken(project: Project) -> set[str]:
+    """The rules whose jobs the next run would start."""
+    lines = project.snakemake("--dry-run").stdout.splitlines()
+    return {line.removeprefix("rule ").rstrip(":") for line in lines if line.startswith("rule ")}
+
+
+READERS = {"manifest", "protocol", "train", "evaluate", "report"}
+
+
+def test_the_raw_corpus_wakes_what_reads_it(own):
+    """Edits of the table and of recordings, each taken back; whatever is read of them decides what wakes."""
+    table = own.folder / "mine.csv"
+    text, recording = table.read_text(), own.folder / "flac" / table.read_text().splitlines()[1].split(",")[0]
+    assert woken(own) == set()
+    other = "sad" if text.splitlines()[1].endswith("angry") else "angry"
+    first = text.splitlines()[1]
+    table.write_text(text.replace(first, first.rpartition(",")[0] + f",{other}"))
+    assert woken(own) - {"all"} == READERS
+    lines = text.splitlines()
+    table.write_text("\n".join([lines[0] + ",mood", *(f"{line},good" for line in reversed(lines[1:]))]) + "\n")
+    assert woken(own) == set()
+    table.write_text(text)
+    recording.touch()
+    assert woken(own) == set()
+    sound = recording.read_bytes()
+    samples, rate = soundfile.read(recording, dtype="int16")
+    soundfile.write(recording, samples[::-1], rate)
+    assert woken(own) - {"all"} == {"ingest", "features", *READERS}
+    recording.write_bytes(sound)
+    (own.folder / "raw").mkdir()
+    for path in (table, own.folder / "flac"):
+        path.rename(own.folder / "raw" / path.name)
+    done = own.snakemake("--dry-run")
+    assert "corpora.mine: flac is not there; taken as it was when last looked at" in done.stderr
+    for name in ("mine.csv", "flac"):
+        (own.folder / "raw" / name).rename(own.folder / name)
+    assert woken(own) == set()

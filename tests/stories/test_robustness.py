@@ -23,7 +23,7 @@ from stages.workflow import condition_jobs as wanted
 from stages.workflow.plan import Plan
 from tests.stories.test_predict import opened
 from tests.unit.catalogue import shipped
-from tests.unit.small_corpus import refused, stage
+from tests.unit.small_corpus import ingest, refused, stage
 
 pytestmark = pytest.mark.slow
 TRIED = "data/robustness/default/noise-10/linear"
@@ -56,12 +56,7 @@ def folder(finished, tmp_path_factory):
         }
     )
     out = "data/ingest/other"
-    stage(
-        project.folder,
-        "ingest",
-        *("--corpus", "other", "--manifest", f"{out}/manifest.csv", "--audio", f"{out}/audio.h5"),
-        *("--quarantine", f"{out}/quarantine.csv", "--ratings", f"{out}/ratings.csv"),
-    )
+    ingest(project.folder, "other", out)
     own = ("--corpus", "other", "--protocol", "others", "--manifest", f"{out}/manifest.csv")
     stage(project.folder, "protocol", *own, "--out", f"{out}/protocols/others.csv")
     return project.folder

@@ -113,15 +113,7 @@ def ingest(folder: Path, corpus: str = "mine", out: str = "out", run=stage) -> s
     for name, *more in (
         ("inventory",),
         ("ingest", "--files", there["files"], "--audio", f"{out}/audio.h5", "--table", f"{out}/audio.csv"),
-        (
-            "manifest",
-            *tables,
-            *ours,
-            "--out-quarantine",
-            f"{out}/quarantine.csv",
-            "--out-ratings",
-            f"{out}/ratings.csv",
-        ),
+        ("manifest", *tables, *ours),
     ):
         done = attempted(folder, name, "--corpus", corpus, *more)
         if run is refused and done.returncode:
