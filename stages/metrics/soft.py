@@ -1,8 +1,7 @@
 """Predicted distributions against the raters' votes: the score of soft labels, beside those of hard ones."""
 
 import numpy as np
-
-from .calibration import softmax
+from scipy.special import softmax
 
 
 def against_votes(predictions, manifest, protocol) -> dict | None:
@@ -37,7 +36,7 @@ def against_votes(predictions, manifest, protocol) -> dict | None:
     truth, values = truth[used] / truth[used].sum(1, keepdims=True), values[used]
     chosen = np.eye(len(classes))[values.argmax(1)]
     return {
-        "predicted": float(divergence(truth, softmax(values)).mean()),
+        "predicted": float(divergence(truth, softmax(values, axis=-1)).mean()),
         "chosen": float(divergence(truth, chosen).mean()),
         "n_utterances": int(rows["utterance"][used].nunique()),
     }

@@ -66,7 +66,9 @@ class Predictor:
         """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
         found = outputs.astype(np.float64)
         if self.row.task == "emotion":
-            found = np.exp(found - np.logaddexp.reduce(found, axis=2, keepdims=True))
+            from scipy.special import softmax
+
+            found = softmax(found, axis=2)
         return found.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
