@@ -58,16 +58,8 @@ def main(args) -> None:
         if not metrics:
             raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
         training = trainings(args.models) if args.models else None
-        if training and training["capped"]:
-            notes.append(
-                f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
-                f" raise systems.{args.system}.epochs"
-            )
-        if training and training["elsewhere"]:
-            notes.append(
-                f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not"
-                " known here"
-            )
+        if training:
+            notes += _cautions(training, args.system)
         if mark := watermark(protocol):
             metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {
@@ -88,6 +80,22 @@ def main(args) -> None:
         ledger.enter(args.ledger, args.study, args.system, figures["predictions_sha256"])
     for name, figure in metrics.items():
         log.info("%s %s %.4f", args.system, name, figure["pooled"])
+
+
+def _cautions(training: dict, system: str) -> list[str]:
+    """What a reader has to know about how the models came to be."""
+    notes = []
+    if training["capped"]:
+        notes.append(
+            f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
+            f" raise systems.{system}.epochs"
+        )
+    if training["elsewhere"]:
+        notes.append(
+            f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not known"
+            " here"
+        )
+    return notes
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ With --show FOLDER it reads nothing but a finished report: prints its table, wha
 whether this machine agrees with the committed figures; and it writes the overview page of all reports beside it.
 """
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from .config import settings
 from .config.settings import Section, setting
-from .runtime import disk, process
+from .runtime import process
 from .runtime.errors import UserError
 
 
@@ -26,6 +26,28 @@ class Report(Section):
     reproduced_within: float = setting(
         0.01, "a figure no further than this from the paper's, inside the interval, is reproduced", gt=0, lt=1
     )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a report reads; None and empty where there is no such input."""
+
+    manifest: Path
+    protocol: Path
+    published: Path
+    evaluations: list[Path]
+    """JSON files, each with its CSV beside it, as those of the trials."""
+    robustness: list[Path]
+    benchmarks: list[Path]
+    quarantine: Path | None
+    ceilings: Path | None
+    ledger: Path | None
+    coverage: Path | None
+
+    @property
+    def predictions(self) -> dict[str, Path]:
+        """The predictions of every system."""
+        return {path.stem: path.with_suffix(".csv") for path in self.evaluations}
 
 
 def arguments(parser) -> None:
@@ -57,11 +79,23 @@ def main(args) -> None:
             raise UserError(f"stages.report: --{name}: missing; give it, or --show FOLDER alone")
     from .pages import files
 
-    files.write(gather(args), _csvs(args), args.out)
+    inputs = Inputs(
+        manifest=args.manifest,
+        protocol=args.protocol,
+        published=args.published,
+        evaluations=args.evaluations,
+        robustness=args.robustness,
+        benchmarks=args.benchmarks,
+        quarantine=args.quarantine,
+        ceilings=args.ceilings,
+        ledger=args.ledger,
+        coverage=args.coverage,
+    )
+    files.write(gather(args.study, inputs, args.params), inputs.predictions, args.out)
 
 
-def gather(args):
-    """Everything of the report, as :class:`stages.pages.report_data.Contents`.
+def gather(name: str, inputs: Inputs, params: str):
+    """Everything that the report of study ``name`` shows, as :class:`stages.pages.report_data.Contents`.
 
     Raises
     ------
@@ -73,39 +107,40 @@ def gather(args):
     from .metrics import comparison, intervals
     from .metrics.predictions import rounded
     from .metrics.summary import Evaluate
-    from .pages import corpus_card, costs, study_facts
+    from .pages import corpus_card, costs, study_facts, study_files
     from .pages.report_data import Contents
     from .protocols import config
     from .protocols.splits import watermark
     from .protocols.table import load_split
 
-    section = settings.load(Report, "report", args.params)
-    study = settings.read(args.params, f"studies.{args.study}")
-    manifest, protocol = load_split(args.manifest, args.protocol)
-    evaluations = _evaluations(args.evaluations, args.study, study["systems"])
-    definition = config.load(study["protocol"], args.params)
+    section = settings.load(Report, "report", params)
+    study = settings.read(params, f"studies.{name}")
+    manifest, protocol = load_split(inputs.manifest, inputs.protocol)
+    evaluations = study_files.evaluations(inputs.evaluations, name, study["systems"])
+    definition = config.load(study["protocol"], params)
     mark = watermark(protocol)
-    entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
-    options = next((e["options"] for e in evaluations.values()), Evaluate.shipped())
-    options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")
+    entries = [study_files.entry(params, name, study, system, evaluations.get(system)) for system in study["systems"]]
+    options = next((e["options"] for e in evaluations.values()), None) or settings.read(params, "evaluate")
+    options = settings.validate(Evaluate, options, "options", f"evaluations of {name}")
     baselines = _baselines(entries, options.baseline)
-    drawn = _drawn(entries, _csvs(args), manifest, options)
+    drawn = _drawn(entries, inputs.predictions, manifest, options)
     compared = comparison.compare(drawn, _pairs(entries, baselines), options.confidence)
     for entry in entries:
         for figure in entry.metrics.values() if mark else ():
             figure["watermark"] = mark
-    published = comparison.read_published(args.published)
-    ceilings = _read_json(args.ceilings) if args.ceilings else {}
+    published = comparison.read_published(inputs.published)
+    ceilings = study_files.read_json(inputs.ceilings) if inputs.ceilings else {}
     papers = comparison.against_papers(entries, published, study, section.reproduced_within)
     for row in papers:
         if mark and row["ours"] is not None:
             row["deviations"] = f"{mark}; {row['deviations']}"
-    licence = readers.licence(settings.read(args.params, f"corpora.{study['corpus']}.reader"))
-    quarantine, provenance = corpus_card.read_quarantine(args.quarantine), study_facts.provenance(study, entries, args)
-    cost = costs.read(args.benchmarks)
-    scorings = ledger.counts(args.ledger) if args.ledger else {}
-    tried, untried = _trials(args, study, entries)
-    found = verdicts.Study(
+    licence = readers.licence(settings.read(params, f"corpora.{study['corpus']}.reader"))
+    quarantine = corpus_card.read_quarantine(inputs.quarantine)
+    provenance = study_facts.provenance(study, entries, inputs.manifest, inputs.protocol, inputs.predictions)
+    cost = costs.read(inputs.benchmarks)
+    scorings = ledger.counts(inputs.ledger) if inputs.ledger else {}
+    tried, untried = study_files.trials(inputs.robustness, params, name, study, entries)
+    judged = verdicts.Study(
         definition=definition,
         manifest=manifest,
         protocol=protocol,
@@ -120,10 +155,10 @@ def gather(args):
         commit=dict(provenance)["Commit"],
         cost=costs.total(cost),
         tried=tried,
-        scorings={name: count for (own, name), count in scorings.items() if own == args.study},
+        scorings={system: count for (own, system), count in scorings.items() if own == name},
     )
     return Contents(
-        study=args.study,
+        study=name,
         facts=study_facts.of_study(study, definition, manifest, protocol, entries),
         entries=entries,
         ceilings=rounded(ceilings),
@@ -136,93 +171,12 @@ def gather(args):
         costs=cost,
         card=corpus_card.of_corpus(manifest, protocol, quarantine, licence),
         watermark=mark,
-        guards=verdicts.verdicts(found),
+        guards=verdicts.verdicts(judged),
         tried=tried,
         untried=untried,
         scorings=scorings,
-        coverage=intervals.read_coverage(args.coverage) if args.coverage else [],
+        coverage=intervals.read_coverage(inputs.coverage) if inputs.coverage else [],
     )
-
-
-def _csvs(args) -> dict[str, Path]:
-    """The predictions of every system, beside its evaluation."""
-    return {path.stem: path.with_suffix(".csv") for path in args.evaluations}
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the stage that makes it") from None
-    except ValueError as fault:
-        raise UserError(f"{path}: not valid JSON ({fault}); delete it and run again") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: not a JSON object; delete it and run again")
-    return found
-
-
-def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, dict]:
-    found: dict[str, dict] = {}
-    for path in paths:
-        if path.suffix != ".json":
-            raise UserError(f"{path}: --evaluations takes the JSON files; the CSV beside each is read too")
-        one = _read_json(path)
-        if one.get("study") != study or one.get("system") not in systems:
-            raise UserError(
-                f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
-                f"'{study}'; leave it out or evaluate anew"
-            )
-        if one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(
-                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate anew"
-            )
-        found[one["system"]] = one
-    options = {json.dumps(one["options"], sort_keys=True) for one in found.values()}
-    if len(options) > 1:
-        raise UserError(
-            f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them anew"
-        )
-    return found
-
-
-def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[str, str, str]]]:
-    """What was tried, in the study's order, and of every trial the systems that were not, with the reason."""
-    from .conditions import config as trials
-
-    found = {}
-    for path in args.robustness:
-        one = _read_json(path)
-        if one.get("study") != args.study or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(f"{path}: not of study '{args.study}' and of the CSV beside it; run robustness anew")
-        found[one["trial"], one["system"]] = one
-    untried = []
-    for name, wanted in study.get("trials", {}).items():
-        trial = trials.load(name, args.params)
-        elsewhere = [one for one in wanted if one not in study["systems"]]
-        untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
-        for entry in entries:
-            if (name, entry.name) not in found:
-                asked = not wanted or entry.name in wanted
-                why = "its job failed or was not run, see data/logs" if asked else "the study does not ask for it"
-                untried.append((trial.words, entry.name, trials.untried(trial, entry.row) or why))
-    order = [(name, entry.name) for entry in entries for name in study.get("trials", {})]
-    return [found[key] for key in order if key in found], untried
-
-
-def _entry(args, study: dict, name: str, evaluation: dict | None):
-    from .pages.report_data import Entry
-    from .recipes import system_config
-
-    row = system_config.load(args.params, args.study, name)
-    plain = settings.read(args.params, f"systems.{name}")
-    own = {}
-    for kind, wanted in row.encoders().items():
-        spec = {} if wanted == "study" else settings.read(args.params, f"encoders.{wanted}")
-        own[kind] = system_config.encoder(study, wanted, kind, spec)
-    changes = study["changes"].get(name, {})
-    deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
-    missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
-    return Entry(name, row, own, deviations, evaluation, missing)
 
 
 def _baselines(entries, wanted: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 PACKAGES = (
     "numpy",
@@ -87,7 +88,9 @@ def _encoders(entries) -> str:
     return ", ".join(dict.fromkeys(name for entry in entries for name in entry.encoders.values()))
 
 
-def provenance(study: dict, entries, args) -> list[tuple[str, str]]:
+def provenance(
+    study: dict, entries, manifest: Path, protocol: Path, predictions: dict[str, Path]
+) -> list[tuple[str, str]]:
     """Commit, digests of parameters and inputs, versions, time."""
     from ..runtime import disk
 
@@ -96,11 +99,11 @@ def provenance(study: dict, entries, args) -> list[tuple[str, str]]:
     found = [
         ("Commit", _commit()),
         ("Parameters (SHA-256 of the study and its systems)", hashlib.sha256(text.encode()).hexdigest()[:16]),
-        ("Manifest (SHA-256)", disk.sha256(args.manifest)[:16]),
-        ("Protocol (SHA-256)", disk.sha256(args.protocol)[:16]),
+        ("Manifest (SHA-256)", disk.sha256(manifest)[:16]),
+        ("Protocol (SHA-256)", disk.sha256(protocol)[:16]),
     ]
-    for path in args.evaluations:
-        found.append((f"Predictions of {path.stem} (SHA-256)", disk.sha256(path.with_suffix(".csv"))[:16]))
+    for name, path in predictions.items():
+        found.append((f"Predictions of {name} (SHA-256)", disk.sha256(path)[:16]))
     found.append(("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"))
     found.append(("Packages", ", ".join(f"{name} {version}" for name, version in _versions())))
     found.append(("Made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))

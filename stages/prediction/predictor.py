@@ -99,11 +99,19 @@ class Predictor:
         for kind, extractor in self.extractors.items():
             paths[kind] = folder / f"{kind}.h5"
             if kind == "text":
-                items = np.array(extractor.lengths(texts), int), texts.__getitem__
+                sizes, read = np.array(extractor.lengths(texts), int), texts.__getitem__
             else:
-                items = store.lengths, store.read
-            # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
-            write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
+                sizes, read = store.lengths, store.read
+            write_store(
+                paths[kind],
+                extractor,
+                names=names,
+                sizes=sizes,
+                read=read,
+                limit=0,  # one clip per batch: larger ones round otherwise, which a float16 store may enlarge
+                dtype=self.features.dtype,
+                attributes={"hop": extractor.hop},
+            )
         store.file.close()
         encoders = {kind: one["name"] for kind, one in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]

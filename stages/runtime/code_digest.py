@@ -1,8 +1,8 @@
 """The digest of a stage's code: its module and all of ours that it imports, without what cannot change a result.
 
 Left out are comments, layout and docstrings; the words of log lines, errors, progress bars, descriptions of settings
-and command-line help; and the modules of :data:`RUNTIME`, which run a job but have no part in what it computes. What lies in the folder
-``templates`` of an imported package counts as its code, byte for byte.
+and command-line help; and the modules of :data:`RUNTIME`, which run a job but have no part in what it computes.
+What lies in the folder ``templates`` of an imported package counts as its code, byte for byte.
 
 Modules are named from the package's own folder, ``recipes.gmp``, whatever name the package is installed under.
 """

@@ -13,7 +13,7 @@ from tests.stories.conftest import LIGHT, Project
 
 pytestmark = pytest.mark.slow
 LOCAL = ("protocol", "ceilings", "report")
-CLAIM = "import os; from stages import devices; print(os.environ.get('CUDA_VISIBLE_DEVICES'), devices.claim())"
+CLAIM = "import os; from stages.runtime import gpu; print(os.environ.get('CUDA_VISIBLE_DEVICES'), gpu.claim())"
 
 
 def answer(*command: str) -> subprocess.CompletedProcess | None:

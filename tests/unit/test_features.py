@@ -452,7 +452,14 @@ def test_what_cannot_be_stored_is_named(place, value, dtype, said):
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     with pytest.raises(UserError, match=said):
         extraction.write_store(
-            *(place / "s.h5", found, ["u0", "u1", "u2"], sizes, lambda i: wave[: sizes[i]], 1e9, dtype, {"hop": 0.02}),
+            place / "s.h5",
+            found,
+            names=["u0", "u1", "u2"],
+            sizes=sizes,
+            read=lambda i: wave[: sizes[i]],
+            limit=1e9,
+            dtype=dtype,
+            attributes={"hop": 0.02},
             who="noise: ",
         )
 
@@ -468,8 +475,8 @@ def test_plan_is_a_partition_within_the_limit():
 
 CLAIM = """
 import sys, time
-from stages import devices
-name = devices.claim()
+from stages.runtime import gpu
+name = gpu.claim()
 print(name, time.time(), flush=True)
 time.sleep(float(sys.argv[1]))
 print(time.time(), flush=True)
