@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .config import settings
 from .config.settings import Section, setting
-from .runtime import process
+from .runtime import disk, process
 from .runtime.errors import UserError
 
 
@@ -139,7 +139,7 @@ def gather(name: str, inputs: Inputs, params: str):
     provenance = study_facts.provenance(study, entries, inputs.manifest, inputs.protocol, inputs.predictions)
     cost = costs.read(inputs.benchmarks)
     scorings = ledger.counts(inputs.ledger) if inputs.ledger else {}
-    tried, untried = study_files.trials(inputs.robustness, params, name, study, entries)
+    tried, untried = _trials(inputs.robustness, params, name, study, entries)
     judged = verdicts.Study(
         definition=definition,
         manifest=manifest,
@@ -177,6 +177,39 @@ def gather(name: str, inputs: Inputs, params: str):
         scorings=scorings,
         coverage=intervals.read_coverage(inputs.coverage) if inputs.coverage else [],
     )
+
+
+def _trials(
+    paths: list[Path], params: str, study_name: str, study: dict, entries: list
+) -> tuple[list[dict], list[tuple[str, str, str]]]:
+    """What was tried, in the study's order, and (trial, system, reason) of everything that was not.
+
+    Raises
+    ------
+    UserError
+        A file is not of this study, or not of the CSV beside it.
+    """
+    from .conditions import config
+    from .pages.study_files import read_json
+
+    found = {}
+    for path in paths:
+        one = read_json(path)
+        if one.get("study") != study_name or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
+            raise UserError(f"{path}: not of study '{study_name}' and of the CSV beside it; run robustness anew")
+        found[one["trial"], one["system"]] = one
+    untried = []
+    for name, wanted in study.get("trials", {}).items():
+        trial = config.load(name, params)
+        elsewhere = [one for one in wanted if one not in study["systems"]]
+        untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
+        for entry in entries:
+            if (name, entry.name) not in found:
+                asked = not wanted or entry.name in wanted
+                why = "its job failed or was not run, see data/logs" if asked else "the study does not ask for it"
+                untried.append((trial.words, entry.name, config.untried(trial, entry.row) or why))
+    order = [(trial, entry.name) for entry in entries for trial in study.get("trials", {})]
+    return [found[key] for key in order if key in found], untried
 
 
 def _baselines(entries, wanted: str) -> dict[str, str]:

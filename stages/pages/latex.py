@@ -4,9 +4,15 @@ from .number_format import TITLES
 from .report_data import MARKS
 from .tables import tables
 
-_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"},
-    **dict(zip(MARKS.values(), (r"$\blacktriangle$", r"$\blacktriangledown$", "$=$"), strict=True)),
+_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "–": "--",
+    MARKS["better"]: r"$\blacktriangle$",
+    MARKS["worse"]: r"$\blacktriangledown$",
+    MARKS["tie"]: "$=$",
 }
 
 

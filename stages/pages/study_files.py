@@ -1,9 +1,8 @@
-"""What a report reads of its study: the evaluations and trials of its systems, and their settings."""
+"""What a report reads of its study: the evaluations of its systems, and their settings."""
 
 import json
 from pathlib import Path
 
-from ..conditions import config
 from ..config import settings
 from ..recipes import system_config
 from ..runtime import disk
@@ -59,36 +58,6 @@ def evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, 
             f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them anew"
         )
     return found
-
-
-def trials(
-    paths: list[Path], params: str, study_name: str, study: dict, entries: list[Entry]
-) -> tuple[list[dict], list[tuple[str, str, str]]]:
-    """What was tried, in the study's order, and (trial, system, reason) of everything that was not.
-
-    Raises
-    ------
-    UserError
-        A file is not of this study, or not of the CSV beside it.
-    """
-    found = {}
-    for path in paths:
-        one = read_json(path)
-        if one.get("study") != study_name or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(f"{path}: not of study '{study_name}' and of the CSV beside it; run robustness anew")
-        found[one["trial"], one["system"]] = one
-    untried = []
-    for name, wanted in study.get("trials", {}).items():
-        trial = config.load(name, params)
-        elsewhere = [one for one in wanted if one not in study["systems"]]
-        untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
-        for entry in entries:
-            if (name, entry.name) not in found:
-                asked = not wanted or entry.name in wanted
-                why = "its job failed or was not run, see data/logs" if asked else "the study does not ask for it"
-                untried.append((trial.words, entry.name, config.untried(trial, entry.row) or why))
-    order = [(trial, entry.name) for entry in entries for trial in study.get("trials", {})]
-    return [found[key] for key in order if key in found], untried
 
 
 def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict | None) -> Entry:

@@ -75,7 +75,8 @@ class Frames:
     def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch].
 
-        They lie where those of the batch before lay: fresh memory for each costs more than to fill it.
+        The frames are only valid until the next call, which overwrites them: every batch is read into the same
+        memory, for fresh memory costs more than it takes to fill it. Clone what is to be kept.
         """
         import torch
 

@@ -3,8 +3,19 @@
 from .plan import DATA, Files, Plan
 
 _ORDER = (
-    *("ingest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach", "distill"),
-    *("evaluate", "robustness", "protocol"),
+    "ingest",
+    "transcribe",
+    "pretrain",
+    "features",
+    "adapt",
+    "cluster",
+    "retrain",
+    "train",
+    "teach",
+    "distill",
+    "evaluate",
+    "robustness",
+    "protocol",
 )
 
 

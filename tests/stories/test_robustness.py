@@ -22,7 +22,7 @@ from stages.runtime.errors import UserError
 from stages.workflow import condition_jobs as wanted
 from stages.workflow.plan import Plan
 from tests.stories.test_predict import opened
-from tests.unit.small_corpus import refused, stage
+from tests.unit.small_corpus import options, refused, stage
 
 pytestmark = pytest.mark.slow
 TRIED = "data/robustness/default/noise-10/linear"
@@ -58,8 +58,13 @@ def folder(finished, tmp_path_factory):
     stage(
         project.folder,
         "ingest",
-        *("--corpus", "other", "--manifest", f"{out}/manifest.csv", "--audio", f"{out}/audio.h5"),
-        *("--quarantine", f"{out}/quarantine.csv", "--ratings", f"{out}/ratings.csv"),
+        *options(
+            corpus="other",
+            manifest=f"{out}/manifest.csv",
+            audio=f"{out}/audio.h5",
+            quarantine=f"{out}/quarantine.csv",
+            ratings=f"{out}/ratings.csv",
+        ),
     )
     own = ("--corpus", "other", "--protocol", "others", "--manifest", f"{out}/manifest.csv")
     stage(project.folder, "protocol", *own, "--out", f"{out}/protocols/others.csv")

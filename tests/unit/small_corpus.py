@@ -23,6 +23,15 @@ PARAMS = {
 }
 
 
+def options(**given) -> list[str]:
+    """A command line's options: ``out_csv="x"`` is ``--out-csv x``; a list gives several values."""
+    words = []
+    for name, value in given.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
 def write_params(folder: Path, **changes) -> None:
     """params.yaml in ``folder``; each change adds to (or replaces in) the section of its name."""
     values = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in [*PARAMS, *changes]}
@@ -93,8 +102,13 @@ def ingest(folder: Path, corpus: str = "mine", out: str = "out", run=stage) -> s
     return run(
         folder,
         "ingest",
-        *("--corpus", corpus, "--manifest", f"{out}/manifest.csv", "--audio", f"{out}/audio.h5"),
-        *("--quarantine", f"{out}/quarantine.csv", "--ratings", f"{out}/ratings.csv"),
+        *options(
+            corpus=corpus,
+            manifest=f"{out}/manifest.csv",
+            audio=f"{out}/audio.h5",
+            quarantine=f"{out}/quarantine.csv",
+            ratings=f"{out}/ratings.csv",
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from stages.guards import seen, verdicts
 from stages.pages import overview
 from stages.runtime import gpu
 from stages.training import units
+from tests.unit.small_corpus import options
 from tests.unit.small_study import SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -119,8 +120,15 @@ def test_predictions_that_were_changed_after_scoring_are_refused(study, tmp_path
     with open(tmp_path / "linear.csv", "a") as handle:
         handle.write("\n")
     ended = python(
-        *("stages.report", "--params", study.params, "--study", "small", "--manifest", study.manifest),
-        *("--protocol", study.protocol, "--out", tmp_path / "out", "--evaluations", tmp_path / "linear.json"),
+        "stages.report",
+        *options(
+            params=study.params,
+            study="small",
+            manifest=study.manifest,
+            protocol=study.protocol,
+            out=tmp_path / "out",
+            evaluations=tmp_path / "linear.json",
+        ),
     )
     assert ended.returncode == 1
     assert "linear.csv: not the predictions that linear.json was computed from" in ended.stderr.splitlines()[-1]
@@ -167,10 +175,18 @@ def scored(study, tmp_path):
     def run(*more) -> str | list[dict]:
         (tmp_path / "o.json").unlink(missing_ok=True)
         ended = python(
-            *("stages.evaluate", "--params", study.params, "--study", "small", "--system", "linear"),
-            *("--manifest", study.manifest, "--protocol", study.protocol),
-            *("--predictions", study.folder / "train/linear/1of1.csv"),
-            *("--out-csv", tmp_path / "o.csv", "--out-json", tmp_path / "o.json", *more),
+            "stages.evaluate",
+            *options(
+                params=study.params,
+                study="small",
+                system="linear",
+                manifest=study.manifest,
+                protocol=study.protocol,
+                predictions=study.folder / "train/linear/1of1.csv",
+                out_csv=tmp_path / "o.csv",
+                out_json=tmp_path / "o.json",
+            ),
+            *more,
         )
         if ended.returncode == 0:
             return json.loads((tmp_path / "o.json").read_text())["seen"]
