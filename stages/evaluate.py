@@ -1,10 +1,10 @@
-"""Prove the guards on a system's predictions and score them.
+"""Check a system's predictions with the guards, and score them.
 
-Reads manifest, protocol, the prediction files of all parts of a system, their models (for how the trainings went and
-what their parts saw) and the encoders that we pretrained (for what they heard); params ``evaluate`` and the system's
-encoders. Writes all its predictions in one file (CSV) and its figures over the test rows (JSON), computed from that
-very file; a system of which a part saw what it is tested on is refused. With --ledger this scoring of the test part is
-counted there, one file per system and set of predictions.
+Reads the manifest, the protocol, the prediction files of all parts of a system, their models (for the course of the
+trainings and for what each part has seen) and the encoders that we pretrained (for what they have seen); the settings
+``evaluate`` and the system's encoders. Writes all predictions into one CSV file, and the figures over its test rows
+into a JSON file. A system is refused if one of its parts has seen what it is tested on. With --ledger this scoring of
+the test part is counted there, one file per system and set of predictions.
 """
 
 import json
@@ -56,7 +56,7 @@ def main(args) -> None:
         seen += contamination.published_encoders(sources, args.corpus)
         metrics, notes = summarise(predictions, manifest, options)
         if not metrics:
-            raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
+            raise UserError(f"{args.predictions[0]}: there is no labelled test row to score; check the protocol")
         training = trainings(args.models) if args.models else None
         if training:
             notes += _cautions(training, args.system)
@@ -83,7 +83,7 @@ def main(args) -> None:
 
 
 def _cautions(training: dict, system: str) -> list[str]:
-    """What a reader has to know about how the models came to be."""
+    """What a reader should know about the training of the models."""
     notes = []
     if training["capped"]:
         notes.append(

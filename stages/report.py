@@ -1,13 +1,13 @@
 """One study's report: results with intervals and ceilings, paired comparisons, paper against ours, provenance.
 
-Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), what
-``robustness`` found, the papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol,
-``systems.SYSTEM`` of its systems and ``robustness.TRIAL`` of its trials.
+Reads the manifest, the protocol, the files that ingest excluded, the evaluations of the study's systems (JSON files,
+each with a CSV file of the same name), the results of ``robustness`` and the papers' figures; the settings ``report``,
+``studies.STUDY``, its corpus and protocol, ``systems.SYSTEM`` of its systems and ``robustness.TRIAL`` of its trials.
 Every result of a protocol that is declared leaky is marked. Writes into the folder --out:
 metrics.json, table.csv, comparison.csv, results.md, results.tex, index.html, plots/*.csv.
 
-With --show FOLDER it reads nothing but a finished report: prints its table, what differs from the last commit, and
-whether this machine agrees with the committed figures; and it writes the overview page of all reports beside it.
+With --show FOLDER it only reads a finished report. It prints the table, what differs from the last commit, and whether
+this machine agrees with the committed figures, and writes the overview page of all reports.
 """
 
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ class Report(Section):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a report reads; None and empty where there is no such input."""
+    """The files that a report reads; None or empty if there is no such input."""
 
     manifest: Path
     protocol: Path
     published: Path
     evaluations: list[Path]
-    """JSON files, each with its CSV beside it, as those of the trials."""
+    """JSON files, each with a CSV file of the same name; the same holds for ``robustness``."""
     robustness: list[Path]
     benchmarks: list[Path]
     quarantine: Path | None
@@ -56,14 +56,16 @@ def arguments(parser) -> None:
     parser.add_argument("--study")
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--protocol", type=Path)
-    parser.add_argument("--quarantine", type=Path, help="the files that ingest left out")
-    parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
-    parser.add_argument("--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, CSVs beside them")
+    parser.add_argument("--quarantine", type=Path, help="the files that ingest excluded")
+    parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV")
+    parser.add_argument(
+        "--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, each with its CSV"
+    )
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
-    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if there")
+    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if any")
     parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of this protocol's test part")
-    parser.add_argument("--coverage", type=Path, help="how often intervals hold the truth (tests/bench/coverage.py)")
+    parser.add_argument("--coverage", type=Path, help="how often intervals contain the truth (tests/bench/coverage.py)")
     parser.add_argument("--out", type=Path, help="output: the report's folder")
 
 
@@ -182,12 +184,12 @@ def gather(name: str, inputs: Inputs, params: str):
 def _trials(
     paths: list[Path], params: str, study_name: str, study: dict, entries: list
 ) -> tuple[list[dict], list[tuple[str, str, str]]]:
-    """What was tried, in the study's order, and (trial, system, reason) of everything that was not.
+    """The results of the trials, in the study's order, and (trial, system, reason) of all that were not run.
 
     Raises
     ------
     UserError
-        A file is not of this study, or not of the CSV beside it.
+        A file is not of this study, or was not computed from its CSV file.
     """
     from .conditions import config
     from .pages.study_files import read_json
@@ -196,7 +198,7 @@ def _trials(
     for path in paths:
         one = read_json(path)
         if one.get("study") != study_name or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(f"{path}: not of study '{study_name}' and of the CSV beside it; run robustness anew")
+            raise UserError(f"{path}: not of study '{study_name}' or not of its CSV file; run robustness again")
         found[one["trial"], one["system"]] = one
     untried = []
     for name, wanted in study.get("trials", {}).items():
@@ -223,7 +225,7 @@ def _baselines(entries, wanted: str) -> dict[str, str]:
 
 
 def _pairs(entries, baselines: dict[str, str]) -> list[tuple[str, str]]:
-    """Every system with the baseline and with the controls that hear nothing, and those of one paper together."""
+    """Every system with the baseline and the controls without speech or text; systems of one paper with each other."""
     pairs = []
     present = [entry for entry in entries if entry.evaluation]
     for i, entry in enumerate(present):

@@ -1,15 +1,14 @@
-"""Try a trained system on what it was not made for: noise over its test utterances, or another corpus. Nothing is
-retrained.
+"""Test a trained system under noise or on another corpus, without retraining.
 
-Reads the trial's entry (params ``robustness.NAME``), the study's manifest, protocol and the system's predictions as
-``evaluate`` left them, its models, the audio that is tried, and of another corpus manifest and protocol; params
-``features``, ``evaluate`` and the system's encoders. Writes the predictions (CSV, as ``evaluate`` has them) and their
-figures with intervals beside the study's own (JSON). What is heard takes the way of ``predict``; labels join when all
-is predicted.
+Reads the settings of the trial (``robustness.NAME``), the study's manifest and protocol, the system's predictions as
+``evaluate`` wrote them, its models and the audio of the trial; for another corpus also its manifest and protocol; the
+settings ``features``, ``evaluate`` and the system's encoders. Writes the predictions (a CSV file in the format of
+``evaluate``) and their figures with intervals, next to the study's own figures (JSON). The audio is processed as by
+``predict``; labels are added after everything is predicted.
 
-Noise: a test utterance is predicted by the models of the fold that tests it, a row per seed. So the study's own figure
-and this one are computed alike from the same utterances, and their difference is paired. Another corpus: by the models
-of all folds together, a row per seed, under ``fold`` 0.
+Noise: a test utterance is predicted by the models of the fold that tests it, one row per seed. The study's own figure
+and this one are therefore computed from the same utterances, and their difference is paired. Another corpus: the models
+of all folds predict together, one row per seed, with ``fold`` 0.
 """
 
 import json
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from .prediction.trained_system import Trained
 
 ALL = 0
-"""The column ``fold`` where all folds predict together."""
+"""The value of ``fold`` where all folds predict together."""
 
 
 def arguments(parser) -> None:
@@ -45,45 +44,45 @@ def arguments(parser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="models of every part")
     parser.add_argument("--speech-weights", type=Path, help="the built-in speech encoder")
     parser.add_argument("--text-weights", type=Path, help="the built-in text encoder")
-    parser.add_argument("--audio", type=Path, required=True, help="of the corpus that is tried")
-    parser.add_argument("--transcripts", type=Path, help="of the corpus that is tried, where the system reads words")
-    parser.add_argument("--other-manifest", type=Path, help="of another corpus that is tried")
-    parser.add_argument("--other-protocol", type=Path, help="of another corpus that is tried")
-    parser.add_argument("--one-scheme", action="store_true", help="both corpora name their speakers by one scheme")
+    parser.add_argument("--audio", type=Path, required=True, help="of the corpus that is tested on")
+    parser.add_argument("--transcripts", type=Path, help="of the corpus that is tested on, if the system reads text")
+    parser.add_argument("--other-manifest", type=Path, help="of another corpus that is tested on")
+    parser.add_argument("--other-protocol", type=Path, help="of another corpus that is tested on")
+    parser.add_argument("--one-scheme", action="store_true", help="equal names are the same speaker in both corpora")
     parser.add_argument("--encoders", nargs="*", default=[], help="its encoders with published weights, by name")
-    parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of the test part that is tried")
+    parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of the test part")
     parser.add_argument("--out-csv", type=Path, required=True, help="output: predictions")
     parser.add_argument("--out-json", type=Path, required=True, help="output: the figures")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A system and the trial that it is put through."""
+    """A system and the trial that it is tested with."""
 
     study: str
     system: str
     name: str
-    """Of the trial, an entry of ``robustness:``."""
+    """The trial, an entry of ``robustness:``."""
     trial: "Trial"
     trained: "Trained"
     features: "Features"
-    """That section of the settings."""
+    """The section ``features`` of the settings."""
     audio: Path
-    """The audio store of the corpus that is tried."""
+    """The audio store of the corpus that is tested on."""
     texts: dict[str, str]
     """{utterance: text} of that corpus; empty where the system does not read text."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of it."""
+    """The result of a trial."""
 
     frame: "pd.DataFrame"
-    """The predictions, as ``evaluate`` has them."""
+    """The predictions, in the format of ``evaluate``."""
     clean: "pd.DataFrame"
     """The study's own predictions that they are compared with."""
     manifest: "pd.DataFrame"
-    """Of the corpus that was tried."""
+    """The manifest of the corpus that was tested on."""
     about: dict
     """What the report says of this trial."""
 
@@ -188,14 +187,14 @@ def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
 def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, sources: dict[str, str]) -> Tried:
     """Predictions of another corpus' test part by all folds together.
 
-    The study's own rows are then those of the classes that the other corpus has too.
+    The study's own rows are reduced to the classes that the other corpus has too.
 
     Parameters
     ----------
     own, other
         Manifest and protocol of the study, and of the other corpus.
     one_scheme
-        Whether both corpora name their speakers by one scheme.
+        Whether equal names are the same speaker in both corpora.
     sources
         {name: source} of the system's encoders with published weights.
 
@@ -248,8 +247,8 @@ def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, so
 
 
 def scored(frame, manifest, clean, own_manifest, options) -> dict:
-    """``metrics`` of a trial and of the ``clean`` rows as ``evaluate`` has them, and ``difference``: clean minus tried,
-    where both are of the same rows.
+    """The metrics of a trial and of the ``clean`` rows, in the format of ``evaluate``, and their ``difference``: clean
+    minus trial, if both were tested on the same rows.
     """
     from .metrics import summary
 

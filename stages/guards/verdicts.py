@@ -1,7 +1,7 @@
-"""The 22 guards of the report: what each found in this study.
+"""The 22 guards of the report and their verdicts on a study.
 
-``held``: proven on the way to this report, or no objection. ``flagged``: a reader should know; the words say what.
-``by test``: not of a study but of the code, proven by the tests that README.md beside this file names.
+``passed``: checked on the way to this report without objection. ``flagged``: there is something that a reader should
+know. ``by test``: a property of the code and not of a study; README.md in this folder names the tests.
 """
 
 from typing import NamedTuple
@@ -34,10 +34,10 @@ TITLES = {
     22: "Determinism",
 }
 BY_TEST = {
-    8: "Batched equals single, weights load whole or not at all.",
-    9: "Metrics are of all rows in float64; the loss has finite gradients without variance.",
+    8: "Batched features equal single ones; weights load completely or not at all.",
+    9: "Metrics are computed over all rows in float64; the loss has finite gradients without variance.",
     20: "The metrics equal scikit-learn's, torchmetrics' and the naive bootstrap's.",
-    22: "Predictions are the same bytes on a CPU with equal threads; make compares this machine with ours.",
+    22: "On a CPU, equal numbers of threads give equal predictions; make compares this machine's figures with ours.",
 }
 _FINDINGS = {
     1: findings.manifest,
@@ -76,5 +76,7 @@ def verdicts(study: Study) -> list[Verdict]:
             found.append(Verdict(number, title, "by test", BY_TEST[number]))
         else:
             fault, words = _FINDINGS[number](study)
-            found.append(Verdict(number, title, "flagged" if fault else "held", " ".join(filter(None, (fault, words)))))
+            found.append(
+                Verdict(number, title, "flagged" if fault else "passed", " ".join(filter(None, (fault, words))))
+            )
     return found

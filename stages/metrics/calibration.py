@@ -1,4 +1,4 @@
-"""How far predicted probabilities and ratings can be taken at their word."""
+"""How reliable predicted probabilities and ratings are."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -39,7 +39,7 @@ def quality(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> dict:
 def calibrated(predictions, bins: int) -> dict | None:
     """ECE and Brier score of the test rows, as they are and at the temperature fitted on the validation rows.
 
-    The temperature is fitted per fold and seed, on that unit's own validation rows. None where there are no logits,
+    The temperature is fitted per fold and seed, on that unit's own validation rows. None if there are no logits,
     or a unit has no labelled validation rows.
     """
     columns = [name for name in predictions.columns if name.startswith("logit_")]
@@ -71,9 +71,9 @@ def calibrated(predictions, bins: int) -> dict | None:
 
 
 def agreement(true: np.ndarray, pred: np.ndarray) -> dict:
-    """What pulls a CCC down: rho, C_b, bias (mean error, label units) and slope of the truth on the predictions.
+    """The parts of a CCC: rho, C_b, bias (mean error, label units) and slope of the truth on the predictions.
 
-    The slope is None where the predictions are constant.
+    The slope is None if the predictions are constant.
     """
     from .scores import ccc_parts
 

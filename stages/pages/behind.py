@@ -1,4 +1,4 @@
-"""What is behind the figures: per fold, sex, speaker and length, soft labels, and calibration."""
+"""Breakdowns of the figures: per fold, sex, speaker and length, soft labels, and calibration."""
 
 from . import cells, figures
 from .cells import Table, number
@@ -26,15 +26,19 @@ def section(report: Contents) -> dict:
         ("Per fold", ["System", "metric", "folds in order"], per_fold),
         ("Per sex", ["System", "metric", "female", "male"], per_sex),
         ("Per speaker", ["System", "metric", "worst", "best", "speakers"], per_speaker),
-        ("Per length", ["System", "metric", "tenths, shortest first", "of", "up to, s"], _lengths(report, systems)),
+        (
+            "Per length",
+            ["System", "metric", "per tenth, shortest first", "utterances in each", "longest, s"],
+            _lengths(report, systems),
+        ),
         (
             "Parts of the CCC (rho times C_b)",
             ["System", "dimension", "rho", "C_b", "bias", "slope"],
             _dimensions(systems),
         ),
         (
-            "Soft labels: divergence from the raters' votes (Jensen-Shannon, 0 is the same)",
-            ["System", "of the probabilities", "of the chosen class alone", "test utterances"],
+            "Soft labels: divergence from the raters' votes (Jensen-Shannon; 0: identical)",
+            ["System", "predicted probabilities", "predicted class alone", "test utterances"],
             _soft(systems),
         ),
     )

@@ -1,4 +1,4 @@
-"""The corpus card: who speaks, what is labelled, how long, how far the raters agree, what was left out, what is due."""
+"""The corpus card: who speaks, what is labelled, how long, how far the raters agree, what was excluded, the licence."""
 
 import csv
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ class Card:
 
 
 def read_quarantine(path: Path | None) -> list[dict]:
-    """The files that ingest left out; none where the report was not told of them.
+    """The files that ingest excluded; none where ``path`` is None.
 
     Raises
     ------
     UserError
-        The list is not there.
+        There is no such file.
     """
     if path is None:
         return []

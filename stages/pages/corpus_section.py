@@ -7,13 +7,13 @@ from .cells import Cell, Table, number, wide
 from .corpus_card import ROLES, SEXES, Card
 
 SHOWN = 60
-"""Speakers and quarantined files that are listed one by one."""
+"""How many speakers and excluded files are listed."""
 TESTED = 12
-"""Speakers of a fold that are named."""
+"""How many speakers of a fold are named."""
 
 
 def section(card: Card) -> dict:
-    """Facts, histograms, and tables per class, split, fold and speaker, of soft labels and of files left out."""
+    """Facts, histograms, and tables per class, split, fold and speaker, of soft labels and of excluded files."""
     return {
         "facts": _facts(card),
         "labels": figures.stacked(
@@ -32,9 +32,9 @@ def section(card: Card) -> dict:
         "folds": _folds(card),
         "speakers": _speakers(card) if card.speakers else None,
         "all_speakers": f"{len(card.speakers):,}" if len(card.speakers) > SHOWN else "",
-        "left_out": _left_out(card) if card.quarantine else None,
-        "all_left_out": f"{len(card.quarantine):,}",
-        "more_left_out": len(card.quarantine) > SHOWN,
+        "excluded": _excluded(card) if card.quarantine else None,
+        "all_excluded": f"{len(card.quarantine):,}",
+        "more_excluded": len(card.quarantine) > SHOWN,
         "limit": SHOWN,
     }
 
@@ -92,7 +92,7 @@ def _speakers(card: Card) -> Table:
     return cells.table(["Speaker", "sex", "utterances", "minutes", *card.classes], rows)
 
 
-def _left_out(card: Card) -> Table:
+def _excluded(card: Card) -> Table:
     rows = [[row["utterance"] or "–", row["file"], wide(row["reason"])] for row in card.quarantine]
     return cells.table(["Utterance", "file", "why"], rows[:SHOWN])
 
@@ -106,23 +106,25 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     found = [
         ("Utterances in use", f"{count:,}, {sum(seconds) / 3600:.2f} h"),
         ("Speakers", f"{len(card.speakers):,} ({who})" if who else "unknown"),
-        *([("Of unknown speaker", f"{unknown:,} utterances, which cannot be proven apart")] if unknown and who else []),
+        *(
+            [("Speaker unknown", f"{unknown:,} utterances, whose speakers may be in several parts")]
+            if unknown and who
+            else []
+        ),
         ("Duration", f"{seconds[0]:.2f} to {seconds[-1]:.2f} s, median {seconds[len(seconds) // 2]:.2f} s"),
     ]
     if card.agreement:
         full = sum(share > 0.9999 for share in card.agreement) / len(card.agreement)
         mean = sum(card.agreement) / len(card.agreement)
-        said = (
-            f"the label that most chose has {100 * mean:.0f} % of the votes on average; on {100 * full:.0f} % all agree"
-        )
-        found.append(("Rater agreement", said))
+        words = f"the most frequent label has {100 * mean:.0f} % of the votes on average"
+        found.append(("Rater agreement", f"{words}; all raters agree on {100 * full:.0f} % of the utterances"))
     if card.raters:
         low, high = min(card.raters), max(card.raters)
         found.append(("Raters per utterance", _range(low, high)))
     reasons = Counter(row["reason"] for row in card.quarantine)
-    left = "; ".join(f"{n:,} {reason}" for reason, n in reasons.most_common(5))
-    found.append(("Left out by ingest", f"{len(card.quarantine):,}: {left}" if left else "nothing"))
-    found.append(("Licence", card.licence or "not stated; it is the owner's to say"))
+    excluded = "; ".join(f"{n:,} {reason}" for reason, n in reasons.most_common(5))
+    found.append(("Excluded by ingest", f"{len(card.quarantine):,}: {excluded}" if excluded else "nothing"))
+    found.append(("Licence", card.licence or "not stated; ask the owner of the corpus"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which layers a system came to weigh: Figure 2 of Pepino 2021, Figure 2 of de Oliveira 2023."""
+"""The weights that a system learnt for the layers of its encoder, as in Figure 2 of Pepino 2021."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def section(report) -> list[Layers]:
 
 
 def figures(name: str, rows: list[dict], units: int) -> list[Layers]:
-    """A figure for each model that a training consists of; ``rows`` as :mod:`stages.metrics.trainings` gives them.
+    """A figure for each model of a training; ``rows`` as :mod:`stages.metrics.trainings` gives them.
 
     Points are means over the trainings, bars the 95 % interval of that mean, the dashed line equal weights; the
     axis spans what is shown.

@@ -48,8 +48,8 @@ def results(report) -> str:
             lines.append(" & ".join(own) + r" \\")
         lines += [r"\midrule"] if table.ceilings else []
         for modality, values in table.ceilings:
-            told = " & ".join(f"{escaped(value)} & " for value in values)
-            lines.append(rf"\emph{{ceiling}} & {modality} & {told} \\")
+            line = " & ".join(f"{escaped(value)} & " for value in values)
+            lines.append(rf"\emph{{ceiling}} & {modality} & {line} \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     lines += [f"% missing: {e.name}: {e.missing}" for e in report.entries if e.missing]
     return "\n".join(lines).rstrip() + "\n"

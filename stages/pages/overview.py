@@ -1,6 +1,6 @@
-"""One page over all reports that exist: their best figures, each with its interval, and the way to them.
+"""One page over all existing reports: their main figures, each with its interval, and links to them.
 
-Reads metrics.json and table.csv alone and imports nothing heavy.
+Reads only metrics.json and table.csv, and imports nothing heavy.
 """
 
 import csv
@@ -37,7 +37,7 @@ def _read(folder: Path) -> dict:
 
 
 def html(studies: list[dict]) -> str:
-    """The whole page; its only links lead to the reports beside it."""
+    """The whole page; it links to the reports and to nothing else."""
     return render("overview.html.j2", marks=list(MARKS.items()), studies=[_study(one) for one in studies])
 
 

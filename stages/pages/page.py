@@ -6,9 +6,11 @@ from .number_format import TITLES, interval, shown
 from .render import render
 from .report_data import Contents
 
+TRANSDUCTIVE = "Normalised per speaker, using the recordings of the test speakers: transductive."
+
 
 def html(report: Contents) -> str:
-    """The whole page: nothing in it is fetched from anywhere."""
+    """The whole page. It loads nothing from elsewhere."""
     return render(
         "page.html.j2",
         study=report.study,
@@ -39,7 +41,7 @@ def _papers(report: Contents) -> Table | None:
     for row in report.papers:
         metric = row["metric"]
         named = (f"{row['paper']}, table {row['table']}: {row['row']}", row["corpus"], row["deviations"])
-        name, corpus, deviations = named if named != before else ("", "", "")  # said once for all metrics of a row
+        name, corpus, deviations = named if named != before else ("", "", "")  # shown once for all metrics of a row
         before = named
         rows.append(
             [
@@ -58,16 +60,14 @@ def _papers(report: Contents) -> Table | None:
 
 
 def _notes(report: Contents) -> list[tuple[str, str]]:
-    """Every note and the systems that it is about: empty where it is about none in particular."""
+    """Every note with the systems that it concerns: empty where it concerns the study as a whole."""
     notes: dict[str, list[str]] = {}
     for entry in report.entries:
         for note in entry.evaluation["notes"] if entry.evaluation else ():
             notes.setdefault(note, []).append(entry.name)
         if entry.evaluation and getattr(entry.row, "normalise", "") == "speaker":
-            notes.setdefault("Normalised per speaker, test speakers by their own recordings: transductive.", []).append(
-                entry.name
-            )
+            notes.setdefault(TRANSDUCTIVE, []).append(entry.name)
     if report.ceilings:
-        notes["An audio system that recognises words may pass the ceiling of prosody alone."] = []
+        notes["An audio system that recognises words may exceed the ceiling for prosody alone."] = []
     count = sum(1 for entry in report.entries if entry.evaluation)
     return [(note, "all systems" if len(own) == count and own else ", ".join(own)) for note, own in notes.items()]

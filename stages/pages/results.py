@@ -42,7 +42,7 @@ def _where(entry: Entry) -> str:
 def _table(report: Contents, metrics: list[str]) -> Table:
     header = ["System", "sees", "paper"]
     for metric in metrics:
-        header += [TITLES[metric], "interval", "sd of seeds", "fold mean", "ceiling", "vs baseline"]
+        header += [TITLES[metric], "interval", "sd over seeds", "fold mean", "ceiling", "vs baseline"]
     rows, kinds = [], []
     for entry in _scored(report, metrics):
         row = [_name(report, entry), entry.row.modality, _where(entry)]

@@ -1,4 +1,4 @@
-"""Systems on what they were not made for: noise over their test utterances, and other corpora."""
+"""Trained systems under noise and on other corpora."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from .report_data import Contents
 METRICS = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
 COLOURS = ("white", "pink", "babble")
 OPEN = 12
-"""Rows of a table that stand on the page at once."""
+"""A table with more rows than this is folded."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Noise:
 
 
 def section(report: Contents) -> dict | None:
-    """Curves, the table of all figures, notes, and what was not tried; None where the study asks for no trial."""
+    """Curves, the table of all figures, notes, and what was not tried; None if the study asks for no trial."""
     if not (report.tried or report.untried):
         return None
     header = ["System", "tried on", "metric", "own test part", "tried", "interval", "lost", "interval", "utterances"]
@@ -85,10 +85,10 @@ def _names(report: Contents, systems: list[str]) -> str:
     return ", ".join(map(report.named, systems))
 
 
-def _together(told: list[tuple[str, str, str]]) -> list[tuple[str, list[str], list[str]]]:
-    """(trial, system, words) as (words, systems, trials), the systems of the same trials on one line."""
+def _together(lines: list[tuple[str, str, str]]) -> list[tuple[str, list[str], list[str]]]:
+    """Lines (trial, system, words) as (words, systems, trials): systems with the same words and trials share a line."""
     trials: dict[tuple[str, str], list[str]] = {}
-    for trial, system, words in told:
+    for trial, system, words in lines:
         trials.setdefault((words, system), []).append(trial)
     systems: dict[tuple[str, ...], list[str]] = {}
     for (words, system), own in trials.items():

@@ -40,22 +40,22 @@ def evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, 
     found: dict[str, dict] = {}
     for path in paths:
         if path.suffix != ".json":
-            raise UserError(f"{path}: --evaluations takes the JSON files; the CSV beside each is read too")
+            raise UserError(f"{path}: --evaluations takes the JSON files; the CSV file of the same name is read too")
         one = read_json(path)
         if one.get("study") != study or one.get("system") not in systems:
             raise UserError(
                 f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
-                f"'{study}'; leave it out or evaluate anew"
+                f"'{study}'; leave it out or evaluate again"
             )
         if one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
             raise UserError(
-                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate anew"
+                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate again"
             )
         found[one["system"]] = one
     options = {json.dumps(one["options"], sort_keys=True) for one in found.values()}
     if len(options) > 1:
         raise UserError(
-            f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them anew"
+            f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them again"
         )
     return found
 

@@ -5,7 +5,7 @@ from . import cells, costs
 from .cells import Cell, Table, number, wide
 from .report_data import Contents
 
-KINDS = {"flagged": "worse", "held": "better", "by test": "tie"}
+KINDS = {"flagged": "worse", "passed": "better", "by test": "tie"}
 
 
 def guards(report: Contents) -> dict | None:
@@ -30,7 +30,7 @@ def _contamination(report: Contents) -> Table | None:
         for part in entry.evaluation["seen"] if entry.evaluation else ():
             seen.setdefault((part["what"], part["seen"]), []).append(report.named(entry.name))
     rows = [[what, Cell(words, "wrapped"), wide(", ".join(systems))] for (what, words), systems in seen.items()]
-    return cells.table(["Part", "has seen", "of the systems"], rows) if rows else None
+    return cells.table(["Part", "has seen", "systems"], rows) if rows else None
 
 
 def _scorings(report: Contents) -> Table | None:
@@ -39,7 +39,7 @@ def _scorings(report: Contents) -> Table | None:
 
 
 def coverage(report: Contents) -> list[str]:
-    """How often such intervals hold the truth, where few speakers are tested; empty elsewhere."""
+    """How often such intervals contain the true value, if few speakers are tested; empty otherwise."""
     if report.confidence != 0.95:
         return []
     figures = {metric: figure for entry in report.entries for metric, figure in entry.metrics.items()}
@@ -54,7 +54,7 @@ def coverage(report: Contents) -> list[str]:
 
 
 def spent(report: Contents) -> dict | None:
-    """Time and memory per stage, and per job; None where nothing was measured."""
+    """Time and memory per stage and per job; None if nothing was measured."""
     whole = costs.total(report.costs)
     if not whole:
         return None

@@ -157,7 +157,7 @@ def test_trial_of_other_predictions_is_refused(study):
         ended = study.report(SYSTEMS, "--robustness", *study.trials)
     finally:
         path.write_text(whole)
-    assert ended.returncode == 1 and "not of study 'small' and of the CSV beside it" in ended.stderr.splitlines()[-1]
+    assert ended.returncode == 1 and "not of study 'small' or not of its CSV file" in ended.stderr.splitlines()[-1]
 
 
 def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):

@@ -67,10 +67,10 @@ def study(tmp_path_factory):
 
 
 VIOLATIONS = {
-    1: ["1 files left out at ingest", "1 counts differ from the release"],
-    5: ["with no inductive row of the recipe beside it: pepino2021-dense-speaker"],
+    1: ["1 files excluded at ingest", "1 counts differ from the release"],
+    5: ["the study has no inductive row of the same recipe: pepino2021-dense-speaker"],
     9: ["finite gradients without variance"],
-    10: ["No fold mean, for a fold lacks a class: linear, "],
+    10: ["No fold mean, because a fold lacks a class: linear, "],
     11: ["Fewer than 5 seeds: pepino2021-dense-speaker."],
     13: ["Test part scored more than once: 1 systems, linear 2 times", "0.50 CPU hours, peak 700 MB"],
     14: ["Constant predictions, so no slope: linear-dimensions"],
@@ -101,7 +101,7 @@ def test_constant_predictions_have_no_ccc(study):
 
 def test_page_counts_scorings_and_tells_coverage_and_cost(study):
     assert "Scorings of this protocol's test part so far: 5" in study.page
-    assert "held it 94.2 % of the time for UAR (10 speakers here, 10 simulated)" in study.page
+    assert "contained the true value 94.2 % of the time for UAR (10 speakers here, 10 simulated)" in study.page
     assert (
         '<td class="n">1 of 2</td><td class="n">1.00</td><td class="n">0.50</td><td class="n">1.00</td>' in study.page
     )
@@ -233,12 +233,12 @@ def test_a_part_that_saw_a_test_row_is_not_scored(study, scored, tmp_path):
 
 def test_an_encoder_that_heard_a_test_utterance_or_its_speaker_is_not_scored(study, scored, tmp_path):
     heard = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
-    assert f"test utterance {study.rows['utterance'][30]} is one heard in its" in scored("--pretrained", heard)
+    assert f"test utterance {study.rows['utterance'][30]} was in its pretraining data" in scored("--pretrained", heard)
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
-    assert "is one of a speaker whom it heard" in scored("--pretrained", encoder(heard, unlabelled))
+    assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(heard, unlabelled))
     digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
     read = encoder(heard, study.rows.head(0), sentence_sha256=[digest])
-    assert "is one whose words it read" in scored("--pretrained", read)
+    assert "has a text of its pretraining data" in scored("--pretrained", read)
 
 
 def test_published_weights_that_were_trained_on_the_corpus_are_not_scored_there(study, scored):
