@@ -58,7 +58,7 @@ install
 # uv leaves compiling to Python, which does it at the first import, if it may write; where PYTHONDONTWRITEBYTECODE is
 # set, every job would compile torch and transformers anew (5 s each).
 heavy=transformers.models.hubert.modeling_hubert,transformers.models.bert.modeling_bert,sklearn.linear_model,scipy.stats
-heavy+=,pandas,h5py,faiss,soundfile,soxr,opensmile,matplotlib.pyplot,pytest,xdist
+heavy+=,pandas,h5py,faiss,soundfile,soxr,opensmile,pytest,xdist
 export -n PYTHONDONTWRITEBYTECODE
 .venv/bin/python -c "import $heavy"
 # Both tools import as they go, so they are run once: nothing of it is wanted but the bytecode.

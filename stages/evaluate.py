@@ -1,10 +1,10 @@
-"""Prove the guards on a system's predictions and score them.
+"""Check a system's predictions with the guards, and score them.
 
-Reads manifest, protocol, the prediction files of all parts of a system, their models (for how the trainings went and
-what their components have seen) and the encoders that we pretrained (for what they have seen); params ``evaluate`` and
-the system's encoders. Writes all its predictions in one file (CSV) and its figures over the test rows (JSON), computed
-from that very file; a system with a component that has seen what it is tested on is refused. With --ledger this scoring
-of the test part is counted there, one file per system and set of predictions.
+Reads the manifest, the protocol, the prediction files of all parts of a system, their models (for the course of the
+trainings and for what each part has seen) and the encoders that we pretrained (for what they have seen); the settings
+``evaluate`` and the system's encoders. Writes all predictions into one CSV file, and the figures over its test rows
+into a JSON file. A system is refused if one of its parts has seen what it is tested on. With --ledger this scoring of
+the test part is counted there, one file per system and set of predictions.
 """
 
 import json
@@ -56,18 +56,10 @@ def main(args) -> None:
         seen += contamination.published_encoders(sources, args.corpus)
         metrics, notes = summarise(predictions, manifest, options)
         if not metrics:
-            raise UserError(f"{args.predictions[0]}: no labelled test row, so nothing to score; check the protocol")
+            raise UserError(f"{args.predictions[0]}: there is no labelled test row to score; check the protocol")
         training = trainings(args.models) if args.models else None
-        if training and training["capped"]:
-            notes.append(
-                f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
-                f" raise systems.{args.system}.epochs"
-            )
-        if training and training["elsewhere"]:
-            notes.append(
-                f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not"
-                " known here"
-            )
+        if training:
+            notes += _cautions(training, args.system)
         if mark := watermark(protocol):
             metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
         figures = {
@@ -88,6 +80,22 @@ def main(args) -> None:
         ledger.enter(args.ledger, args.study, args.system, figures["predictions_sha256"])
     for name, figure in metrics.items():
         log.info("%s %s %.4f", args.system, name, figure["pooled"])
+
+
+def _cautions(training: dict, system: str) -> list[str]:
+    """What a reader should know about the training of the models."""
+    notes = []
+    if training["capped"]:
+        notes.append(
+            f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
+            f" raise systems.{system}.epochs"
+        )
+    if training["elsewhere"]:
+        notes.append(
+            f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not known"
+            " here"
+        )
+    return notes
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ LIBRARIES = ("torch", "transformers", "numpy", "opensmile")
 def main(args) -> None:
     """Write the store of one encoder over one corpus, or one shard of it."""
     if args.shards:
-        join(args)
+        join(args.out, args.shards, args.audio)
         return
     section = settings.load(specs.Features, "features", args.params)
     spec = specs.load(args.params, args.encoder)
@@ -87,15 +87,25 @@ def main(args) -> None:
         "of": [[name, int(size)] for name, size in zip(utterances, sizes, strict=True)],
     }
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
-    partial, who = _unfinished(args.scratch, args.out), f"{args.corpus}: "
+    partial = _unfinished(args.scratch, args.out)
     partial.parent.mkdir(parents=True, exist_ok=True)
     count = int(args.part.partition("of")[2])
     every = [args.out.with_name(f"{i}of{count}.h5") for i in range(1, count + 1)]
     others = [file for out in every if out != args.out for file in (out, _unfinished(args.scratch, out))]
     with disk.writing(args.out) as temporary, disk.locked(partial):
         frames = write_store(
-            *(partial, extractor, utterances, sizes, read, limit, section.dtype, attributes, who, digest),
-            *(args.part, others if count > 1 else ()),
+            partial,
+            extractor,
+            names=utterances,
+            sizes=sizes,
+            read=read,
+            limit=limit,
+            dtype=section.dtype,
+            attributes=attributes,
+            who=f"{args.corpus}: ",
+            plan=digest,
+            shard=args.part,
+            others=others if count > 1 else (),
         )
         shutil.move(partial, temporary)
     log.info("%d frames, layers %s", frames, ", ".join(extractor.widths))
@@ -106,19 +116,19 @@ def _unfinished(root: Path, out: Path) -> Path:
     return root / "features" / "-".join(out.parts[-3:])
 
 
-def join(args) -> None:
-    """Write the store over the shards that other jobs have extracted."""
+def join(out: Path, parts: list[Path], audio: Path) -> None:
+    """Write the store ``out`` over the shards ``parts`` that other jobs have extracted from ``audio``."""
     from .stores import shards
     from .stores.audio import AudioStore
 
-    audio = AudioStore(args.audio)
-    with disk.writing(args.out) as temporary:
-        store = shards.join(temporary, args.shards, audio.utterances, audio.content)
-    log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(args.shards))
-    known = {shard.resolve() for shard in args.shards}
-    for path in sorted(args.shards[0].parent.glob("*of*.h5")):
+    recordings = AudioStore(audio)
+    with disk.writing(out) as temporary:
+        store = shards.join(temporary, parts, recordings.utterances, recordings.content)
+    log.info("%d utterances, %d frames in %d shards", len(store), store.offsets[-1], len(parts))
+    known = {shard.resolve() for shard in parts}
+    for path in sorted(parts[0].parent.glob("*of*.h5")):
         if path.resolve() not in known:
-            log.warning("%s: no shard of this store any more; delete it", path)
+            log.warning("%s: no longer a shard of this store; delete it", path)
 
 
 def arguments(parser) -> None:

@@ -1,16 +1,16 @@
 """One study's report: results with intervals and ceilings, paired comparisons, paper against ours, provenance.
 
-Reads manifest, protocol, quarantine, the evaluations of the study's systems (JSON, each with its CSV beside it), what
-``robustness`` found, the papers' figures; params ``report``, ``studies.STUDY``, its corpus and protocol,
-``systems.SYSTEM`` of its systems and ``robustness.TRIAL`` of its trials.
+Reads the manifest, the protocol, the files that ingest excluded, the evaluations of the study's systems (JSON files,
+each with a CSV file of the same name), the results of ``robustness`` and the papers' figures; the settings ``report``,
+``studies.STUDY``, its corpus and protocol, ``systems.SYSTEM`` of its systems and ``robustness.TRIAL`` of its trials.
 Every result of a protocol that is declared leaky is marked. Writes into the folder --out:
 metrics.json, table.csv, comparison.csv, results.md, results.tex, index.html, plots/*.csv.
 
-With --show FOLDER it reads nothing but a finished report: prints its table, what differs from the last commit, and
-whether this machine agrees with the committed figures; and it writes the overview page of all reports beside it.
+With --show FOLDER it only reads a finished report. It prints the table, what differs from the last commit, and whether
+this machine agrees with the committed figures, and writes the overview page of all reports.
 """
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from .config import settings
@@ -28,22 +28,49 @@ class Report(Section):
     )
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a report reads; None or empty if there is no such input."""
+
+    manifest: Path
+    protocol: Path
+    published: Path
+    evaluations: list[Path]
+    """JSON files, each with a CSV file of the same name; the same holds for ``robustness``."""
+    robustness: list[Path]
+    benchmarks: list[Path]
+    quarantine: Path | None
+    ceilings: Path | None
+    ledger: Path | None
+    coverage: Path | None
+    extra: Path | None
+    """Columns of a user's own table, where the protocol names some of them."""
+    transcripts: Path | None
+
+    @property
+    def predictions(self) -> dict[str, Path]:
+        """The predictions of every system."""
+        return {path.stem: path.with_suffix(".csv") for path in self.evaluations}
+
+
 def arguments(parser) -> None:
     parser.add_argument("--show", type=Path, metavar="FOLDER", help="only print the table of this finished report")
     parser.add_argument("--expected", type=Path, default=Path("data/expected.csv"), help="for --show")
     parser.add_argument("--study")
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--protocol", type=Path)
-    parser.add_argument("--quarantine", type=Path, help="the files that ingest left out")
-    parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV beside")
-    parser.add_argument("--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, CSVs beside them")
+    parser.add_argument("--quarantine", type=Path, help="the files that ingest excluded")
+    parser.add_argument("--evaluations", type=Path, nargs="*", default=[], help="JSON files, each with its CSV")
+    parser.add_argument(
+        "--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, each with its CSV"
+    )
     parser.add_argument("--extra", type=Path, help="extra.csv of the inventory, where the protocol names its columns")
     parser.add_argument("--transcripts", type=Path, help="the transcripts that systems read, for their error rates")
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
-    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if there")
+    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if any")
     parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of this protocol's test part")
-    parser.add_argument("--coverage", type=Path, help="how often intervals hold the truth (tests/bench/coverage.py)")
+    parser.add_argument("--coverage", type=Path, help="how often intervals contain the truth (tests/bench/coverage.py)")
     parser.add_argument("--out", type=Path, help="output: the report's folder")
 
 
@@ -59,11 +86,25 @@ def main(args) -> None:
             raise UserError(f"stages.report: --{name}: missing; give it, or --show FOLDER alone")
     from .pages import files
 
-    files.write(gather(args), _csvs(args), args.out)
+    inputs = Inputs(
+        manifest=args.manifest,
+        protocol=args.protocol,
+        published=args.published,
+        evaluations=args.evaluations,
+        robustness=args.robustness,
+        benchmarks=args.benchmarks,
+        quarantine=args.quarantine,
+        ceilings=args.ceilings,
+        ledger=args.ledger,
+        coverage=args.coverage,
+        extra=args.extra,
+        transcripts=args.transcripts,
+    )
+    files.write(gather(args.study, inputs, args.params), inputs.predictions, args.out)
 
 
-def gather(args):
-    """Everything of the report, as :class:`stages.pages.report_data.Contents`.
+def gather(name: str, inputs: Inputs, params: str):
+    """Everything that the report of study ``name`` shows, as :class:`stages.pages.report_data.Contents`.
 
     Raises
     ------
@@ -76,40 +117,42 @@ def gather(args):
     from .metrics import comparison, intervals
     from .metrics.predictions import rounded
     from .metrics.summary import Evaluate
-    from .pages import corpus_card, costs, study_facts
+    from .pages import corpus_card, costs, study_facts, study_files
     from .pages.report_data import Contents
     from .protocols import config
     from .protocols.splits import watermark
     from .protocols.table import load_split
 
-    section = settings.load(Report, "report", args.params)
-    study = settings.read(args.params, f"studies.{args.study}")
-    manifest, protocol = load_split(args.manifest, args.protocol)
-    manifest = with_extra(manifest, args.extra)
-    evaluations = _evaluations(args.evaluations, args.study, study["systems"])
-    definition = config.load(study["protocol"], args.params)
+    section = settings.load(Report, "report", params)
+    study = settings.read(params, f"studies.{name}")
+    manifest, protocol = load_split(inputs.manifest, inputs.protocol)
+    manifest = with_extra(manifest, inputs.extra)
+    rates = _rates(inputs.transcripts, params, study, manifest)
+    evaluations = study_files.evaluations(inputs.evaluations, name, study["systems"])
+    definition = config.load(study["protocol"], params)
     mark = watermark(protocol)
-    entries = [_entry(args, study, name, evaluations.get(name)) for name in study["systems"]]
-    options = next((e["options"] for e in evaluations.values()), None) or settings.read(args.params, "evaluate")
-    options = settings.validate(Evaluate, options, "options", f"evaluations of {args.study}")
+    entries = [study_files.entry(params, name, study, system, evaluations.get(system)) for system in study["systems"]]
+    options = next((e["options"] for e in evaluations.values()), None) or settings.read(params, "evaluate")
+    options = settings.validate(Evaluate, options, "options", f"evaluations of {name}")
     baselines = _baselines(entries, options.baseline)
-    drawn = _drawn(entries, _csvs(args), manifest, options)
+    drawn = _drawn(entries, inputs.predictions, manifest, options)
     compared = comparison.compare(drawn, _pairs(entries, baselines), options.confidence)
     for entry in entries:
         for figure in entry.metrics.values() if mark else ():
             figure["watermark"] = mark
-    published = comparison.read_published(args.published)
-    ceilings = _read_json(args.ceilings) if args.ceilings else {}
+    published = comparison.read_published(inputs.published)
+    ceilings = study_files.read_json(inputs.ceilings) if inputs.ceilings else {}
     papers = comparison.against_papers(entries, published, study, section.reproduced_within)
     for row in papers:
         if mark and row["ours"] is not None:
             row["deviations"] = f"{mark}; {row['deviations']}"
-    licence = readers.licence(settings.read(args.params, f"corpora.{study['corpus']}.reader"))
-    quarantine, provenance = corpus_card.read_quarantine(args.quarantine), study_facts.provenance(study, entries, args)
-    cost = costs.read(args.benchmarks)
-    scorings = ledger.counts(args.ledger) if args.ledger else {}
-    tried, untried = _trials(args, study, entries)
-    found = verdicts.Study(
+    licence = readers.licence(settings.read(params, f"corpora.{study['corpus']}.reader"))
+    quarantine = corpus_card.read_quarantine(inputs.quarantine)
+    provenance = study_facts.provenance(study, entries, inputs.manifest, inputs.protocol, inputs.predictions)
+    cost = costs.read(inputs.benchmarks)
+    scorings = ledger.counts(inputs.ledger) if inputs.ledger else {}
+    tried, untried = _trials(inputs.robustness, params, name, study, entries)
+    judged = verdicts.Study(
         definition=definition,
         manifest=manifest,
         protocol=protocol,
@@ -124,10 +167,10 @@ def gather(args):
         commit=dict(provenance)["Commit"],
         cost=costs.total(cost),
         tried=tried,
-        scorings={name: count for (own, name), count in scorings.items() if own == args.study},
+        scorings={system: count for (own, system), count in scorings.items() if own == name},
     )
     return Contents(
-        study=args.study,
+        study=name,
         facts=study_facts.of_study(study, definition, manifest, protocol, entries),
         entries=entries,
         ceilings=rounded(ceilings),
@@ -138,105 +181,57 @@ def gather(args):
         decimals=section.decimals,
         provenance=provenance,
         costs=cost,
-        card=corpus_card.of_corpus(manifest, protocol, quarantine, licence, _rates(args, study, manifest)),
+        card=corpus_card.of_corpus(manifest, protocol, quarantine, licence, rates),
         watermark=mark,
-        guards=verdicts.verdicts(found),
+        guards=verdicts.verdicts(judged),
         tried=tried,
         untried=untried,
         scorings=scorings,
-        coverage=intervals.read_coverage(args.coverage) if args.coverage else [],
+        coverage=intervals.read_coverage(inputs.coverage) if inputs.coverage else [],
     )
 
 
-def _rates(args, study: dict, manifest) -> list[dict]:
+def _rates(path: Path | None, params: str, study: dict, manifest) -> list[dict]:
     """WER of the study's transcripts; none where no system reads them."""
     from .transcripts import rates, table
 
-    if not args.transcripts:
+    if not path:
         return []
-    source = settings.read(args.params, f"transcripts.{study['transcripts']}")
-    return rates.of_parts(manifest, table.read_transcripts(args.transcripts), rates.is_english(source))
+    source = settings.read(params, f"transcripts.{study['transcripts']}")
+    return rates.of_parts(manifest, table.read_transcripts(path), rates.is_english(source))
 
 
-def _csvs(args) -> dict[str, Path]:
-    """The predictions of every system, beside its evaluation."""
-    return {path.stem: path.with_suffix(".csv") for path in args.evaluations}
+def _trials(
+    paths: list[Path], params: str, study_name: str, study: dict, entries: list
+) -> tuple[list[dict], list[tuple[str, str, str]]]:
+    """The results of the trials, in the study's order, and (trial, system, reason) of all that were not run.
 
-
-def _read_json(path: Path) -> dict:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the stage that makes it") from None
-    except ValueError as fault:
-        raise UserError(f"{path}: not valid JSON ({fault}); delete it and run again") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: not a JSON object; delete it and run again")
-    return found
-
-
-def _evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, dict]:
-    found: dict[str, dict] = {}
-    for path in paths:
-        if path.suffix != ".json":
-            raise UserError(f"{path}: --evaluations takes the JSON files; the CSV beside each is read too")
-        one = _read_json(path)
-        if one.get("study") != study or one.get("system") not in systems:
-            raise UserError(
-                f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
-                f"'{study}'; leave it out or evaluate anew"
-            )
-        if one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(
-                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate anew"
-            )
-        found[one["system"]] = one
-    options = {json.dumps(one["options"], sort_keys=True) for one in found.values()}
-    if len(options) > 1:
-        raise UserError(
-            f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them anew"
-        )
-    return found
-
-
-def _trials(args, study: dict, entries: list) -> tuple[list[dict], list[tuple[str, str, str]]]:
-    """What was tried, in the study's order, and of every trial the systems that were not, with the reason."""
-    from .conditions import config as trials
+    Raises
+    ------
+    UserError
+        A file is not of this study, or was not computed from its CSV file.
+    """
+    from .conditions import config
+    from .pages.study_files import read_json
 
     found = {}
-    for path in args.robustness:
-        one = _read_json(path)
-        if one.get("study") != args.study or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
-            raise UserError(f"{path}: not of study '{args.study}' and of the CSV beside it; run robustness anew")
+    for path in paths:
+        one = read_json(path)
+        if one.get("study") != study_name or one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
+            raise UserError(f"{path}: not of study '{study_name}' or not of its CSV file; run robustness again")
         found[one["trial"], one["system"]] = one
     untried = []
     for name, wanted in study.get("trials", {}).items():
-        trial = trials.load(name, args.params)
+        trial = config.load(name, params)
         elsewhere = [one for one in wanted if one not in study["systems"]]
         untried += [(trial.words, one, "not a system of this study") for one in elsewhere]
         for entry in entries:
             if (name, entry.name) not in found:
                 asked = not wanted or entry.name in wanted
                 why = "its job failed or was not run, see data/logs" if asked else "the study does not ask for it"
-                untried.append((trial.words, entry.name, trials.untried(trial, entry.row) or why))
-    order = [(name, entry.name) for entry in entries for name in study.get("trials", {})]
+                untried.append((trial.words, entry.name, config.untried(trial, entry.row) or why))
+    order = [(trial, entry.name) for entry in entries for trial in study.get("trials", {})]
     return [found[key] for key in order if key in found], untried
-
-
-def _entry(args, study: dict, name: str, evaluation: dict | None):
-    from .pages.report_data import Entry
-    from .recipes import system_config
-
-    row = system_config.load(args.params, args.study, name)
-    plain = settings.read(args.params, f"systems.{name}")
-    own = {}
-    for kind, wanted in row.encoders().items():
-        spec = {} if wanted == "study" else settings.read(args.params, f"encoders.{wanted}")
-        own[kind] = system_config.encoder(study, wanted, kind, spec)
-    changes = study["changes"].get(name, {})
-    deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
-    missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
-    return Entry(name, row, own, deviations, evaluation, missing)
 
 
 def _baselines(entries, wanted: str) -> dict[str, str]:
@@ -250,7 +245,7 @@ def _baselines(entries, wanted: str) -> dict[str, str]:
 
 
 def _pairs(entries, baselines: dict[str, str]) -> list[tuple[str, str]]:
-    """Every system with the baseline and with the controls that hear nothing, and those of one paper together."""
+    """Every system with the baseline and the controls without speech or text; systems of one paper with each other."""
     pairs = []
     present = [entry for entry in entries if entry.evaluation]
     for i, entry in enumerate(present):

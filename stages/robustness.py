@@ -1,20 +1,21 @@
-"""Try a trained system on what it was not made for: noise over its test utterances, or another corpus. Nothing is
-retrained.
+"""Test a trained system under noise or on another corpus, without retraining.
 
-Reads the trial's entry (params ``robustness.NAME``), the study's manifest, protocol and the system's predictions as
-``evaluate`` left them, its models, the audio that is tried, and of another corpus manifest and protocol; params
-``features``, ``evaluate`` and the system's encoders. Writes the predictions (CSV, as ``evaluate`` has them) and their
-figures with intervals beside the study's own (JSON). What is heard takes the way of ``predict``; labels join when all
-is predicted.
+Reads the settings of the trial (``robustness.NAME``), the study's manifest and protocol, the system's predictions as
+``evaluate`` wrote them, its models and the audio of the trial; for another corpus also its manifest and protocol; the
+settings ``features``, ``evaluate`` and the system's encoders. Writes the predictions (a CSV file in the format of
+``evaluate``) and their figures with intervals, next to the study's own figures (JSON). The audio is processed as by
+``predict``; labels are added after everything is predicted.
 
-Noise: a test utterance is predicted by the models of the fold that tests it, a row per seed. So the study's own figure
-and this one are computed alike from the same utterances, and their difference is paired. Another corpus: by the models
-of all folds together, a row per seed, under ``fold`` 0.
+Noise: a test utterance is predicted by the models of the fold that tests it, one row per seed. The study's own figure
+and this one are therefore computed from the same utterances, and their difference is paired. Another corpus: the models
+of all folds predict together, one row per seed, with ``fold`` 0.
 """
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,15 @@ from .config import settings
 from .runtime import disk, process
 from .runtime.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .conditions.config import Trial
+    from .encoders.specs import Features
+    from .prediction.trained_system import Trained
+
 ALL = 0
-"""The column ``fold`` where all folds predict together."""
+"""The value of ``fold`` where all folds predict together."""
 
 
 def arguments(parser) -> None:
@@ -36,15 +44,47 @@ def arguments(parser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="models of every part")
     parser.add_argument("--speech-weights", type=Path, help="the built-in speech encoder")
     parser.add_argument("--text-weights", type=Path, help="the built-in text encoder")
-    parser.add_argument("--audio", type=Path, required=True, help="of the corpus that is tried")
-    parser.add_argument("--transcripts", type=Path, help="of the corpus that is tried, where the system reads words")
-    parser.add_argument("--other-manifest", type=Path, help="of another corpus that is tried")
-    parser.add_argument("--other-protocol", type=Path, help="of another corpus that is tried")
-    parser.add_argument("--one-scheme", action="store_true", help="both corpora name their speakers by one scheme")
+    parser.add_argument("--audio", type=Path, required=True, help="of the corpus that is tested on")
+    parser.add_argument("--transcripts", type=Path, help="of the corpus that is tested on, if the system reads text")
+    parser.add_argument("--other-manifest", type=Path, help="of another corpus that is tested on")
+    parser.add_argument("--other-protocol", type=Path, help="of another corpus that is tested on")
+    parser.add_argument("--one-scheme", action="store_true", help="equal names are the same speaker in both corpora")
     parser.add_argument("--encoders", nargs="*", default=[], help="its encoders with published weights, by name")
-    parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of the test part that is tried")
+    parser.add_argument("--ledger", type=Path, help="folder that counts the scorings of the test part")
     parser.add_argument("--out-csv", type=Path, required=True, help="output: predictions")
     parser.add_argument("--out-json", type=Path, required=True, help="output: the figures")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A system and the trial that it is tested with."""
+
+    study: str
+    system: str
+    name: str
+    """The trial, an entry of ``robustness:``."""
+    trial: "Trial"
+    trained: "Trained"
+    features: "Features"
+    """The section ``features`` of the settings."""
+    audio: Path
+    """The audio store of the corpus that is tested on."""
+    texts: dict[str, str]
+    """{utterance: text} of that corpus; empty where the system does not read text."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The result of a trial."""
+
+    frame: "pd.DataFrame"
+    """The predictions, in the format of ``evaluate``."""
+    clean: "pd.DataFrame"
+    """The study's own predictions that they are compared with."""
+    manifest: "pd.DataFrame"
+    """The manifest of the corpus that was tested on."""
+    about: dict
+    """What the report says of this trial."""
 
 
 def main(args) -> None:
@@ -62,26 +102,45 @@ def main(args) -> None:
     from .protocols.table import load_split
 
     weights = {kind: path for kind in ("speech", "text") if (path := getattr(args, f"{kind}_weights"))}
-    trained = assembled(args.params, args.study, args.system, args.models, weights)
+    job = Job(
+        study=args.study,
+        system=args.system,
+        name=args.name,
+        trial=trial,
+        trained=assembled(args.params, args.study, args.system, args.models, weights),
+        features=section,
+        audio=args.audio,
+        texts=_texts(args.transcripts),
+    )
     own = load_split(args.manifest, args.protocol)
     clean = read_predictions(args.predictions).query("role == 'test'")
-    tried = over_noise if trial.kind == "noise" else elsewhere
-    frame, clean, manifest, told = tried(args, trial, trained, section, own, clean)
+    if trial.kind == "noise":
+        tried = over_noise(job, *own, clean, f"{args.predictions}: not by the models of {args.models[0].parent}")
+    else:
+        other = load_split(args.other_manifest, args.other_protocol)
+        sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
+        tried = elsewhere(job, own, clean, other, one_scheme=args.one_scheme, sources=sources)
     with disk.writing(args.out_csv) as temporary:
-        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        told["predictions_sha256"] = disk.sha256(temporary)
-        figures = scored(read_predictions(temporary), manifest, clean, own[0], options)
+        tried.frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        digest = disk.sha256(temporary)
+        figures = scored(read_predictions(temporary), tried.manifest, tried.clean, own[0], options)
     found = {"study": args.study, "system": args.system, "trial": args.name, "kind": trial.kind, "words": trial.words}
-    found |= {"options": options.model_dump(), **told, **figures}
+    found |= {"options": options.model_dump(), **tried.about, "predictions_sha256": digest, **figures}
     with disk.writing(args.out_json) as temporary:
         text = json.dumps(rounded(found), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     if args.ledger:
-        ledger.enter(args.ledger, args.study, f"{args.system}@{args.name}", told["predictions_sha256"])
+        ledger.enter(args.ledger, args.study, f"{args.system}@{args.name}", digest)
 
 
-def over_noise(args, trial, trained, section, own, clean):
-    """Predictions of the study's test rows under noise, the rows they stand against, their manifest, what to tell."""
+def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
+    """Predictions of the study's test rows under noise.
+
+    Raises
+    ------
+    UserError
+        The rows ``clean`` are not by the models of the job; the message begins with ``others``.
+    """
     import pandas as pd
 
     from .conditions import noise
@@ -90,72 +149,86 @@ def over_noise(args, trial, trained, section, own, clean):
     from .prediction.predictor import Predictor
     from .stores.audio import AudioStore
 
-    manifest, protocol = own
-    row, store, predictor = trained.row, AudioStore(args.audio), Predictor(trained, section)
+    row, trial = job.trained.row, job.trial
+    store, predictor = AudioStore(job.audio), Predictor(job.trained, job.features)
     speakers = manifest.set_index("utterance")["speaker"]
     clipped: dict[str, int] = {}
 
     def read(name: str) -> np.ndarray:
         samples = store.raw(name)
-        others = speakers.index[(speakers != speakers[name]) & (speakers != "")] if trial.colour == "babble" else []
-        drawn = noise.drawn(trial, name, len(samples), list(others), store.raw)
+        babble = speakers.index[(speakers != speakers[name]) & (speakers != "")] if trial.colour == "babble" else []
+        drawn = noise.drawn(trial, name, len(samples), list(babble), store.raw)
         mixed, clipped[name] = noise.added(samples, drawn, trial.snr_db)
         return mixed
 
     groups = speakers
     if getattr(row, "speaker_by", "") == "prefix":
         groups = pd.Series([name.partition("_")[0] for name in speakers.index], speakers.index)
-    tables, texts = [], _texts(args)
+    tables = []
     for fold, rows in clean.groupby("fold"):
         units = [(int(fold), int(seed)) for seed in sorted(set(rows["seed"]))]
-        if not set(units) <= set(trained.models):
-            raise UserError(f"{args.predictions}: not by the models of {args.models[0].parent}; run the study again")
+        if not set(units) <= set(job.trained.models):
+            raise UserError(f"{others}; run the study again")
         names = sorted(set(rows["utterance"]))
-        values = stored_audio.outputs(predictor, names, groups, texts, read, units)
+        values = stored_audio.outputs(predictor, names, groups, job.texts, read, units)
         place = {name: i for i, name in enumerate(names)}
         for i, (_, seed) in enumerate(units):
             one = rows[rows["seed"] == seed]
             tables.append(stored_audio.filled(one, values[one["utterance"].map(place), i], predictor))
     frame = _sorted(tables)
-    check_predictions(frame, manifest, protocol, f"{args.name} of {args.system}")
+    check_predictions(frame, manifest, protocol, f"{job.name} of {job.system}")
     notes = ["the words are those of the clean recordings"] if row.needs_text else []
     if getattr(row, "normalise", "") == "speaker":
         notes.append("each speaker normalised by all of that speaker's recordings, all of them noisy")
     level = trial.snr_db if math.isfinite(trial.snr_db) else None
-    told = {"colour": trial.colour, "snr_db": level, "clipped_samples": sum(clipped.values()), "notes": notes}
-    return frame, clean, manifest, told
+    about = {"colour": trial.colour, "snr_db": level, "clipped_samples": sum(clipped.values()), "notes": notes}
+    return Tried(frame, clean, manifest, about)
 
 
-def elsewhere(args, trial, trained, section, own, clean):
-    """Predictions of another corpus' test part by all folds together; the rest as :func:`over_noise`.
+def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, sources: dict[str, str]) -> Tried:
+    """Predictions of another corpus' test part by all folds together.
 
-    The study's own rows are then those of the classes that the other corpus has too.
+    The study's own rows are reduced to the classes that the other corpus has too.
+
+    Parameters
+    ----------
+    own, other
+        Manifest and protocol of the study, and of the other corpus.
+    one_scheme
+        Whether equal names are the same speaker in both corpora.
+    sources
+        {name: source} of the system's encoders with published weights.
+
+    Raises
+    ------
+    UserError
+        The two corpora share a recording or a speaker, an encoder has seen the other corpus, or the system needs
+        speakers that it does not name.
     """
     from .conditions import other_corpus
     from .guards import contamination
-    from .protocols.table import load_split
 
-    row, labels, where = trained.row, trained.labels, f"robustness.{args.name}"
-    manifest, protocol = load_split(args.other_manifest, args.other_protocol)
+    trial, trained, where = job.trial, job.trained, f"robustness.{job.name}"
+    row, labels = trained.row, trained.labels
+    manifest, protocol = other
     rows = other_corpus.tested(manifest, protocol)
-    other_corpus.refuse_shared(*own, rows, args.one_scheme, where)
+    other_corpus.refuse_shared(*own, rows, one_scheme, where)
     due, left_out = other_corpus.truth(rows, row.task, labels, trial.ratings, where)
     if getattr(row, "normalise", "") == "speaker" and (rows["speaker"] == "").any():
         raise UserError(
-            f"{where}: {args.system} normalises by speaker, and {trial.corpus} does not name them all; name the systems"
-            f" to try in studies.{args.study}.trials.{args.name}, without this one"
+            f"{where}: {job.system} normalises by speaker, and {trial.corpus} does not name them all; name the systems"
+            f" to try in studies.{job.study}.trials.{job.name}, without this one"
         )
     seen = contamination.pretrained_encoders(list(trained.weights.values()), due.assign(role="test"), manifest)
-    sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
     seen += contamination.published_encoders(sources, trial.corpus)
     from .prediction import stored_audio
     from .prediction.predictor import Predictor
     from .stores.audio import AudioStore
 
-    predictor = Predictor(trained, section)
+    predictor = Predictor(trained, job.features)
     units, names = list(trained.models), due["utterance"].tolist()
-    speakers, store = manifest.set_index("utterance")["speaker"], AudioStore(args.audio)
-    values = stored_audio.outputs(predictor, names, speakers, _texts(args), store.raw, units).swapaxes(0, 1)
+    speakers, store = manifest.set_index("utterance")["speaker"], AudioStore(job.audio)
+    values = stored_audio.outputs(predictor, names, speakers, job.texts, store.raw, units).swapaxes(0, 1)
     tables = []
     for seed in sorted({seed for _, seed in units}):
         mean = predictor.mean(values[[i for i, unit in enumerate(units) if unit[1] == seed]])
@@ -170,13 +243,13 @@ def elsewhere(args, trial, trained, section, own, clean):
     if left_out:
         counts = ", ".join(f"{count:,} of label '{label}'" for label, count in left_out.items())
         notes.append(f"left out, for the study has no such class: {counts}")
-    told = {"corpus": trial.corpus, "left_out": left_out, "absent": absent, "seen": seen, "notes": notes}
-    return _sorted(tables), clean, manifest, told
+    about = {"corpus": trial.corpus, "left_out": left_out, "absent": absent, "seen": seen, "notes": notes}
+    return Tried(_sorted(tables), clean, manifest, about)
 
 
 def scored(frame, manifest, clean, own_manifest, options) -> dict:
-    """``metrics`` of a trial and of the ``clean`` rows as ``evaluate`` has them, and ``difference``: clean minus tried,
-    where both are of the same rows.
+    """The metrics of a trial and of the ``clean`` rows, in the format of ``evaluate``, and their ``difference``: clean
+    minus trial, if both were tested on the same rows.
     """
     from .metrics import summary
 
@@ -193,10 +266,10 @@ def scored(frame, manifest, clean, own_manifest, options) -> dict:
     return {"metrics": metrics, "clean": {metric: own[metric] for metric in metrics}, "difference": lost}
 
 
-def _texts(args) -> dict[str, str]:
+def _texts(transcripts: Path | None) -> dict[str, str]:
     from .transcripts.table import read_transcripts
 
-    return dict(read_transcripts(args.transcripts)[["utterance", "text"]].to_numpy()) if args.transcripts else {}
+    return dict(read_transcripts(transcripts)[["utterance", "text"]].to_numpy()) if transcripts else {}
 
 
 def _sorted(tables: list):

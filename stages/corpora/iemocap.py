@@ -19,8 +19,17 @@ from .ratings import Rating, shares
 from .release import Departure, Found, Places
 
 EMOTIONS = {
-    **{"ang": "angry", "hap": "happy", "exc": "excited", "sad": "sad", "neu": "neutral", "fru": "frustrated"},
-    **{"fea": "fearful", "sur": "surprised", "dis": "disgust", "oth": "other", "xxx": ""},
+    "ang": "angry",
+    "hap": "happy",
+    "exc": "excited",
+    "sad": "sad",
+    "neu": "neutral",
+    "fru": "frustrated",
+    "fea": "fearful",
+    "sur": "surprised",
+    "dis": "disgust",
+    "oth": "other",
+    "xxx": "",
 }
 """By the consensus' code; ``xxx`` is no agreement."""
 CLASSES = tuple(name for name in EMOTIONS.values() if name)

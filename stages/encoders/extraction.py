@@ -96,6 +96,7 @@ def refusal(values: np.ndarray, dtype: str, who: str) -> UserError:
 def write_store(
     path: Path,
     extractor,
+    *,
     names: list[str],
     sizes: np.ndarray,
     read,

@@ -1,1 +1,1 @@
-"""What must hold before a number counts; each guard names the utterances that break it."""
+"""Checks that must pass before a figure counts; each names the utterances that violate it."""

@@ -1,8 +1,8 @@
-"""What a system's components have seen, proven against what it is tested on before it is scored.
+"""What a system's components have seen, checked against what it is tested on before it is scored.
 
-Components that were fitted in training (normaliser, teacher, codebook, adapted encoder) note the utterances that they
-have seen in the model file of every unit; encoders that we pretrain list the digests of what they have seen in their
-own header; of published weights the corpora are known from their papers or not at all, and that is said.
+Components that are fitted in training (normaliser, teacher, codebook, adapted encoder) record the utterances that they
+have seen in the model file of every unit. Encoders that we pretrain list the digests of their training data in their
+own header. The training data of published weights is known from their papers or reported as unknown.
 """
 
 import hashlib
@@ -24,17 +24,17 @@ PUBLISHED = (
     ("bert-base", "BookCorpus and English Wikipedia", ()),
     ("TinyBERT_General", "BookCorpus and English Wikipedia", ()),
 )
-"""What published weights were trained on, by a part of their source's name, and which of our corpora is in it."""
+"""(part of a source's name, what those published weights were trained on, which of our corpora it contains)."""
 UNKNOWN = "not known here"
 
 
 def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
-    """A row per component that was fitted in training: ``what``, ``seen`` in words. None may have seen a test row.
+    """A row per component that was fitted in training: ``what``, ``seen`` in words. None of them has seen a test row.
 
     Raises
     ------
     UserError
-        A component has seen a test utterance of its fold, or one that the fold leaves out.
+        A component has seen a test utterance of its fold, or one that the fold excludes.
     """
     from ..training import units
 
@@ -44,7 +44,7 @@ def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
             if "made elsewhere" in notes:
                 return [{"what": "a system made elsewhere", "seen": UNKNOWN}]
             if "seen" not in notes:
-                raise UserError(f"{path}: does not say what its components have seen; delete it and train again")
+                raise UserError(f"{path}: does not record what its components have seen; delete it and train again")
             for what, packed in notes["seen"].items():
                 where = f"{path}: seed {seed}: {what}"
                 seen = unpack(packed, names, where)
@@ -59,12 +59,12 @@ def _span(counts: list[int]) -> str:
 
 
 def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
-    """A row per encoder that we pretrained. None may have seen a test utterance or its speaker.
+    """A row per encoder that we pretrained. None of them has seen a test utterance, its speaker or its text.
 
     Raises
     ------
     UserError
-        It has seen one.
+        An encoder has seen one of these.
     """
     from ..encoders import checkpoint
 
@@ -74,11 +74,11 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
         seen = checkpoint.header(path)["notes"].get("seen", {})
         audio, sentences = set(seen.get("utterance_sha256", ())), set(seen.get("sentence_sha256", ()))
         known = manifest[manifest["sha256"].isin(audio)]
-        _refuse(tested[tested["sha256"].isin(audio)], path, "seen in its pretraining")
+        _refuse(tested[tested["sha256"].isin(audio)], path, "was in its pretraining data")
         speakers = set(known["speaker"]) - {""}
-        _refuse(tested[tested["speaker"].isin(speakers)], path, "of a speaker seen in its pretraining")
+        _refuse(tested[tested["speaker"].isin(speakers)], path, "is by a speaker of its pretraining data")
         digests = tested["text"].map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-        _refuse(tested[digests.isin(sentences)], path, "whose words were seen in its pretraining")
+        _refuse(tested[digests.isin(sentences)], path, "has a text of its pretraining data")
         count = f"{len(audio):,} utterances" if audio else f"{len(sentences):,} sentences"
         rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {seen.get('source', 'unknown source')}"})
     return rows
@@ -87,13 +87,13 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
 def _refuse(bad, path: Path, what: str) -> None:
     if len(bad):
         raise UserError(
-            f"{path}: test utterance {named(bad)} is one {what}; pretrain on recordings and texts apart from the test "
-            "part, or take another encoder"
+            f"{path}: test utterance {named(bad)} {what}; pretrain without the recordings and texts of the test part, "
+            "or choose another encoder"
         )
 
 
 def published_encoders(encoders: dict[str, str], corpus: str) -> list[dict]:
-    """A row per encoder with weights of others; ``encoders`` is {name: source}.
+    """A row per encoder with published weights; ``encoders`` is {name: source}.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def published_encoders(encoders: dict[str, str], corpus: str) -> list[dict]:
         if held:
             raise UserError(
                 f"encoders.{name}: its weights ({source}) were trained on {held[0]} ({words}), so it cannot be scored "
-                "there; take another encoder"
+                "there; choose another encoder"
             )
         rows.append({"what": f"encoder {name}", "seen": words})
     return rows

@@ -1,7 +1,7 @@
 """How often the test part of a protocol was scored: one small file per system and distinct set of test predictions.
 
-Scoring the same predictions again is no new look at the test labels and is not counted; any other prediction is, by
-whatever change it came about. Files are only ever added, so jobs may write side by side.
+Scoring the same predictions again is not counted, for it is no new look at the test labels; any change of a prediction
+is. Files are only added, so jobs can write at the same time.
 """
 
 import json
@@ -13,7 +13,7 @@ from ..runtime.errors import UserError
 
 
 def enter(folder: Path, study: str, system: str, digest: str) -> None:
-    """Note that the predictions with this SHA-256 were scored."""
+    """Record that the predictions with this SHA-256 were scored."""
     path = folder / f"{study}.{system}.{digest[:16]}.json"
     if path.exists():
         return
@@ -24,7 +24,7 @@ def enter(folder: Path, study: str, system: str, digest: str) -> None:
 
 
 def counts(folder: Path) -> dict[tuple[str, str], int]:
-    """{(study, system): distinct sets of test predictions scored}; empty where there is no such folder.
+    """{(study, system): distinct sets of test predictions scored}; empty if there is no such folder.
 
     Raises
     ------

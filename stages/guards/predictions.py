@@ -1,4 +1,4 @@
-"""What must hold of a prediction file, proven against manifest and protocol before anything is scored."""
+"""Checks of a prediction file against manifest and protocol, before anything is scored."""
 
 from ..protocols.splits import leaks, named, undivided
 from ..runtime.errors import UserError
@@ -7,12 +7,12 @@ DIMENSIONS = ("arousal", "valence", "dominance")
 
 
 def check_predictions(predictions, manifest, protocol, where: str = "predictions") -> None:
-    """Prove a prediction file against manifest and protocol.
+    """Check a prediction file against manifest and protocol.
 
     Columns as in ``data/evaluate``: utterance, fold, seed, role, then ``true_emotion, pred_emotion, logit_<class>``
     and/or ``true_<dimension>, pred_<dimension>``. One row per (utterance, fold, seed); roles, labels and classes are
-    the files'; every labelled test utterance is there for every seed; nothing is missing or NaN; the speakers of
-    validation, test and the protocol's training part are disjoint.
+    those of the two files; every labelled test utterance is predicted for every seed; nothing is missing or NaN; the
+    speakers of validation, test and the protocol's training part are disjoint.
 
     Raises
     ------
@@ -117,5 +117,5 @@ def _refuse_rows(bad, where: str, what: str) -> None:
     if len(bad):
         raise UserError(
             f"{where}: fold {bad['fold'].iloc[0]}, seed {bad['seed'].iloc[0]}: {named(bad)}: {what}; "
-            "train again from the present manifest and protocol"
+            "train again with the current manifest and protocol"
         )

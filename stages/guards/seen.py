@@ -1,4 +1,4 @@
-"""Which utterances a fitted component has seen, as a bit mask that fits in a model file's header."""
+"""The utterances that a fitted component has seen, as a bit mask that fits into the header of a model file."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from ..runtime.errors import UserError
 
 
 def pack(seen: Iterable[str], names: list[str]) -> dict:
-    """The utterances ``seen`` of the corpus ``names`` packed."""
+    """``seen`` as a mask over the corpus ``names``; utterances that are not in it are listed."""
     own = set(seen)
     strangers = sorted(own - set(names))
     mask = np.fromiter((name in own for name in names), bool, len(names))
@@ -22,7 +22,7 @@ def unpack(packed: dict, names: list[str], where: str) -> list[str]:
     Raises
     ------
     UserError
-        The corpus is another one by now.
+        The corpus has changed since.
     """
     if packed["of"] != _digest(names):
         raise UserError(f"{where}: has seen another state of the corpus; train again")

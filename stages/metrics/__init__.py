@@ -1,1 +1,1 @@
-"""Scores of predictions, their intervals, and how they compare with each other and with the papers."""
+"""Metrics of predictions, their intervals, and comparisons with each other and with the papers."""

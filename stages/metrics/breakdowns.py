@@ -1,15 +1,15 @@
-"""What lies behind a system's figures: per fold, class, sex, speaker and length; confusions, calibration."""
+"""Breakdowns of a system's figures: per fold, class, sex, speaker and length; confusions, calibration."""
 
 import numpy as np
 
 from . import calibration, scores, summary
 
 LENGTH_METRICS = ("wa", "ccc_arousal", "ccc_valence", "ccc_dominance", "wer")
-"""What is told per tenth of the durations: a tenth may lack a class, so not UAR."""
+"""What is reported per tenth of the durations. Not UAR, for a tenth may lack a class."""
 
 
 def details(predictions, manifest, options: summary.Evaluate) -> dict:
-    """Everything of an evaluation but its metrics; test rows, means over seeds.
+    """All of an evaluation except its metrics: means over seeds on the test rows.
 
     ``folds``: per fold its utterances and metrics; ``classes``: per class recall and support; ``confusion``: counts
     summed over seeds, rows the truth; ``gender`` and ``speakers``: metrics per sex, and the range over speakers of
@@ -80,7 +80,7 @@ def _genders(tables: dict, manifest) -> dict:
 
 
 def _speakers(table: summary.Scored, metric: str, few: int) -> dict | None:
-    """Lowest and highest value over speakers, and whose the worst is."""
+    """The worst and the best value over speakers, and the name of the worst speaker; None if all have too few rows."""
     values = {}
     for name in np.unique(table.speaker).tolist():
         part = table.take(table.speaker == name)
@@ -93,7 +93,7 @@ def _speakers(table: summary.Scored, metric: str, few: int) -> dict | None:
 
 
 def _lengths(table: summary.Scored, metric: str, manifest, few: int) -> list[dict] | None:
-    """Per tenth of the test utterances, shortest first: longest seconds, count, value; None where they are too few."""
+    """Per tenth of the test utterances, shortest first: longest seconds, count, value; None if there are too few."""
     seconds = manifest.set_index("utterance")["duration"].astype(float)
     names = np.unique(table.utterance)
     if len(names) < 10 * few:

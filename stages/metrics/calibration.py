@@ -1,32 +1,22 @@
-"""How far predicted probabilities and ratings can be taken at their word."""
+"""How reliable predicted probabilities and ratings are."""
 
 import numpy as np
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities [rows, classes]."""
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the cross-entropy of ``labels`` under logits / T, within 0.05 to 20.
 
-    Fitted on validation rows only (Guo et al. 2017). The loss is convex in 1/T, so a golden-section search finds it.
+    Fitted on validation rows only (Guo et al. 2017). The loss is convex in 1/T, so it has one minimum.
     """
-    top = logits.max(-1, keepdims=True)
     rows = np.arange(len(labels))
 
     def loss(log_t: float) -> float:
-        scaled = (logits - top) / np.exp(log_t)
-        return float((np.log(np.exp(scaled).sum(-1)) - scaled[rows, labels]).mean())
+        return -float(log_softmax(logits / np.exp(log_t), axis=-1)[rows, labels].mean())
 
-    low, high = np.log(0.05), np.log(20.0)
-    ratio = (np.sqrt(5) - 1) / 2
-    for _ in range(60):
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, b) if loss(a) <= loss(b) else (a, high)
-    return float(np.exp((low + high) / 2))
+    bounds = np.log(0.05), np.log(20.0)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x))
 
 
 def quality(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> dict:
@@ -49,7 +39,7 @@ def quality(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> dict:
 def calibrated(predictions, bins: int) -> dict | None:
     """ECE and Brier score of the test rows, as they are and at the temperature fitted on the validation rows.
 
-    The temperature is fitted per fold and seed, on that unit's own validation rows. None where there are no logits,
+    The temperature is fitted per fold and seed, on that unit's own validation rows. None if there are no logits,
     or a unit has no labelled validation rows.
     """
     columns = [name for name in predictions.columns if name.startswith("logit_")]
@@ -66,8 +56,8 @@ def calibrated(predictions, bins: int) -> dict | None:
             return None
         t = temperature(val[columns].to_numpy(float), val["true_emotion"].map(classes).to_numpy(int))
         logits = test[columns].to_numpy(float)
-        plain.append(softmax(logits))
-        fitted.append(softmax(logits / t))
+        plain.append(softmax(logits, axis=-1))
+        fitted.append(softmax(logits / t, axis=-1))
         labels.append(test["true_emotion"].map(classes).to_numpy(int))
         temperatures.append(t)
     if not labels:
@@ -81,9 +71,9 @@ def calibrated(predictions, bins: int) -> dict | None:
 
 
 def agreement(true: np.ndarray, pred: np.ndarray) -> dict:
-    """What pulls a CCC down: rho, C_b, bias (mean error, label units) and slope of the truth on the predictions.
+    """The parts of a CCC: rho, C_b, bias (mean error, label units) and slope of the truth on the predictions.
 
-    The slope is None where the predictions are constant.
+    The slope is None if the predictions are constant.
     """
     from .scores import ccc_parts
 

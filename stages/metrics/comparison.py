@@ -1,4 +1,4 @@
-"""Systems against each other, and against the figures that the papers print."""
+"""Comparisons of systems with each other, and with the published figures."""
 
 import csv
 from pathlib import Path
@@ -23,11 +23,11 @@ COMPARISON = (
 
 
 def compare(drawn: dict, pairs: list[tuple[str, str]], confidence: float) -> list[dict]:
-    """Paired differences of ``pairs`` (system, other) on every metric that both have.
+    """Paired differences of ``pairs`` (system, other) in every metric that both have.
 
     ``drawn`` is {system: {metric: :class:`summary.Drawn`}}. Within one metric and one ``other`` the p-values are
     corrected by Holm. ``outcome`` is ``better``, ``worse`` or ``tie``, from the corrected p-value; a comparison that
-    cannot be made has the reason in ``note`` and no figures.
+    is not possible has the reason in ``note`` and no figures.
     """
     rows = []
     for metric in scores.METRICS:
@@ -54,7 +54,7 @@ def compare(drawn: dict, pairs: list[tuple[str, str]], confidence: float) -> lis
 
 
 def read_published(path: Path | str) -> list[dict]:
-    """The papers' figures: one dictionary per line, ``value`` and ``sd`` as floats (sd None where not printed).
+    """The papers' figures: one dictionary per line, ``value`` and ``sd`` as floats (sd None if not published).
 
     Raises
     ------
@@ -82,7 +82,7 @@ def read_published(path: Path | str) -> list[dict]:
 
 
 def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> list[str]:
-    """What stands in for the paper's corpus, protocol and encoders; empty where all are the paper's.
+    """What replaces the paper's corpus, protocol and encoders; empty if all are the paper's.
 
     ``encoders`` is {kind: name} of those that the system uses in this study.
     """
@@ -100,7 +100,7 @@ def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> lis
 
 
 def verdict(published: dict, ours: dict | None, substituted: list[str], within: float) -> str:
-    """``reproduced``, ``within noise`` or ``not reproduced``; ``substitute`` or ``missing`` where none can be given.
+    """``reproduced``, ``within noise`` or ``not reproduced``; ``substitute`` or ``missing`` if none is possible.
 
     Not reproduced: the paper's figure lies outside our interval, widened by two of the paper's standard deviations.
     Reproduced: it lies inside, and no further than ``within`` from our figure. Within noise: all else.
@@ -118,10 +118,10 @@ def verdict(published: dict, ours: dict | None, substituted: list[str], within: 
 
 
 def against_papers(entries, published: list[dict], study: dict, within: float) -> list[dict]:
-    """The rows of comparison.csv: every published figure of the systems in ``entries`` beside ours.
+    """The rows of comparison.csv: every published figure of the systems in ``entries``, with ours.
 
-    Of a row that the paper gives on several corpora or protocols the study's own is taken, else those of a variant of
-    its corpus (ravdess for ravdess-song, a substitute), all of them where there is none. ``entries``: see
+    If a paper has a row for several corpora or protocols, those of the study are taken; else those of a variant of its
+    corpus (ravdess for ravdess-song), which count as substitutes; else all of them. ``entries``: see
     :class:`stages.pages.report_data.Entry`.
     """
     rows = []

@@ -16,7 +16,7 @@ from ..runtime.errors import UserError
 
 NAME = "expanded percentiles"
 FEW = 50
-"""Speakers up to which a report says how often its intervals hold the truth."""
+"""With fewer test speakers, a report says how often its intervals contain the true value."""
 
 
 class Sums(NamedTuple):
@@ -35,7 +35,7 @@ def speaker_draws(speakers: int, draws: int, seed: int) -> np.ndarray:
 
 
 def resampled(sums: Sums, counts: np.ndarray) -> np.ndarray:
-    """The metric of every draw [draws], averaged over seeds; ``counts`` [draws, speakers] serve all seeds alike."""
+    """The metric of every draw [draws], averaged over seeds; all seeds use the same ``counts`` [draws, speakers]."""
     seeds, speakers = sums.values.shape[:2]
     rest = sums.values.shape[2:]
     flat = np.moveaxis(sums.values, 1, 0).reshape(speakers, -1).astype(np.float64)
@@ -46,9 +46,9 @@ def resampled(sums: Sums, counts: np.ndarray) -> np.ndarray:
 def interval(values: np.ndarray, confidence: float, speakers: int) -> tuple[float, float]:
     """The expanded percentile interval of resampled values (Hesterberg 2015, section 3.3).
 
-    Percentiles further out than the nominal ones, by what the t distribution of ``speakers`` - 1 degrees of freedom and
-    the bootstrap's variance, too small by (speakers - 1) / speakers, call for. With ten speakers plain percentiles
-    cover 89 % where these cover 94 % (``python -m tests.bench.coverage``); with a hundred the two agree.
+    The percentiles are further out than the nominal ones: they use the t distribution with ``speakers`` - 1 degrees of
+    freedom, and correct the bootstrap's variance, which is too small by (speakers - 1) / speakers. With ten speakers
+    plain percentiles cover 89 % and these 94 % (``python -m tests.bench.coverage``); with a hundred the two agree.
     """
     reach = np.sqrt(speakers / (speakers - 1)) * stdtrit(speakers - 1, 0.5 + confidence / 2)
     tail = 100 * ndtr(-reach)
@@ -57,15 +57,15 @@ def interval(values: np.ndarray, confidence: float, speakers: int) -> tuple[floa
 
 
 def error(values: np.ndarray, speakers: int) -> float:
-    """The standard error that the spread of resampled values stands for, the bootstrap's shortfall made good."""
+    """The standard error from the spread of resampled values, corrected for the bootstrap's underestimation."""
     return float(values.std() * np.sqrt(speakers / (speakers - 1)))
 
 
 def p_value(difference: float, differences: np.ndarray, speakers: int) -> float:
     """Two-sided p-value of no difference: Student's t over the bootstrap's :func:`error`.
 
-    Never below 2 ** (1 - speakers), the least that flipping the signs of so few speakers' differences can give: two
-    speakers who happen to differ alike prove nothing.
+    Never below 2 ** (1 - speakers), the smallest p-value of a sign-flip test with so few speakers: two speakers who
+    happen to differ in the same way prove nothing.
     """
     spread = error(differences, speakers)
     if not spread and not difference:
@@ -91,12 +91,12 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def read_coverage(path: Path) -> list[dict]:
-    """How often :func:`interval` held the truth in simulations: ``metric, speakers, coverage``, as the bench wrote it.
+    """How often :func:`interval` contained the true value in simulations: rows ``metric, speakers, coverage``.
 
     Raises
     ------
     UserError
-        The table is not there or not as the bench writes it.
+        There is no such table, or it is damaged.
     """
     try:
         with open(path, newline="", encoding="utf-8") as handle:
@@ -110,7 +110,7 @@ def read_coverage(path: Path) -> list[dict]:
 
 
 def covered(rows: list[dict], metric: str, speakers: int) -> dict | None:
-    """The simulation whose number of speakers is next below ``speakers``; None where all had more."""
+    """The simulation with the most speakers that are not more than ``speakers``; None if all have more."""
     own = sorted((row for row in rows if row["metric"] == metric), key=lambda row: row["speakers"])
     below = [row for row in own if row["speakers"] <= speakers]
     return below[-1] if below else None

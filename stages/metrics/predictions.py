@@ -1,4 +1,4 @@
-"""Prediction files: reading, merging the parts of a system, and how figures made from them are kept."""
+"""Prediction files: reading them, merging the parts of a system, and rounding the figures computed from them."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ def read_predictions(path: Path | str):
     Raises
     ------
     UserError
-        Absent, empty, without one of the key columns, or a number is none; with its line.
+        The file is missing or empty, lacks a key column, or has a value that is not a number; with its line.
     """
     import pandas as pd
 
@@ -45,7 +45,7 @@ def read_predictions(path: Path | str):
 
 
 def merged(paths: list[Path]):
-    """The predictions of all parts in one frame, sorted by fold, seed, role and utterance, in the contract's order.
+    """The predictions of all parts in one frame, sorted by fold, seed, role and utterance, its columns in order.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def merged(paths: list[Path]):
 
 
 def rounded(value):
-    """Figures as they are kept: ten decimals, so that a sum taken in another order reads the same."""
+    """Figures rounded to ten decimals, so that sums in another order give the same file."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

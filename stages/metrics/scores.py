@@ -65,7 +65,7 @@ def _all_classes(true, pred) -> list[str]:
 
 
 def uar(true, pred) -> float:
-    """Balanced accuracy over the classes that occur in ``true``; predictions of other classes are just wrong."""
+    """Balanced accuracy over the classes that occur in ``true``; predictions of other classes count as wrong."""
     return float(uar_of(confusion(true, pred, _all_classes(true, pred))))
 
 

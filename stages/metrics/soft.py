@@ -1,17 +1,16 @@
-"""Predicted distributions against the raters' votes: the score of soft labels, beside those of hard ones."""
+"""The score of soft labels: predicted distributions compared with the raters' votes."""
 
 import numpy as np
-
-from .calibration import softmax
+from scipy.special import softmax
 
 
 def against_votes(predictions, manifest, protocol) -> dict | None:
     """Mean Jensen-Shannon divergence (Lin 1991, base 2: 0 is the same, 1 nothing in common) over the test rows.
 
-    ``predicted``: of the softmax of the logits; ``chosen``: of the predicted class alone, which is what a hard answer
-    is worth on the same rows; ``n_utterances``. Votes (columns ``votes_<class>`` of the manifest) count for the class
-    that the protocol merges theirs into; those for no class of the protocol are left out, and so is an utterance that
-    has no others. None where there are no votes or no logits.
+    ``predicted``: of the softmax of the logits; ``chosen``: of the predicted class alone, which is the score of a hard
+    label on the same rows; ``n_utterances``. Votes (columns ``votes_<class>`` of the manifest) count for the class that
+    the protocol merges theirs into. Votes for no class of the protocol are excluded, and utterances with no other votes
+    too. None if there are no votes or no logits.
     """
     logits = [name for name in predictions.columns if name.startswith("logit_")]
     votes = [name for name in manifest.columns if name.startswith("votes_")]
@@ -37,7 +36,7 @@ def against_votes(predictions, manifest, protocol) -> dict | None:
     truth, values = truth[used] / truth[used].sum(1, keepdims=True), values[used]
     chosen = np.eye(len(classes))[values.argmax(1)]
     return {
-        "predicted": float(divergence(truth, softmax(values)).mean()),
+        "predicted": float(divergence(truth, softmax(values, axis=-1)).mean()),
         "chosen": float(divergence(truth, chosen).mean()),
         "n_utterances": int(rows["utterance"][used].nunique()),
     }

@@ -1,4 +1,4 @@
-"""From a system's predictions to its figures: pooled, fold mean, spread over seeds, interval, paired differences."""
+"""The figures of a system's predictions: pooled, fold mean, spread over seeds, interval, paired differences."""
 
 from typing import NamedTuple
 
@@ -35,10 +35,10 @@ class Scored(NamedTuple):
 
 
 def scored(predictions, manifest, metric: str) -> Scored | None:
-    """The test rows with a truth for ``metric``, sorted by seed, fold and utterance; None where there are none.
+    """The test rows with a truth for ``metric``, sorted by seed, fold and utterance; None if there are none.
 
-    Speakers and the references of the WER come from the manifest. An utterance of unknown speaker is a cluster of
-    its own, named by its id between slashes.
+    Speakers and the references of the WER come from the manifest. An utterance of an unknown speaker is a
+    cluster of its own, named by its id between slashes.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     known = manifest.set_index("utterance")
     unknown = rows.loc[~rows["utterance"].isin(known.index), "utterance"]
     if len(unknown):
-        raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; predict anew")
+        raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; train again")
     if metric == "wer":
         from ..transcripts.text import words
 
@@ -80,7 +80,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
         bad = ~np.isfinite(values)
     if bad.any():
         first = rows["utterance"].iloc[int(np.argmax(bad))]
-        raise UserError(f"predictions: {pred}: {bad.sum()} missing or not finite, first at '{first}'; train anew")
+        raise UserError(f"predictions: {pred}: {bad.sum()} missing or not finite, first at '{first}'; train again")
     speaker = known["speaker"].reindex(rows["utterance"]).fillna("").to_numpy(str)
     names = rows["utterance"].to_numpy(str)
     speaker = np.where(speaker == "", np.char.add(np.char.add("/", names), "/"), speaker)
@@ -95,10 +95,10 @@ def _check(table: Scored, metric: str) -> None:
         one = table.take(table.seed == seed)
         tested = list(zip(one.fold.tolist(), one.utterance.tolist(), strict=True))
         if len(set(tested)) != len(tested):
-            raise UserError(f"predictions: {metric}: seed {seed} predicts an utterance twice in one fold; train anew")
+            raise UserError(f"predictions: {metric}: seed {seed} predicts an utterance twice in one fold; train again")
         first = tested if first is None else first
         if tested != first:
-            raise UserError(f"predictions: {metric}: seed {seed} tests other utterances than the first; train anew")
+            raise UserError(f"predictions: {metric}: seed {seed} tests other utterances than the first; train again")
 
 
 def value(table: Scored, metric: str) -> float:
@@ -128,7 +128,7 @@ def sums(table: Scored, metric: str) -> intervals.Sums:
 
 
 def known_speakers(table: Scored) -> int:
-    """How many speakers the rows hold, those of unknown speaker left out."""
+    """How many speakers the rows have, without utterances of unknown speakers."""
     return len({name for name in table.speaker.tolist() if not name.startswith("/")})
 
 
@@ -141,7 +141,7 @@ def fold_values(table: Scored, metric: str) -> dict:
 
 
 def _no_fold_mean(table: Scored, metric: str) -> str:
-    """Why a mean over folds would mislead: a fold whose test part lacks a class. Empty where it would not."""
+    """Why a mean over folds would mislead: the test part of a fold lacks a class. Empty if it would not."""
     if metric not in ("uar", "macro_f1"):
         return ""
     classes = set(table.true.tolist())
@@ -171,7 +171,7 @@ def summarise(predictions, manifest, options: Evaluate) -> tuple[dict, list[str]
         then seeds; None where a fold lacks a class (UAR, macro F1). ``seed_sd``: sample standard deviation of
         ``pooled`` over seeds, None for a single one. ``ci_*``: the interval of ``pooled``, speakers resampled, the
         same draws for every seed; None for a single speaker.
-    notes : what a reader of these figures has to know.
+    notes : what a reader of these figures should know.
     """
     metrics, notes = {}, []
     for metric in scores.METRICS:
@@ -228,7 +228,7 @@ class Drawn(NamedTuple):
 
 
 def drawn(predictions, manifest, metric: str, options: Evaluate) -> Drawn | None:
-    """The bootstrap of one system and metric; None where it does not predict it or there is one speaker only."""
+    """The bootstrap of one system and metric; None if it does not predict it or there is only one speaker."""
     table = scored(predictions, manifest, metric)
     speakers = 0 if table is None else len(np.unique(table.speaker))
     if speakers < 2:

@@ -1,4 +1,4 @@
-"""How a system's trainings went: curves, whether the limit on epochs cut them off, the weights of the layers."""
+"""The trainings of a system: curves, whether the limit on epochs ended them, the weights of the layers."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ..training import units
 
 
 def trainings(paths: list[Path]) -> dict:
-    """What the model files of all parts of a system note of their units (fold and seed).
+    """What the model files of all parts of a system record about their units (fold and seed).
 
     ``units``: how many; ``capped``: how many were still improving when the limit on epochs ended them; ``curves``:
     per epoch the mean training loss and validation score over the units that reached it, and their number; ``layers``:

@@ -1,4 +1,4 @@
-"""What the jobs of a study cost, from Snakemake's benchmark files and the jobs' logs."""
+"""The cost of a study's jobs, from Snakemake's benchmark files and the jobs' logs."""
 
 import csv
 from pathlib import Path
@@ -9,8 +9,8 @@ from ..runtime import gpu
 def read(paths: list[Path]) -> list[dict]:
     """One row per job: ``stage, job, seconds, cpu_seconds, gpu_seconds, memory_mb``.
 
-    All are None where the benchmark file is not there (the output came by DVC), memory also where it was not measured.
-    A job whose log says that it computed on a GPU held it for as long as it ran.
+    All are None if there is no benchmark file (the output came from DVC); memory is also None if it was not measured.
+    A job whose log says that it computed on a GPU counts as using it for as long as it ran.
     """
     found = []
     for path in paths:
@@ -56,6 +56,6 @@ def total(rows: list[dict]) -> dict | None:
 
 
 def by_stage(rows: list[dict]) -> dict[str, dict]:
-    """{stage: its :func:`total`}, of stages of which a job was measured."""
+    """{stage: its :func:`total`} of every stage with at least one measured job."""
     stages = {row["stage"]: [one for one in rows if one["stage"] == row["stage"]] for row in rows}
     return {stage: found for stage, own in stages.items() if (found := total(own))}

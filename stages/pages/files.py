@@ -11,9 +11,30 @@ from .number_format import ceiling
 from .report_data import Contents
 
 TABLE = (
-    *("study", "system", "paper", "table", "row", "modality", "metric"),
-    *("pooled", "fold_mean", "seed_sd", "ci_low", "ci_high", "n_utterances", "n_speakers", "n_seeds", "ceiling"),
-    *("baseline", "difference", "difference_low", "difference_high", "p_holm", "outcome", "missing", "watermark"),
+    "study",
+    "system",
+    "paper",
+    "table",
+    "row",
+    "modality",
+    "metric",
+    "pooled",
+    "fold_mean",
+    "seed_sd",
+    "ci_low",
+    "ci_high",
+    "n_utterances",
+    "n_speakers",
+    "n_seeds",
+    "ceiling",
+    "baseline",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_holm",
+    "outcome",
+    "missing",
+    "watermark",
 )
 
 

@@ -4,9 +4,15 @@ from .number_format import TITLES
 from .report_data import MARKS
 from .tables import tables
 
-_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"},
-    **dict(zip(MARKS.values(), (r"$\blacktriangle$", r"$\blacktriangledown$", "$=$"), strict=True)),
+_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "–": "--",
+    MARKS["better"]: r"$\blacktriangle$",
+    MARKS["worse"]: r"$\blacktriangledown$",
+    MARKS["tie"]: "$=$",
 }
 
 
@@ -42,8 +48,8 @@ def results(report) -> str:
             lines.append(" & ".join(own) + r" \\")
         lines += [r"\midrule"] if table.ceilings else []
         for modality, values in table.ceilings:
-            told = " & ".join(f"{escaped(value)} & " for value in values)
-            lines.append(rf"\emph{{ceiling}} & {modality} & {told} \\")
+            line = " & ".join(f"{escaped(value)} & " for value in values)
+            lines.append(rf"\emph{{ceiling}} & {modality} & {line} \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     lines += [f"% missing: {e.name}: {e.missing}" for e in report.entries if e.missing]
     return "\n".join(lines).rstrip() + "\n"

@@ -5,7 +5,7 @@ from .tables import tables
 
 
 def results(report) -> str:
-    """The study's tables and what is missing. ``report`` is a :class:`stages.pages.report_data.Contents`."""
+    """The study's tables and its missing systems. ``report`` is a :class:`stages.pages.report_data.Contents`."""
     lines = [f"# {report.study}", ""]
     if report.watermark:
         lines += [f"**{report.watermark.capitalize()}.**", ""]
@@ -16,8 +16,8 @@ def results(report) -> str:
             "|---|---|" + "---|" * len(table.metrics),
         ]
         for name, tag, modality, cells in table.lines:
-            told = " | ".join(" ".join(cell).rstrip() if cell else "" for cell in cells)
-            lines.append(f"| {name}" + (f" *({tag})*" if tag else "") + f" | {modality} | {told} |")
+            line = " | ".join(" ".join(cell).rstrip() if cell else "" for cell in cells)
+            lines.append(f"| {name}" + (f" *({tag})*" if tag else "") + f" | {modality} | {line} |")
         for modality, values in table.ceilings:
             lines.append(f"| *ceiling* | {modality.replace('+', ' + ')} | " + " | ".join(values) + " |")
         lines.append("")

@@ -1,6 +1,6 @@
 """Figures as a reader of the field writes them: percentages for UAR, WA, F1 and WER, three decimals for CCC.
 
-Nothing heavy is imported here, for the terminal's table has to be there at once.
+Imports nothing heavy, so that the terminal shows its table at once.
 """
 
 TITLES = {

@@ -18,11 +18,11 @@ PLOTS = {
 }
 """Name: (x, y)."""
 POINTS = 400
-"""Utterances drawn at most per system and dimension, evenly taken from the sorted list."""
+"""The most utterances that are plotted per system and dimension, taken at even steps from the sorted list."""
 
 
 def write(contents, csvs: dict[str, Path], folder: Path) -> None:
-    """``folder``/NAME.csv of every plot; a file has its header alone where no system has such a figure."""
+    """``folder``/NAME.csv of every plot; a file has only its header if no system has such a figure."""
     rows: dict[str, list[dict]] = {name: [] for name in PLOTS}
     for entry in contents.entries:
         if entry.evaluation:

@@ -1,4 +1,4 @@
-"""What a report holds, before it is put on any page."""
+"""The contents of a report, independent of how they are shown."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ GROUPS = (
     ("Words", ("wer",)),
 )
 MARKS = {"better": "▲", "worse": "▼", "tie": "="}
-"""How a comparison with the baseline is marked."""
+"""The mark of a comparison with the baseline, by its outcome."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def tag(self) -> str:
-        """What a system is that rebuilds no paper's row; empty where it does."""
+        """How a system is marked that does not reproduce a row of a paper; empty for one that does."""
         if self.row.recipe == "external":
             return "made elsewhere"
         return "" if self.row.paper else "control"
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass
 class Contents:
-    """One study's results and all that a reader needs to judge them."""
+    """One study's results and what a reader needs to judge them."""
 
     study: str
     facts: list[tuple[str, str]]
@@ -61,15 +61,15 @@ class Contents:
     card: Any = None
     """The corpus (:class:`stages.pages.corpus_card.Card`)."""
     watermark: str = ""
-    """What stands on every result of a protocol that is declared leaky."""
+    """The mark on every result of a protocol that is declared leaky; empty otherwise."""
     guards: list = field(default_factory=list)
     """See :func:`stages.guards.verdicts.verdicts`."""
     scorings: dict[tuple[str, str], int] = field(default_factory=dict)
-    """{(study, system): distinct sets of test predictions} that this protocol's test part was scored with."""
+    """{(study, system): how many distinct sets of its test predictions were scored}."""
     tried: list[dict] = field(default_factory=list)
     """What ``robustness`` wrote, a dictionary per trial and system."""
     untried: list[tuple[str, str, str]] = field(default_factory=list)
-    """Trial in words, system, and why it was not tried."""
+    """Trial in words, system, and why it was not run."""
     coverage: list[dict] = field(default_factory=list)
     """See :func:`stages.metrics.intervals.read_coverage`."""
 
@@ -102,10 +102,12 @@ class Contents:
         share = f"{100 * self.confidence:g} %"
         base = ", ".join(dict.fromkeys(self.baselines.values()))
         against = (
-            f" Against {base} (paired, same speakers drawn, Holm-corrected): ▲ better, ▼ worse, = tie." if base else ""
+            f" Compared with {base} (paired, same speakers drawn, Holm-corrected): ▲ better, ▼ worse, = tie."
+            if base
+            else ""
         )
         marked = f" {self.watermark.capitalize()}: the figures are inflated." if self.watermark else ""
         return (
-            f"Pooled test predictions, averaged over seeds; in brackets the {share} interval with the test speakers "
-            f"resampled.{against}{marked}"
+            f"Metrics of the pooled test predictions, averaged over seeds; in brackets the {share} interval from "
+            f"resampling the test speakers.{against}{marked}"
         )

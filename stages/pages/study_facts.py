@@ -1,4 +1,4 @@
-"""What a study rests on, and where its figures come from."""
+"""The corpus, protocol and encoders of a study, and the provenance of its figures."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 PACKAGES = (
     "numpy",
@@ -21,7 +22,7 @@ PACKAGES = (
 
 
 def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple[str, str]]:
-    """Corpus, protocol with all that it says and promises, encoders, transcripts and seeds, in words."""
+    """Corpus, protocol with its rules and expected counts, encoders, transcripts and seeds, in words."""
     speakers = manifest.loc[manifest["speaker"] != "", "speaker"].nunique()
     hours = manifest["duration"].sum() / 3600
     size = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
@@ -37,10 +38,10 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
     if len(classes):
         found.append(("Classes in the test parts", ", ".join(f"{name} {n:,}" for name, n in classes.items())))
     for role, group in protocol[protocol["role"] == "out"].groupby("reason"):
-        found.append(("Left out", f"{group['utterance'].nunique():,} utterances: {role}"))
-    own = " (they stand for those that the papers name)" if study["substitute"] else ""
+        found.append(("Excluded", f"{group['utterance'].nunique():,} utterances: {role}"))
+    note = " (substitutes for the encoders of the papers)" if study["substitute"] else ""
     names = " and ".join(filter(None, (study["speech"], study["text"])))
-    found.append(("Encoders", f"{names}{own}" if study["substitute"] else _encoders(entries) or names))
+    found.append(("Encoders", f"{names}{note}" if study["substitute"] else _encoders(entries) or names))
     if study["transcripts"]:
         found.append(("Transcripts", study["transcripts"]))
     found.append(("Seeds", ", ".join(str(seed) for seed in study["seeds"])))
@@ -48,7 +49,7 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
 
 
 def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]:
-    """Label policy, selection, expected counts, what is divided on purpose, and how far the words recur."""
+    """Label policy, selection, expected counts, declared leaks, and how many test sentences occur in training."""
     from ..protocols.assignment import departures, rule
     from ..protocols.script_overlap import LONG, script_overlap
     from ..protocols.splits import watermark
@@ -62,7 +63,9 @@ def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]
         met = len(definition.expect) - len(missed)
         found.append(("Expected counts", f"{met} of {len(definition.expect)} met"))
         for row in missed:
-            found.append(("Departure", f"{row['what']}: {row['found']:,} for {row['expected']:,}: {row['reason']}"))
+            found.append(
+                ("Departure", f"{row['what']}: {row['found']:,} instead of {row['expected']:,}: {row['reason']}")
+            )
     if mark := watermark(protocol):
         found.append(("Watermark", mark))
     overlap = script_overlap(manifest, protocol)
@@ -70,7 +73,7 @@ def _rules(study: dict, definition, manifest, protocol) -> list[tuple[str, str]]
         share = f"{100 * overlap['shared'] / overlap['tested']:.0f} % of {overlap['tested']:,} test utterances"
         if overlap["long"]:
             share += f"; of those with {LONG} words or more {100 * overlap['long_shared'] / overlap['long']:.0f} %"
-        found.append(("Said word for word in training too", share))
+        found.append(("Test sentences that also occur in training", share))
     return found
 
 
@@ -87,7 +90,9 @@ def _encoders(entries) -> str:
     return ", ".join(dict.fromkeys(name for entry in entries for name in entry.encoders.values()))
 
 
-def provenance(study: dict, entries, args) -> list[tuple[str, str]]:
+def provenance(
+    study: dict, entries, manifest: Path, protocol: Path, predictions: dict[str, Path]
+) -> list[tuple[str, str]]:
     """Commit, digests of parameters and inputs, versions, time."""
     from ..runtime import disk
 
@@ -96,11 +101,11 @@ def provenance(study: dict, entries, args) -> list[tuple[str, str]]:
     found = [
         ("Commit", _commit()),
         ("Parameters (SHA-256 of the study and its systems)", hashlib.sha256(text.encode()).hexdigest()[:16]),
-        ("Manifest (SHA-256)", disk.sha256(args.manifest)[:16]),
-        ("Protocol (SHA-256)", disk.sha256(args.protocol)[:16]),
+        ("Manifest (SHA-256)", disk.sha256(manifest)[:16]),
+        ("Protocol (SHA-256)", disk.sha256(protocol)[:16]),
     ]
-    for path in args.evaluations:
-        found.append((f"Predictions of {path.stem} (SHA-256)", disk.sha256(path.with_suffix(".csv"))[:16]))
+    for name, path in predictions.items():
+        found.append((f"Predictions of {name} (SHA-256)", disk.sha256(path)[:16]))
     found.append(("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"))
     found.append(("Packages", ", ".join(f"{name} {version}" for name, version in _versions())))
     found.append(("Made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))

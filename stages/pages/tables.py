@@ -1,4 +1,4 @@
-"""The result tables of a report as words, for whatever they are written in."""
+"""The result tables of a report as text, for LaTeX and Markdown alike."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from .number_format import ceiling, interval, shown
 
 
 class Line(NamedTuple):
-    """A system: its cells are (value, interval, mark against the baseline) per metric, None where it has none."""
+    """One system. Its cells are (value, interval, mark against the baseline) per metric, None where it has no value."""
 
     name: str
     tag: str
@@ -16,7 +16,7 @@ class Line(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The metrics of one kind; ``ceilings`` are (modality, a value per metric) of what is known."""
+    """The metrics of one kind; ``ceilings`` are (modality, a value per metric), where known."""
 
     title: str
     metrics: list[str]

@@ -1,6 +1,6 @@
 """The result table in the terminal, and whether this machine agrees with the committed figures.
 
-Reads metrics.json and table.csv alone and imports nothing heavy.
+Reads only metrics.json and table.csv, and imports nothing heavy.
 """
 
 import csv
@@ -72,8 +72,8 @@ def print_table(metrics: dict, rows: list[dict], console=None) -> None:
     baselines = ", ".join(dict.fromkeys(row["baseline"] for row in scored if row["baseline"]))
     if baselines:
         console.print(
-            "pooled over the test parts, mean of the seeds (interval with speakers resampled); "
-            f"against {baselines}: ▲ better ▼ worse = tie",
+            "pooled test predictions, mean over seeds (interval from resampling speakers); "
+            f"compared with {baselines}: ▲ better ▼ worse = tie",
             style="dim",
         )
     for row in rows:
@@ -82,7 +82,7 @@ def print_table(metrics: dict, rows: list[dict], console=None) -> None:
 
 
 def agreement(metrics: dict, expected: list[dict]) -> tuple[int, list[str]]:
-    """How many expected figures there are, and a line for each that this machine does not meet.
+    """How many expected figures there are, and a line for each that this machine does not reproduce.
 
     ``expected``: lines ``study,system,metric,value,tolerance`` of this study.
     """
@@ -99,12 +99,12 @@ def agreement(metrics: dict, expected: list[dict]) -> tuple[int, list[str]]:
 
 
 def committed(path: Path) -> tuple[str, dict] | None:
-    """The short name of the last commit and its ``path``, metrics.json; None where it has none or there is no git."""
+    """The short name of the last commit and its version of ``path`` (metrics.json); None without git or such a file."""
     where = ["git", "-C", str(path.parent)]
     try:
-        told = subprocess.run([*where, "show", f"HEAD:./{path.name}"], capture_output=True, text=True, check=True)
+        found = subprocess.run([*where, "show", f"HEAD:./{path.name}"], capture_output=True, text=True, check=True)
         name = subprocess.run([*where, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        return name.stdout.strip(), json.loads(told.stdout)
+        return name.stdout.strip(), json.loads(found.stdout)
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
 
@@ -122,11 +122,11 @@ def changes(metrics: dict, before: tuple[str, dict] | None) -> list[str]:
             continue
         moved = [m for m in TITLES if m in now and m in was and abs(now[m]["pooled"] - was[m]["pooled"]) > EXACT]
         same += not moved
-        told = (
+        moves = (
             f"{TITLES[m]} {shown(m, was[m]['pooled'], DECIMALS)} → {shown(m, now[m]['pooled'], DECIMALS)}"
             for m in moved
         )
-        lines += [f"  {system}: {', '.join(told)}"] if moved else []
+        lines += [f"  {system}: {', '.join(moves)}"] if moved else []
     if not lines:
         return [f"Since commit {commit}: no figure has changed."]
     head = f"Since commit {commit} ({same} systems unchanged; `make compare REV=HEAD` says what is more than chance):"
@@ -134,7 +134,13 @@ def changes(metrics: dict, before: tuple[str, dict] | None) -> list[str]:
 
 
 def read_expected(path: Path, study: str) -> list[dict]:
-    """The committed figures of one study; none where the file has none of it or is not there."""
+    """The committed figures of one study; empty if there is no such file or it has none of this study.
+
+    Raises
+    ------
+    UserError
+        A value or a tolerance is not a number.
+    """
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as handle:
@@ -173,7 +179,7 @@ def show(folder: Path, expected: Path) -> None:
         console.print(line, soft_wrap=True)
     count, off = agreement(metrics, read_expected(expected, study))
     if not count:
-        console.print(f"{expected} holds no figures of this study to compare with.")
+        console.print(f"{expected} has no figures of this study to compare with.")
     elif off:
         console.print(f"This machine differs from {expected} in {len(off)} of {count} figures:", style="bold")
         for line in off:

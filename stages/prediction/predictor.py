@@ -66,7 +66,9 @@ class Predictor:
         """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
         values = outputs.astype(np.float64)
         if self.row.task == "emotion":
-            values = np.exp(values - np.logaddexp.reduce(values, axis=2, keepdims=True))
+            from scipy.special import softmax
+
+            values = softmax(values, axis=2)
         return values.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
@@ -97,11 +99,19 @@ class Predictor:
         for kind, extractor in self.extractors.items():
             paths[kind] = folder / f"{kind}.h5"
             if kind == "text":
-                items = np.array(extractor.lengths(texts), int), texts.__getitem__
+                sizes, read = np.array(extractor.lengths(texts), int), texts.__getitem__
             else:
-                items = store.lengths, store.read
-            # One clip per batch (limit 0): batches round otherwise in the last bit, which a float16 store may enlarge.
-            write_store(paths[kind], extractor, names, *items, 0, self.features.dtype, {"hop": extractor.hop})
+                sizes, read = store.lengths, store.read
+            write_store(
+                paths[kind],
+                extractor,
+                names=names,
+                sizes=sizes,
+                read=read,
+                limit=0,  # one clip per batch: larger ones round otherwise, which a float16 store may enlarge
+                dtype=self.features.dtype,
+                attributes={"hop": extractor.hop},
+            )
         store.file.close()
         encoders = {kind: encoder["name"] for kind, encoder in self.trained.about["encoders"].items()}
         speakers = [clip.request.speaker for clip in clips]

@@ -139,10 +139,10 @@ def _balanced(truth: np.ndarray) -> np.ndarray:
 def _sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
     """The factor that makes ``scores`` of held-out rows the best logits of their ``labels``, by cross-entropy."""
     from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
 
     def loss(log_factor):
-        logits = np.exp(log_factor) * scores
-        return np.mean(np.logaddexp.reduce(logits, 1) - logits[np.arange(len(labels)), labels])
+        return -log_softmax(np.exp(log_factor) * scores, axis=1)[np.arange(len(labels)), labels].mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 5), method="bounded").x))
 

@@ -76,7 +76,8 @@ class Frames:
     def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch].
 
-        Every batch reuses the memory of the batch before: to allocate costs more than to fill.
+        The frames are only valid until the next call, which overwrites them: every batch is read into the same
+        memory, for fresh memory costs more than it takes to fill it. Clone what is to be kept.
         """
         import torch
 

@@ -85,6 +85,8 @@ def _outputs(model: dict[str, np.ndarray], pooled: np.ndarray, count: int) -> np
         return scores
     if scores.shape[1] == 1:  # two classes share one score
         scores = np.hstack([-scores, scores]) / 2
+    from scipy.special import log_softmax
+
     outputs = np.full((len(x), count), -1e3)
-    outputs[:, model["classes"]] = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    outputs[:, model["classes"]] = log_softmax(scores, axis=1)
     return outputs

@@ -17,8 +17,17 @@ from .labelled_set import Examples, Fold
 from .stores_and_encoders import StoresAndEncoders
 
 FILES = (
-    *("manifest", "protocol", "speech", "beside", "text", "audio", "transcripts"),
-    *("speech-weights", "text-weights", "start", "elsewhere"),
+    "manifest",
+    "protocol",
+    "speech",
+    "beside",
+    "text",
+    "audio",
+    "transcripts",
+    "speech-weights",
+    "text-weights",
+    "start",
+    "elsewhere",
 )
 """Names of the inputs, as the rules name them and as options of the command line."""
 

@@ -2,6 +2,7 @@
 
 Left out are comments, layout and docstrings; the words of log lines, errors, progress bars, descriptions of settings
 and command-line help; and the modules of :data:`RUNTIME`, which run a job but have no part in what it computes.
+What lies in the folder ``templates`` of an imported package counts as its code, byte for byte.
 
 Modules are named from the package's own folder, ``recipes.gmp``, whatever name the package is installed under.
 """
@@ -46,7 +47,18 @@ def digest(*modules: str) -> str:
     whole = hashlib.sha256()
     for module in sorted(found):
         whole.update(f"{module} {_content(module)}\n".encode())
+        for path in _templates(module):
+            whole.update(f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()[:16]
+
+
+def _templates(module: str) -> list[Path]:
+    """The files in a package's folder ``templates`` that are not Python; none of a module or where it has no such."""
+    path = _file(module)
+    if not path or path.name != "__init__.py":
+        return []
+    found = (path.parent / "templates").rglob("*")
+    return sorted(one for one in found if one.is_file() and one.suffix not in (".py", ".pyc"))
 
 
 def _file(module: str) -> Path | None:

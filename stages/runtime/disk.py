@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from .errors import UserError
 
@@ -60,15 +61,21 @@ def writing(path: Path | str):
 
 @contextlib.contextmanager
 def locked(path: Path):
-    """Hold a lock in the name of ``path``; another live process that asks for it is refused."""
+    """Hold a lock in the name of ``path`` for as long as the block runs.
+
+    Raises
+    ------
+    UserError
+        Another live process holds it.
+    """
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
     folder = Path(tempfile.gettempdir()) / f"serpentine-locks-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    with open(folder / name, "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path}: another process is writing it; wait for that run or end it") from None
+    try:
+        lock = FileLock(folder / name).acquire(blocking=False)
+    except Timeout:
+        raise UserError(f"{path}: another process is writing it; wait for that run or end it") from None
+    with lock:
         yield
 
 

@@ -1,6 +1,5 @@
 """Which device a process computes on: GPUs of a machine are shared out among the jobs that run on it, one each."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -11,13 +10,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from .errors import UserError
 from .reporting import log
 
 POLL_SECONDS = 0.2
 COMPUTES = "computes on GPU"
 """What the log of a job says that does; reports count its hours."""
-_held: list = []
+_held: list[FileLock] = []
+"""The lock of the claimed GPU: released when the process ends, and not inherited by its children."""
 
 
 def visible() -> list[str]:
@@ -75,14 +77,12 @@ def claim() -> str | None:
     waited = False
     while True:
         for name in names:
-            handle = open(folder / hashlib.sha256(name.encode()).hexdigest()[:16], "w")  # noqa: SIM115
+            lock = FileLock(folder / hashlib.sha256(name.encode()).hexdigest()[:16])
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.close()
+                lock.acquire(blocking=False)
+            except Timeout:
                 continue
-            os.set_inheritable(handle.fileno(), False)
-            _held.append(handle)
+            _held.append(lock)
             os.environ["CUDA_VISIBLE_DEVICES"] = name
             return name
         if not waited:

@@ -3,8 +3,20 @@
 from .plan import DATA, Files, Plan
 
 _ORDER = (
-    *("ingest", "manifest", "transcribe", "pretrain", "features", "adapt", "cluster", "retrain", "train", "teach"),
-    *("distill", "evaluate", "robustness", "protocol"),
+    "ingest",
+    "manifest",
+    "transcribe",
+    "pretrain",
+    "features",
+    "adapt",
+    "cluster",
+    "retrain",
+    "train",
+    "teach",
+    "distill",
+    "evaluate",
+    "robustness",
+    "protocol",
 )
 
 

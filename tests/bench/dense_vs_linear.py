@@ -33,7 +33,11 @@ def network(x: np.ndarray, targets, fold, seed: int, side_by_side: bool, decay: 
     average = LayerAverage(layers)
     head = torch.nn.Sequential(
         torch.nn.Linear(layers * width if side_by_side else width, 128),
-        *(torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(128, 128), torch.nn.ReLU(), torch.nn.Dropout(0.2)),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.2),
+        torch.nn.Linear(128, 128),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.2),
         torch.nn.Linear(128, int(targets.max()) + 1),
     )
     optimiser = torch.optim.AdamW([*average.parameters(), *head.parameters()], 1e-3, eps=1e-7, weight_decay=decay)

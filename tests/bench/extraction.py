@@ -121,7 +121,16 @@ def bare(spec, folder: Path, waves: list, limit: float):
 
 def store(extractor, folder: Path, waves: list, limit: float) -> None:
     names, sizes = [f"u{i}" for i in range(len(waves))], np.array([len(wave) for wave in waves])
-    extraction.write_store(folder / "s.h5", extractor, names, sizes, waves.__getitem__, limit, "float16", {})
+    extraction.write_store(
+        folder / "s.h5",
+        extractor,
+        names=names,
+        sizes=sizes,
+        read=waves.__getitem__,
+        limit=limit,
+        dtype="float16",
+        attributes={},
+    )
 
 
 def obvious(spec, folder: Path, waves: list):

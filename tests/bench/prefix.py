@@ -77,7 +77,16 @@ def measured(args, folder: Path, size: str, boundary: str) -> tuple[dict, dict]:
     sides = {}
     for dtype in ("float32", "float16"):
         path = folder / f"{dtype}.h5"
-        write_store(path, extractor, names, audio.lengths, audio.read, 60 * RATE, dtype, {"hop": extractor.hop})
+        write_store(
+            path,
+            extractor,
+            names=names,
+            sizes=audio.lengths,
+            read=audio.read,
+            limit=60 * RATE,
+            dtype=dtype,
+            attributes={"hop": extractor.hop},
+        )
         paths = {"speech": path, "audio": folder / "audio.h5", "speech-weights": folder / "e.safetensors"}
         sides[dtype] = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "e"}, names), boundary
     sides["waveforms"] = sides["float32"][0], ""

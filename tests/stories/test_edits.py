@@ -17,8 +17,11 @@ pytestmark = pytest.mark.slow
 
 STUDY = "studies/default"
 SYSTEMS = (
-    *("train default-linear", "train default-majority", "train default-pan2024-gmp-ams"),
-    *("train default-pepino2021-dense-speaker", "teach default-srinivasan2022-teacher"),
+    "train default-linear",
+    "train default-majority",
+    "train default-pan2024-gmp-ams",
+    "train default-pepino2021-dense-speaker",
+    "teach default-srinivasan2022-teacher",
     "distill default-srinivasan2022-cts",
 )
 CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
@@ -41,8 +44,10 @@ EDITS = {
     "layers of an encoder": (
         {"encoders/hubert-small/layers": ["0", "1", "2", "conv"]},
         [
-            *("features planted-hubert-small", *CHAIN),
-            *("train default-pan2024-gmp-ams", "distill default-srinivasan2022-cts"),
+            "features planted-hubert-small",
+            *CHAIN,
+            "train default-pan2024-gmp-ams",
+            "distill default-srinivasan2022-cts",
         ],
     ),
     "the source of transcripts": ({"transcripts/corrupted/wer": 0.3}, ["transcribe planted-corrupted"]),

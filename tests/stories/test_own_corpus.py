@@ -60,7 +60,7 @@ def test_page_shows_the_corpus(own):
     table = pd.read_csv(own.folder / "mine.csv")
     women, men = ((table.query("emotion == 'angry'")["gender"] == sex).sum() for sex in ("female", "male"))
     assert f"angry {women} female, {men} male" in page and "6 (3 male, 3 female)" in page
-    assert "speakers, version 1: each speaker tested once" in page and "not stated; it is the owner" in page
+    assert "speakers, version 1: each speaker tested once" in page and "not stated; ask the owner" in page
 
 
 def woken(project: Project) -> set[str]:

@@ -188,10 +188,8 @@ def test_windows_are_predicted_like_files_of_their_own(inside, spoken, tmp_path)
     assert all(a.end == b.start and a.end - a.start <= 3 for a, b in pairwise(pieces))
     np.testing.assert_array_equal(np.concatenate([piece.samples for piece in pieces]), whole)
     out = tmp_path / "rows.json"
-    done = predict(
-        *(inside, "--study", "default", "--system", "pan2024-gmp-ams", "--window", "3", "--out", out),
-        tmp_path / "whole.wav",
-    )
+    wanted = ["--study", "default", "--system", "pan2024-gmp-ams", "--window", "3", "--out", out]
+    done = predict(inside, *wanted, tmp_path / "whole.wav")
     assert done.returncode == 0 and done.stdout == ""
     rows = json.loads(out.read_text())["predictions"]
     expected = opened(of_study("params.yaml", "default", "pan2024-gmp-ams")).predict(pieces)

@@ -139,7 +139,7 @@ def test_page_shows_what_was_tried_and_why_the_rest_was_not(finished):
     assert f'<td class="n">{100 * uar:.1f}</td>' in section
     assert 'majority</th><td class="wide">every trial</td><td class="wide">a control that hears nothing</td>' in section
     assert "the study does not ask for it" in section
-    assert '16 Robustness <span class="better">held</span></dt><dd>Tried: white noise, 10 dB (1 system).' in page
+    assert '16 Robustness <span class="better">passed</span></dt><dd>Tried: white noise, 10 dB (1 system).' in page
     entries = (finished.folder / "data/scorings/planted/sessions").glob("default.linear@noise-10.*.json")
     assert len(list(entries)) == 1
 

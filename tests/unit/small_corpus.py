@@ -28,6 +28,15 @@ PARAMS = {
 PARAMETERS = ("--params", "params.yaml")
 
 
+def options(**given) -> list[str]:
+    """A command line's options: ``out_csv="x"`` is ``--out-csv x``; a list gives several values."""
+    words = []
+    for name, value in given.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
 def write_params(folder: Path, **changes) -> None:
     """params.yaml in ``folder``; each change adds to (or replaces in) the section of its name."""
     values = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in [*PARAMS, *changes]}

@@ -18,8 +18,8 @@ from stages.parameters import whole
 from stages.parameters.resolve import resolved
 from stages.runtime import disk
 from tests.unit.catalogue import PARAMS
+from tests.unit.small_corpus import ROOT, options
 
-ROOT = Path(__file__).parents[2]
 CLASSES = ("angry", "happy", "neutral", "sad")
 DIMENSIONS = ("arousal", "valence", "dominance")
 
@@ -124,9 +124,18 @@ class SmallStudy:
     def evaluate(self, system: str, *paths: Path, more=()) -> subprocess.CompletedProcess:
         out = self.folder / "evaluate" / system
         return python(
-            *("stages.evaluate", "--params", self.params, "--study", self.study, "--system", system),
-            *("--manifest", self.manifest, "--protocol", self.protocol, "--predictions", *paths),
-            *("--out-csv", f"{out}.csv", "--out-json", f"{out}.json", *more),
+            "stages.evaluate",
+            *options(
+                params=self.params,
+                study=self.study,
+                system=system,
+                manifest=self.manifest,
+                protocol=self.protocol,
+                predictions=paths,
+                out_csv=f"{out}.csv",
+                out_json=f"{out}.json",
+            ),
+            *more,
         )
 
     def tried(self, trial: str, system: str, frame: pd.DataFrame) -> Path:
@@ -147,7 +156,14 @@ class SmallStudy:
 
     def report(self, systems, *more) -> subprocess.CompletedProcess:
         return python(
-            *("stages.report", "--params", self.params, "--study", self.study, "--manifest", self.manifest),
-            *("--protocol", self.protocol, "--out", self.folder / "report" / self.study, *more),
-            *("--evaluations", *(self.folder / "evaluate" / f"{name}.json" for name in systems)),
+            "stages.report",
+            *options(
+                params=self.params,
+                study=self.study,
+                manifest=self.manifest,
+                protocol=self.protocol,
+                out=self.folder / "report" / self.study,
+                evaluations=[self.folder / "evaluate" / f"{name}.json" for name in systems],
+            ),
+            *more,
         )

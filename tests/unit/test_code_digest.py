@@ -92,6 +92,22 @@ def test_a_line_wakes_exactly_what_imports_it(tree):
     assert before[0] != after[0] and before[1] == after[1]
 
 
+def test_an_edit_of_a_template_wakes_what_imports_its_package(tree):
+    (tree / "one.py").write_text("from .pages import page\n")
+    (tree / "pages/templates/parts").mkdir(parents=True)
+    (tree / "pages/__init__.py").write_text("")
+    (tree / "pages/page.py").write_text("")
+    (tree / "pages/templates/page.html.j2").write_text("<p>{{ words }}</p>")
+    before = code_digest.digest("one"), code_digest.digest("two")
+    (tree / "pages/templates/page.html.j2").write_text("<b>{{ words }}</b>")
+    edited = code_digest.digest("one")
+    (tree / "pages/templates/parts/style.css").write_text("b {}")
+    added = code_digest.digest("one")
+    (tree / "pages/notes.txt").write_text("not a template")
+    assert len({before[0], edited, added}) == 3
+    assert (code_digest.digest("one"), code_digest.digest("two")) == (added, before[1])
+
+
 def test_an_edit_of_a_runtime_module_wakes_nothing(tree):
     before = code_digest.digest("one")
     (tree / "runtime/reporting.py").write_text("log = print\n")

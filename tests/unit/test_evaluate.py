@@ -123,6 +123,6 @@ def test_soft_labels_are_scored_and_shown(tmp_path):
     assert f'<td class="n">{found["predicted"]:.3f}</td><td class="n">{found["chosen"]:.3f}</td>' in page
     share = pd.DataFrame(rows).query("emotion == 'sad'").filter(like="votes_").dropna().mean()["votes_sad"]
     (cells,) = re.findall(
-        r'<th scope="row">sad</th>(.*?)</tr>', page.partition("votes, by label")[2].partition("</table>")[0]
+        r'<th scope="row">sad</th>(.*?)</tr>', page.partition("votes per label, %")[2].partition("</table>")[0]
     )
     assert f'<td class="n">{100 * share:.0f}</td>' in cells

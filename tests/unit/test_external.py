@@ -10,6 +10,7 @@ from sklearn.metrics import recall_score
 from stages.metrics.scores import ccc
 from stages.recipes.external import External
 from tests.unit.catalogue import shipped
+from tests.unit.small_corpus import options
 from tests.unit.small_study import CLASSES, DIMENSIONS, SmallStudy, predictions, python
 
 
@@ -32,10 +33,18 @@ class Elsewhere:
         place = self.study.folder / "train/mine"
         place.mkdir(parents=True, exist_ok=True)
         return python(
-            *("stages.train", "--params", self.study.params, "--study", "small", "--system", "mine"),
-            *("--manifest", self.study.manifest, "--protocol", self.study.protocol, "--elsewhere", self.file),
-            *("--scratch", self.study.folder / "scratch"),
-            *("--predictions", place / "1of1.csv", "--models", place / "1of1.safetensors"),
+            "stages.train",
+            *options(
+                params=self.study.params,
+                study="small",
+                system="mine",
+                manifest=self.study.manifest,
+                protocol=self.study.protocol,
+                elsewhere=self.file,
+                scratch=self.study.folder / "scratch",
+                predictions=place / "1of1.csv",
+                models=place / "1of1.safetensors",
+            ),
         )
 
     def figures(self, table: pd.DataFrame) -> dict:
@@ -44,10 +53,18 @@ class Elsewhere:
         place = self.study.folder / "train/mine"
         out = self.study.folder / "evaluate/mine"
         done = python(
-            *("stages.evaluate", "--params", self.study.params, "--study", "small", "--system", "mine"),
-            *("--manifest", self.study.manifest, "--protocol", self.study.protocol),
-            *("--predictions", place / "1of1.csv", "--models", place / "1of1.safetensors"),
-            *("--out-csv", f"{out}.csv", "--out-json", f"{out}.json"),
+            "stages.evaluate",
+            *options(
+                params=self.study.params,
+                study="small",
+                system="mine",
+                manifest=self.study.manifest,
+                protocol=self.study.protocol,
+                predictions=place / "1of1.csv",
+                models=place / "1of1.safetensors",
+                out_csv=f"{out}.csv",
+                out_json=f"{out}.json",
+            ),
         )
         assert done.returncode == 0, done.stderr
         return json.loads((self.study.folder / "evaluate/mine.json").read_text())

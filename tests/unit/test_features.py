@@ -452,7 +452,14 @@ def test_what_cannot_be_stored_is_named(place, value, dtype, said):
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     with pytest.raises(UserError, match=said):
         extraction.write_store(
-            *(place / "s.h5", found, ["u0", "u1", "u2"], sizes, lambda i: wave[: sizes[i]], 1e9, dtype, {"hop": 0.02}),
+            place / "s.h5",
+            found,
+            names=["u0", "u1", "u2"],
+            sizes=sizes,
+            read=lambda i: wave[: sizes[i]],
+            limit=1e9,
+            dtype=dtype,
+            attributes={"hop": 0.02},
             who="noise: ",
         )
 

@@ -84,7 +84,7 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
     assert rows[0]["weight"] == pytest.approx(notes["layer weights"]["arousal"][0]) == rows[0]["low"]
     assert json.loads(json.dumps(found))["units"] == 2 and len(found["curves"]) == 12
     drawn = figures("layers", rows, 2)
-    assert drawn.count("<figure>") == 3 and f"layer 1 {rows[1]['weight']:.3f} ({rows[1]['low']:.3f} to" in drawn
+    assert len(drawn) == 3 and f"layer 1 {rows[1]['weight']:.3f} ({rows[1]['low']:.3f} to" in drawn[0].spoken
 
 
 def trained_without_restoring(paths, unit, how):

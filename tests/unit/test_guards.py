@@ -54,11 +54,8 @@ def made(tmp_path_factory):
 
 def evaluated(folder, run=stage) -> str:
     """The stage evaluate, as the pipeline calls it; like every later stage it proves both tables first."""
-    return run(
-        folder,
-        "evaluate",
-        *("--study", "s", "--system", "x", *EVALUATE, "--out-csv", "e.csv", "--out-json", "e.json"),
-    )
+    names = ["--study", "s", "--system", "x"]
+    return run(folder, "evaluate", *names, *EVALUATE, "--out-csv", "e.csv", "--out-json", "e.json")
 
 
 @pytest.fixture

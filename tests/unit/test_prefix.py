@@ -38,7 +38,16 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     spec = specs.load(folder / "params.yaml", "small")
     extractor = open_extractor(spec, folder / "small.safetensors", torch.device("cpu"), "fp32")
     about = {"hop": extractor.hop, "encoder": "small"}
-    write_store(folder / "s.h5", extractor, NAMES, audio.lengths, audio.read, 30_000, dtype, about)
+    write_store(
+        folder / "s.h5",
+        extractor,
+        names=NAMES,
+        sizes=audio.lengths,
+        read=audio.read,
+        limit=30_000,
+        dtype=dtype,
+        attributes=about,
+    )
     paths = {"speech": folder / "s.h5", "audio": folder / "audio.h5", "speech-weights": folder / "small.safetensors"}
     found = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
     found.scratch = folder

@@ -13,6 +13,7 @@ from scipy.stats import norm, t
 
 from stages.pages.number_format import TITLES
 from stages.recipes.system_config import encoder
+from tests.unit.small_corpus import options
 from tests.unit.small_study import DIMENSIONS, SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -156,7 +157,7 @@ def test_trial_of_other_predictions_is_refused(study):
         ended = study.report(SYSTEMS, "--robustness", *study.trials)
     finally:
         path.write_text(whole)
-    assert ended.returncode == 1 and "not of study 'small' and of the CSV beside it" in ended.stderr.splitlines()[-1]
+    assert ended.returncode == 1 and "not of study 'small' or not of its CSV file" in ended.stderr.splitlines()[-1]
 
 
 def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):
@@ -270,8 +271,14 @@ def test_results_of_a_leaky_protocol_are_marked_everywhere(tmp_path):
     study.values["protocols"]["sessions"] = random | {"expect": {"utterances": 240}, "about": "at random"}
     study.write_params()
     ended = python(
-        *("stages.protocol", "--params", study.params, "--corpus", "planted", "--protocol", "sessions"),
-        *("--manifest", study.manifest, "--out", study.protocol),
+        "stages.protocol",
+        *options(
+            params=study.params,
+            corpus="planted",
+            protocol="sessions",
+            manifest=study.manifest,
+            out=study.protocol,
+        ),
     )
     assert ended.returncode == 0, ended.stderr
     roles = pd.read_csv(study.protocol, keep_default_na=False)

@@ -15,6 +15,7 @@ from stages.guards import seen, verdicts
 from stages.pages import overview
 from stages.runtime import gpu
 from stages.training import units
+from tests.unit.small_corpus import options
 from tests.unit.small_study import SmallStudy, predictions, python
 
 SYSTEMS = {
@@ -66,10 +67,10 @@ def study(tmp_path_factory):
 
 
 VIOLATIONS = {
-    1: ["1 files left out at ingest", "1 counts differ from the release"],
-    5: ["with no inductive row of the recipe beside it: pepino2021-dense-speaker"],
+    1: ["1 files excluded at ingest", "1 counts differ from the release"],
+    5: ["the study has no inductive row of the same recipe: pepino2021-dense-speaker"],
     9: ["finite gradients without variance"],
-    10: ["No fold mean, for a fold lacks a class: linear, "],
+    10: ["No fold mean, because a fold lacks a class: linear, "],
     11: ["Fewer than 5 seeds: pepino2021-dense-speaker."],
     13: ["Test part scored more than once: 1 systems, linear 2 times", "0.50 CPU hours, peak 700 MB"],
     14: ["Constant predictions, so no slope: linear-dimensions"],
@@ -100,7 +101,7 @@ def test_constant_predictions_have_no_ccc(study):
 
 def test_page_counts_scorings_and_tells_coverage_and_cost(study):
     assert "Scorings of this protocol's test part so far: 5" in study.page
-    assert "held it 94.2 % of the time for UAR (10 speakers here, 10 simulated)" in study.page
+    assert "contained the true value 94.2 % of the time for UAR (10 speakers here, 10 simulated)" in study.page
     assert (
         '<td class="n">1 of 2</td><td class="n">1.00</td><td class="n">0.50</td><td class="n">1.00</td>' in study.page
     )
@@ -119,8 +120,15 @@ def test_predictions_that_were_changed_after_scoring_are_refused(study, tmp_path
     with open(tmp_path / "linear.csv", "a") as handle:
         handle.write("\n")
     ended = python(
-        *("stages.report", "--params", study.params, "--study", "small", "--manifest", study.manifest),
-        *("--protocol", study.protocol, "--out", tmp_path / "out", "--evaluations", tmp_path / "linear.json"),
+        "stages.report",
+        *options(
+            params=study.params,
+            study="small",
+            manifest=study.manifest,
+            protocol=study.protocol,
+            out=tmp_path / "out",
+            evaluations=tmp_path / "linear.json",
+        ),
     )
     assert ended.returncode == 1
     assert "linear.csv: not the predictions that linear.json was computed from" in ended.stderr.splitlines()[-1]
@@ -167,10 +175,18 @@ def scored(study, tmp_path):
     def run(*more) -> str | list[dict]:
         (tmp_path / "o.json").unlink(missing_ok=True)
         ended = python(
-            *("stages.evaluate", "--params", study.params, "--study", "small", "--system", "linear"),
-            *("--manifest", study.manifest, "--protocol", study.protocol),
-            *("--predictions", study.folder / "train/linear/1of1.csv"),
-            *("--out-csv", tmp_path / "o.csv", "--out-json", tmp_path / "o.json", *more),
+            "stages.evaluate",
+            *options(
+                params=study.params,
+                study="small",
+                system="linear",
+                manifest=study.manifest,
+                protocol=study.protocol,
+                predictions=study.folder / "train/linear/1of1.csv",
+                out_csv=tmp_path / "o.csv",
+                out_json=tmp_path / "o.json",
+            ),
+            *more,
         )
         if ended.returncode == 0:
             return json.loads((tmp_path / "o.json").read_text())["seen"]
@@ -216,13 +232,15 @@ def test_a_component_that_has_seen_a_test_row_is_not_scored(study, scored, tmp_p
 
 
 def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(study, scored, tmp_path):
-    path = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
-    assert f"test utterance {study.rows['utterance'][30]} is one seen in its" in scored("--pretrained", path)
+    seen_encoder = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
+    assert f"test utterance {study.rows['utterance'][30]} was in its pretraining data" in scored(
+        "--pretrained", seen_encoder
+    )
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
-    assert "is one of a speaker seen" in scored("--pretrained", encoder(path, unlabelled))
+    assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(seen_encoder, unlabelled))
     digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
-    read = encoder(path, study.rows.head(0), sentence_sha256=[digest])
-    assert "is one whose words were seen" in scored("--pretrained", read)
+    read = encoder(seen_encoder, study.rows.head(0), sentence_sha256=[digest])
+    assert "has a text of its pretraining data" in scored("--pretrained", read)
 
 
 def test_published_weights_that_were_trained_on_the_corpus_are_not_scored_there(study, scored):

@@ -1,0 +1,74 @@
+"""What a report reads of its study: the evaluations of its systems, and their settings."""
+
+import json
+from pathlib import Path
+
+from ..config import settings
+from ..recipes import system_config
+from ..runtime import disk
+from ..runtime.errors import UserError
+from .report_data import Entry
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it does not hold an object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the stage that makes it") from None
+    except ValueError as fault:
+        raise UserError(f"{path}: not valid JSON ({fault}); delete it and run again") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: not a JSON object; delete it and run again")
+    return found
+
+
+def evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, dict]:
+    """{system: what ``evaluate`` wrote} of a study; ``paths`` are the JSON files.
+
+    Raises
+    ------
+    UserError
+        One is not of this study, not of the CSV beside it, or was made with other settings than the rest.
+    """
+    found: dict[str, dict] = {}
+    for path in paths:
+        if path.suffix != ".json":
+            raise UserError(f"{path}: --evaluations takes the JSON files; the CSV file of the same name is read too")
+        one = read_json(path)
+        if one.get("study") != study or one.get("system") not in systems:
+            raise UserError(
+                f"{path}: holds system '{one.get('system')}' of study '{one.get('study')}', which is not in study "
+                f"'{study}'; leave it out or evaluate again"
+            )
+        if one["predictions_sha256"] != disk.sha256(path.with_suffix(".csv")):
+            raise UserError(
+                f"{path.with_suffix('.csv')}: not the predictions that {path.name} was computed from; evaluate again"
+            )
+        found[one["system"]] = one
+    options = {json.dumps(one["options"], sort_keys=True) for one in found.values()}
+    if len(options) > 1:
+        raise UserError(
+            f"evaluations of {study}: made with different settings of 'evaluate'; evaluate all of them again"
+        )
+    return found
+
+
+def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict | None) -> Entry:
+    """The system ``name`` with its settings in this study; ``evaluation`` is None where it is missing."""
+    row = system_config.load(params, study_name, name)
+    plain = settings.read(params, f"systems.{name}")
+    own = {}
+    for kind, wanted in row.encoders().items():
+        spec = {} if wanted == "study" else settings.read(params, f"encoders.{wanted}")
+        own[kind] = system_config.encoder(study, wanted, kind, spec)
+    changes = study["changes"].get(name, {})
+    deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
+    missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
+    return Entry(name, row, own, deviations, evaluation, missing)
