@@ -13,6 +13,8 @@ from stages.raw_inputs import inventories, names, stamps, weights
 from stages.raw_inputs.wanted import wanted
 from stages.runtime.errors import UserError
 from tests.unit import corpus_trees as trees
+from stages.parameters.resolve import resolved
+from tests.unit.catalogue import PARAMS, shipped
 from tests.unit.small_corpus import ROOT, ingest, inventory, make_corpus, read, refused, stage, tone, write_table
 
 MINE = {"reader": "table", "table": "mine.csv", "audio": "audio"}
@@ -189,7 +191,7 @@ def swapped(path: str, old: str, new: str, encoding: str = "latin-1") -> None:
 
 
 def test_edits_of_iemocap(tmp_path, monkeypatch, opened):
-    settings = iemocap.Iemocap(**iemocap.Iemocap.shipped(path="tree", partial=True))
+    settings = iemocap.Iemocap(**shipped(iemocap.Iemocap, path="tree", partial=True))
     corpus = at("iemocap", tmp_path, monkeypatch, opened, settings)
     labels = "tree/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
     swapped(labels, "F000\tneu", "F000\tfru")
@@ -207,7 +209,7 @@ def test_edits_of_iemocap(tmp_path, monkeypatch, opened):
 
 
 def test_edits_of_ravdess(tmp_path, monkeypatch, opened):
-    settings = ravdess.Ravdess(**ravdess.Ravdess.shipped(path="tree", partial=True))
+    settings = ravdess.Ravdess(**shipped(ravdess.Ravdess, path="tree", partial=True))
     corpus = at("ravdess", tmp_path, monkeypatch, opened, settings)
     trees.wav(Path("tree/Actor_02/03-01-08-02-02-02-02.wav"), 800)
     assert corpus.changed() == ALL - {"ratings"} and opened == ["03-01-08-02-02-02-02.wav"]
@@ -226,14 +228,14 @@ def test_edits_of_ravdess(tmp_path, monkeypatch, opened):
 
 
 def test_edits_of_crema_d_and_msp_podcast(tmp_path, monkeypatch, opened):
-    settings = crema_d.CremaD(**crema_d.CremaD.shipped(path="tree", partial=True))
+    settings = crema_d.CremaD(**shipped(crema_d.CremaD, path="tree", partial=True))
     corpus = at("crema_d", tmp_path, monkeypatch, opened, settings)
     swapped("tree/VideoDemographics.csv", "1001,51,Male", "1001,52,Male")
     assert corpus.changed() == {"labels"}
     Path("tree/finishedResponses.csv").unlink()
     assert corpus.changed() == {"ratings"}
     (tmp_path / "tree").rename("crema")
-    values = msp_podcast.MspPodcast(**msp_podcast.MspPodcast.shipped(path="tree", partial=True, version="1.12"))
+    values = msp_podcast.MspPodcast(**shipped(msp_podcast.MspPodcast, path="tree", partial=True, version="1.12"))
     trees.msp_podcast(tmp_path / "tree")
     corpus.values = values.model_dump()
     assert corpus.changed() >= {"files", "labels", "texts", "ratings"}
@@ -258,7 +260,7 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path):
 
 def test_a_planted_corpus_has_no_files(tmp_path, monkeypatch, opened):
     monkeypatch.chdir(tmp_path)
-    values = planted.Planted.shipped(speakers=2, sessions=1, utterances=20)
+    values = shipped(planted.Planted, speakers=2, sessions=1, utterances=20)
     corpus = Corpus(values, opened)
     assert corpus.table("files") == [] and len(corpus.table("labels")) == 20
     assert corpus.changed() == set()
@@ -318,7 +320,7 @@ def settings(tmp_path, monkeypatch, opened):
     """All shipped parameters, a corpus of one's own in two studies, and an encoder in a folder."""
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path, sessions=1)
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = resolved(PARAMS)
     values["corpora"] |= {"mine": MINE, "other": MINE | {"table": "other.csv"}}
     values["encoders"]["lab"] = {"kind": "transformers", "source": "lab", "revision": "", "layers": ["all"]}
     study = values["studies"]["default"] | {"corpus": "mine", "speech": "lab", "transcripts": "tiny", "trials": {}}
@@ -384,7 +386,7 @@ def test_where_raw_inputs_lie(settings):
     assert inventories.places(settings, "transcripts", "tiny") == ["whisper/tiny.en.pt"]
     assert len(inventories.places(settings, "corpora", "iemocap")) == 15
     for model in readers.settings.plain(readers.Corpus):
-        values = model.shipped()
+        values = shipped(model)
         assert inventories.places({"corpora": {"c": values}}, "corpora", "c") or values["reader"] == "planted"
 
 

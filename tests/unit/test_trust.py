@@ -237,9 +237,9 @@ def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(
         "--pretrained", seen_encoder
     )
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
-    assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(seen_encoder, unlabelled))
+    assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(path, unlabelled))
     digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
-    read = encoder(seen_encoder, study.rows.head(0), sentence_sha256=[digest])
+    read = encoder(path, study.rows.head(0), sentence_sha256=[digest])
     assert "has a text of its pretraining data" in scored("--pretrained", read)
 
 
