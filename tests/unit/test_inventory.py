@@ -9,13 +9,13 @@ import soundfile
 import yaml
 
 from stages.corpora import crema_d, iemocap, msp_podcast, planted, ravdess, readers
+from stages.parameters.resolve import resolved
 from stages.raw_inputs import inventories, names, stamps, weights
 from stages.raw_inputs.wanted import wanted
 from stages.runtime.errors import UserError
 from tests.unit import corpus_trees as trees
-from stages.parameters.resolve import resolved
 from tests.unit.catalogue import PARAMS, shipped
-from tests.unit.small_corpus import ROOT, ingest, inventory, make_corpus, read, refused, stage, tone, write_table
+from tests.unit.small_corpus import ingest, inventory, make_corpus, read, refused, stage, tone, write_table
 
 MINE = {"reader": "table", "table": "mine.csv", "audio": "audio"}
 ALL = set(names.TABLES)

@@ -50,7 +50,13 @@ def study(tmp_path_factory):
         assert ended.returncode == 0, ended.stderr
     (study.folder / "ceilings.json").write_text(json.dumps(CEILINGS))
     (study.folder / "quarantine.csv").write_text("utterance,file,reason\nu99 unusable,u99.wav,silent\n")
+    texts = study.rows[["utterance", "text"]].rename(columns={"text": "reference"})
+    texts["text"] = texts["reference"].str.replace("the", "a")  # one word of four
+    texts.to_csv(study.folder / "transcripts.csv", index=False)
+    study.values["transcripts"] = {study.values["studies"]["small"]["transcripts"]: {"kind": "gold"}}
+    study.write_params()
     more = ("--ceilings", study.folder / "ceilings.json", "--quarantine", study.folder / "quarantine.csv")
+    more += ("--transcripts", study.folder / "transcripts.csv")
     study.trials = [
         study.tried(trial, name, predictions(study.rows, study.roles, SYSTEMS[name][0], skill, seed=7))
         for trial, skills in TRIALS.items()
@@ -263,6 +269,15 @@ def test_page_says_what_the_protocol_promises_and_shows_the_corpus(study):
     assert "10 (5 male, 5 female)" in text and "none needed: synthesised by this pipeline" in text
     assert "u99 unusable" in text and "1: 1 silent" in text
     assert "LEAKY" not in text.partition("<body")[2] and 'class="leaky"' not in text
+
+
+def test_page_has_the_error_rates_of_the_transcripts(study):
+    page = (study.out / "index.html").read_text()
+    table = page.split("<summary>Word error rates</summary>")[1].split("</table>")[0]
+    lines = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall("<tr class.*?</tr>", table)]
+    count = len(study.rows)
+    assert lines[0] == ["all", "(plain", "words)", f"{count:,}", f"{4 * count:,}", f"{count:,}", "25.0"]
+    assert [line[0] for line in lines[1:]] == ["emotion"] * 4 + ["gender"] * 2
 
 
 def test_results_of_a_leaky_protocol_are_marked_everywhere(tmp_path):
