@@ -232,10 +232,9 @@ def test_a_component_that_has_seen_a_test_row_is_not_scored(study, scored, tmp_p
 
 
 def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(study, scored, tmp_path):
-    seen_encoder = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
-    assert f"test utterance {study.rows['utterance'][30]} was in its pretraining data" in scored(
-        "--pretrained", seen_encoder
-    )
+    path = encoder(tmp_path / "e.safetensors", study.rows.iloc[[30]])
+    name = study.rows["utterance"][30]
+    assert f"test utterance {name} was in its pretraining data" in scored("--pretrained", path)
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
     assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(path, unlabelled))
     digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
