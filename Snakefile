@@ -14,7 +14,7 @@ from stages.parameters import whole as parameters
 from stages.raw_inputs import inventories
 from stages.runtime import code_digest, errors
 from stages.versions import checkout, runs
-from stages.workflow import cluster, failures
+from stages.workflow import cluster, condition_jobs, corpus_jobs, failures, scoring_jobs, training_jobs
 from stages.workflow.plan import Plan, options, prepare_environment
 
 min_version("9.27")

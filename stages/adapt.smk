@@ -7,7 +7,7 @@ OUTPUTS
 
 rule adapt:
     input:
-        unpack(lambda w: plan.chain_inputs("adapt", w.study, w.name, w.part)),
+        unpack(lambda w: training_jobs.chain_inputs(plan, "adapt", w.study, w.name, w.part)),
     output:
         "data/adapt/{study}/{name}/{part}.safetensors",
     log:
@@ -19,9 +19,9 @@ rule adapt:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.chain_reads("adapt", w.study, w.name),
+        reads=lambda w: training_jobs.chain_reads(plan, "adapt", w.study, w.name),
         code=code_digest.digest("adapt"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["adapt"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["adapt"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.adapt --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

@@ -7,7 +7,7 @@ OUTPUTS
 
 rule cluster:
     input:
-        unpack(lambda w: plan.chain_inputs("cluster", w.study, w.name, w.part)),
+        unpack(lambda w: training_jobs.chain_inputs(plan, "cluster", w.study, w.name, w.part)),
     output:
         "data/cluster/{study}/{name}/{part}.safetensors",
     log:
@@ -19,9 +19,9 @@ rule cluster:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.chain_reads("cluster", w.study, w.name),
+        reads=lambda w: training_jobs.chain_reads(plan, "cluster", w.study, w.name),
         code=code_digest.digest("cluster"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["cluster"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["cluster"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.cluster --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

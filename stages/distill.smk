@@ -8,7 +8,7 @@ OUTPUTS
 
 rule distill:
     input:
-        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+        unpack(lambda w: training_jobs.system_inputs(plan, w.study, w.system, w.part)),
     output:
         predictions="data/distill/{study}/{system}/{part}.csv",
         models="data/distill/{study}/{system}/{part}.safetensors",
@@ -21,9 +21,9 @@ rule distill:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.system_reads("distill", w.study, w.system),
-        code=lambda w: plan.recipe_code("distill", w.study, w.system),
-        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        reads=lambda w: training_jobs.system_reads(plan, "distill", w.study, w.system),
+        code=lambda w: training_jobs.recipe_code(plan, "distill", w.study, w.system),
+        encoders=lambda w: training_jobs.system_encoders(plan, w.study, w.system),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.distill --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"

@@ -25,9 +25,9 @@ rule evaluate:
     resources:
         gpu=0,
     params:
-        reads=lambda w: plan.evaluate_reads(w.study, w.system),
+        reads=lambda w: scoring_jobs.evaluate_reads(plan, w.study, w.system),
         code=code_digest.digest("evaluate"),
-        seen=lambda w: plan.seen_options(w.study, w.system),
+        seen=lambda w: scoring_jobs.seen_options(plan, w.study, w.system),
     shell:
         "exec python -m stages.evaluate --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"
         " --manifest {input.manifest} --protocol {input.protocol} --predictions {input.predictions} --models {input.models}"

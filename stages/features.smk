@@ -10,7 +10,7 @@ OUTPUTS
 
 rule features:
     input:
-        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder)),
+        unpack(lambda w: corpus_jobs.features_inputs(plan, w.corpus, w.encoder)),
     output:
         "data/features/{corpus}/{encoder}.h5",
     log:
@@ -31,7 +31,7 @@ rule features:
 
 rule features_part:
     input:
-        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder, part=w.part)),
+        unpack(lambda w: corpus_jobs.features_inputs(plan, w.corpus, w.encoder, part=w.part)),
     output:
         "data/features/{corpus}/{encoder}/{part}.h5",
     log:
@@ -52,7 +52,7 @@ rule features_part:
 
 rule features_text:
     input:
-        unpack(lambda w: plan.features_inputs(w.corpus, w.encoder, w.transcripts)),
+        unpack(lambda w: corpus_jobs.features_inputs(plan, w.corpus, w.encoder, w.transcripts)),
     output:
         "data/features/{corpus}/{transcripts}/{encoder}.h5",
     log:

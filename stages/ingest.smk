@@ -5,7 +5,6 @@ OUTPUTS
     data/ingest/{corpus}/audio.csv   duration and digest of every utterance, or why it cannot be used
 """
 
-from stages.workflow import corpus_jobs
 
 
 rule ingest:

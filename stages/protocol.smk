@@ -7,7 +7,7 @@ OUTPUTS
 
 rule protocol:
     input:
-        unpack(lambda w: plan.protocol_inputs(w.corpus, w.protocol)),
+        unpack(lambda w: corpus_jobs.protocol_inputs(plan, w.corpus, w.protocol)),
     output:
         "data/ingest/{corpus}/protocols/{protocol}.csv",
     log:

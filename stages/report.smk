@@ -14,7 +14,7 @@ from stages.pages.plots import PLOTS
 
 rule report:
     input:
-        unpack(lambda w: plan.report_inputs(w.study)),
+        unpack(lambda w: scoring_jobs.report_inputs(plan, w.study)),
         published="data/published.csv",
         coverage="data/coverage.csv",
     output:
@@ -33,7 +33,7 @@ rule report:
     resources:
         gpu=0,
     params:
-        reads=lambda w: plan.report_reads(w.study),
+        reads=lambda w: scoring_jobs.report_reads(plan, w.study),
         code=code_digest.digest("report"),
         optional=lambda w, input: " ".join(f"--{n} {input[n]}" for n in ("extra", "transcripts") if n in input.keys()),
         tried=lambda w, input: f"--robustness {input.robustness}" if "robustness" in input.keys() else "",

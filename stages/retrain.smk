@@ -7,7 +7,7 @@ OUTPUTS
 
 rule retrain:
     input:
-        unpack(lambda w: plan.chain_inputs("retrain", w.study, w.name, w.part)),
+        unpack(lambda w: training_jobs.chain_inputs(plan, "retrain", w.study, w.name, w.part)),
     output:
         "data/retrain/{study}/{name}/{part}.safetensors",
     log:
@@ -19,9 +19,9 @@ rule retrain:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.chain_reads("retrain", w.study, w.name),
+        reads=lambda w: training_jobs.chain_reads(plan, "retrain", w.study, w.name),
         code=code_digest.digest("retrain"),
-        encoders=lambda w: plan.encoder_options(w.study, plan.params["retrain"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["retrain"][w.name]["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.retrain --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

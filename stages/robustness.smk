@@ -5,7 +5,6 @@ OUTPUTS
     data/robustness/{study}/{trial}/{system}.json   their figures beside the study's own
 """
 
-from stages.workflow import condition_jobs
 
 
 rule robustness:
@@ -23,7 +22,7 @@ rule robustness:
         gpu=0,
     params:
         reads=lambda w: condition_jobs.reads(plan, w.study, w.trial, w.system),
-        code=lambda w: plan.recipe_code("robustness", w.study, w.system),
+        code=lambda w: training_jobs.recipe_code(plan, "robustness", w.study, w.system),
         how=lambda w: condition_jobs.options(plan, w.study, w.trial, w.system),
         inputs=lambda w, input: options(input),
     shell:

@@ -9,7 +9,7 @@ OUTPUTS
 
 rule teach:
     input:
-        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+        unpack(lambda w: training_jobs.system_inputs(plan, w.study, w.system, w.part)),
     output:
         predictions="data/teach/{study}/{system}/{part}.csv",
         models="data/teach/{study}/{system}/{part}.safetensors",
@@ -22,9 +22,9 @@ rule teach:
     resources:
         gpu=0,
     params:
-        reads=lambda w: plan.system_reads("teach", w.study, w.system),
-        code=lambda w: plan.recipe_code("teach", w.study, w.system),
-        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        reads=lambda w: training_jobs.system_reads(plan, "teach", w.study, w.system),
+        code=lambda w: training_jobs.recipe_code(plan, "teach", w.study, w.system),
+        encoders=lambda w: training_jobs.system_encoders(plan, w.study, w.system),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.teach --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"

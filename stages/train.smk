@@ -8,7 +8,7 @@ OUTPUTS
 
 rule train:
     input:
-        unpack(lambda w: plan.system_inputs(w.study, w.system, w.part)),
+        unpack(lambda w: training_jobs.system_inputs(plan, w.study, w.system, w.part)),
     output:
         predictions="data/train/{study}/{system}/{part}.csv",
         models="data/train/{study}/{system}/{part}.safetensors",
@@ -16,13 +16,13 @@ rule train:
         "data/logs/train/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/train/{study}-{system}-{part}.tsv"
-    threads: lambda w: plan.training_cores(w.study, w.system)
+    threads: lambda w: training_jobs.training_cores(plan, w.study, w.system)
     resources:
         gpu=lambda w: int(plan.row(w.study, w.system).heavy),
     params:
-        reads=lambda w: plan.system_reads("train", w.study, w.system),
-        code=lambda w: plan.recipe_code("train", w.study, w.system),
-        encoders=lambda w: plan.system_encoders(w.study, w.system),
+        reads=lambda w: training_jobs.system_reads(plan, "train", w.study, w.system),
+        code=lambda w: training_jobs.recipe_code(plan, "train", w.study, w.system),
+        encoders=lambda w: training_jobs.system_encoders(plan, w.study, w.system),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.train --log {log} --reads {params.reads} --study {wildcards.study} --system {wildcards.system}"

@@ -4,7 +4,6 @@ OUTPUTS
     data/transcribe/{corpus}/{transcripts}.csv   text, reference and WER of every utterance
 """
 
-from stages.workflow import corpus_jobs
 
 
 rule transcribe:

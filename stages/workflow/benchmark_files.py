@@ -1,5 +1,6 @@
 """Where Snakemake leaves what the jobs of a study cost; the report asks here, with the plan of the whole."""
 
+from . import corpus_jobs, training_jobs
 from .plan import DATA, Files, Plan
 
 _ORDER = (
@@ -26,7 +27,7 @@ def of_study(plan: Plan, study: str) -> list[str]:
     files: dict[str, str] = {}
     for name in own["systems"]:
         for part in plan.parts(study, name):
-            waiting = [plan.system_inputs(study, name, part)]
+            waiting = [training_jobs.system_inputs(plan, study, name, part)]
             while waiting:
                 found = waiting.pop().values()
                 for path in (path for one in found for path in ([one] if isinstance(one, str) else one)):
@@ -52,8 +53,8 @@ def _made_from(plan: Plan, study: str, path: str, part: str) -> Files:
     if stage == "features":
         corpus, *between, name = (word.removesuffix(".h5") for word in rest)
         if path in plan.shards(corpus, *between[:1] or [name]):
-            return plan.features_inputs(corpus, *between, part=name)
-        return plan.features_inputs(corpus, name, *between)
+            return corpus_jobs.features_inputs(plan, corpus, *between, part=name)
+        return corpus_jobs.features_inputs(plan, corpus, name, *between)
     if stage in ("adapt", "cluster", "retrain"):
-        return plan.chain_inputs(stage, study, rest[1], part)
+        return training_jobs.chain_inputs(plan, stage, study, rest[1], part)
     return {}

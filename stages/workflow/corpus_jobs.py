@@ -1,5 +1,7 @@
 """What the jobs read that take in a corpus; their rules ask here, with the plan of the whole."""
 
+from ..corpora.manifest import known
+from ..protocols.config import columns
 from ..raw_inputs import names
 from .plan import DATA, Files, Plan, Reads
 
@@ -17,3 +19,25 @@ def transcribe_inputs(plan: Plan, corpus: str, transcripts: str) -> Files:
     if names.hears(plan.params["transcripts"][transcripts]):
         found["inventory"] = names.weights(names.TRANSCRIPTS, transcripts)
     return found | {"audio": f"{folder}/audio.h5"}
+
+
+def protocol_inputs(plan: Plan, corpus: str, protocol: str) -> Files:
+    """Manifest of a corpus, with the columns beyond it where the protocol's definition names one of those."""
+    found: Files = {"manifest": f"{DATA}/ingest/{corpus}/manifest.csv"}
+    named = columns(plan.params["protocols"][protocol])
+    if plan.params["corpora"][corpus]["reader"] == "table" and not all(map(known, named)):
+        found["extra"] = names.corpus(corpus)["extra"]
+    return found
+
+
+def features_inputs(plan: Plan, corpus: str, encoder: str, transcripts: str = "", part: str = "") -> Files:
+    """Inputs of the job that extracts a store or one ``part`` of it, or that joins those."""
+    if not transcripts and not part and (shards := plan.shards(corpus, encoder)):
+        return {"audio": f"{DATA}/ingest/{corpus}/audio.h5", "shards": shards}
+    source = (
+        {"transcripts": f"{DATA}/transcribe/{corpus}/{transcripts}.csv"}
+        if transcripts
+        else {"audio": f"{DATA}/ingest/{corpus}/audio.h5"}
+    )
+    weights = plan.weights(encoder)
+    return source | ({"pretrained": weights} if weights else {}) | plan.inventory(encoder)

@@ -13,7 +13,9 @@ from stages.runtime import declared_reads
 from stages.runtime.errors import UserError
 from stages.train import Train
 from stages.workflow import benchmark_files
+from stages.workflow.corpus_jobs import features_inputs
 from stages.workflow.plan import Plan, options
+from stages.workflow.training_jobs import system_encoders, system_inputs, system_reads
 from tests.unit.catalogue import PARAMS, write_params
 
 ROOT = Path(__file__).parents[2]
@@ -72,9 +74,9 @@ def test_substitutes_stand_for_weights_but_not_for_descriptors(values):
 def test_a_change_of_one_system_reaches_no_other(values, tmp_path):
     plan = Plan(values)
     names = values["studies"]["default"]["systems"]
-    before = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
+    before = {name: system_reads(plan, plan.row("default", name).stage, "default", name) for name in names}
     plan = Plan(whole.load(write_params(tmp_path, systems={"gao2024-cmgi": {"alpha": 0.2}})))
-    after = {name: plan.system_reads(plan.row("default", name).stage, "default", name) for name in names}
+    after = {name: system_reads(plan, plan.row("default", name).stage, "default", name) for name in names}
     assert [name for name in before if before[name] != after[name]] == ["gao2024-cmgi"]
 
 
@@ -83,18 +85,21 @@ def test_shards_are_read_by_what_reads_the_store(values):
     plan = Plan(values | {"shards": {"planted": 2}})
     store, weights = "data/features/planted/hubert-small", "data/pretrain/hubert.safetensors"
     audio = "data/ingest/planted/audio.h5"
-    assert plan.features_inputs("planted", "hubert-small", part="1of2") == {"audio": audio, "pretrained": weights}
+    assert features_inputs(plan, "planted", "hubert-small", part="1of2") == {
+        "audio": audio,
+        "pretrained": weights,
+    }
     joined = {"audio": audio, "shards": [f"{store}/1of2.h5", f"{store}/2of2.h5"]}
-    assert plan.features_inputs("planted", "hubert-small") == joined
-    assert plan.features_inputs("ravdess", "hubert-small") == single.features_inputs("ravdess", "hubert-small")
-    linear = single.system_inputs("default", "linear", "1of1")
-    assert plan.system_inputs("default", "linear", "1of1") == linear | {"frames": joined["shards"]}
+    assert features_inputs(plan, "planted", "hubert-small") == joined
+    assert features_inputs(plan, "ravdess", "hubert-small") == features_inputs(single, "ravdess", "hubert-small")
+    linear = system_inputs(single, "default", "linear", "1of1")
+    assert system_inputs(plan, "default", "linear", "1of1") == linear | {"frames": joined["shards"]}
     words = [
-        single.system_inputs("default", "linear-text", "1of1"),
-        plan.system_inputs("default", "linear-text", "1of1"),
+        system_inputs(single, "default", "linear-text", "1of1"),
+        system_inputs(plan, "default", "linear-text", "1of1"),
     ]
     assert words[0] == words[1]
-    assert options(plan.system_inputs("default", "linear", "1of1")) == options(linear)
+    assert options(system_inputs(plan, "default", "linear", "1of1")) == options(linear)
     found = {path for path in benchmark_files.of_study(plan, "default") if "/features/planted-hubert-small" in path}
     assert found == {f"data/benchmarks/features/planted-hubert-small{end}.tsv" for end in ("", "-1of2", "-2of2")}
 
@@ -128,8 +133,8 @@ def test_a_row_that_sees_no_text_reads_none(values):
     own = values["studies"]["default"]
     changed = {**own, "changes": {**own["changes"], "deoliveira2023-distil-text": {"use_text": False}}}
     plan = Plan({**values, "studies": {**values["studies"], "default": changed}})
-    found = plan.system_inputs("default", "deoliveira2023-distil-text", "1of1")
+    found = system_inputs(plan, "default", "deoliveira2023-distil-text", "1of1")
     assert {"speech", "speech-weights"} <= set(found)
     assert not {"transcripts", "text", "text-weights"} & set(found)
-    assert "--text-encoder" not in plan.system_encoders("default", "deoliveira2023-distil-text")
-    assert "encoders.bert-small" not in plan.system_reads("train", "default", "deoliveira2023-distil-text")
+    assert "--text-encoder" not in system_encoders(plan, "default", "deoliveira2023-distil-text")
+    assert "encoders.bert-small" not in system_reads(plan, "train", "default", "deoliveira2023-distil-text")

@@ -14,7 +14,7 @@ import yaml
 from stages import pretrain
 from stages.pretraining import bert, hubert
 from stages.runtime.errors import UserError
-from stages.stores.audio import AudioWriter, digest
+from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.scratch import Unit
 from tests.unit.catalogue import shipped
 

@@ -1,0 +1,49 @@
+"""What the jobs read that score systems and report on a study."""
+
+from . import corpus_jobs
+from .plan import DATA, Files, Plan, Reads
+
+
+def evaluate_reads(plan: Plan, study: str, name: str) -> Reads:
+    """What scoring a system depends on of params.yaml: its section, and where its encoders come from."""
+    return plan.reads("evaluate", *(f"encoders.{one}.source" for one in plan.published(study, name)))
+
+
+def seen_options(plan: Plan, study: str, name: str) -> str:
+    """The command-line options that say what a system's published encoders are, and where scorings are counted."""
+    corpus, encoders = plan.params["studies"][study]["corpus"], " ".join(plan.published(study, name))
+    return f"--corpus {corpus} --ledger {plan.ledger(study)}" + (f" --encoders {encoders}" if encoders else "")
+
+
+def report_inputs(plan: Plan, study: str) -> Files:
+    own = plan.params["studies"][study]
+    found = plan.files(study, ()) | corpus_jobs.protocol_inputs(plan, own["corpus"], own["protocol"])
+    if reads_text(plan, study):
+        found["transcripts"] = f"{DATA}/transcribe/{own['corpus']}/{own['transcripts']}.csv"
+    found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
+    found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
+    if tried := plan.trials(study):
+        found["robustness"] = [f"{DATA}/robustness/{study}/{trial}/{name}.json" for trial, name in tried]
+        found["tried"] = [f"{DATA}/robustness/{study}/{trial}/{name}.csv" for trial, name in tried]
+    found["quarantine"] = f"{DATA}/ingest/{own['corpus']}/quarantine.csv"
+    if plan.params["corpora"][own["corpus"]]["reader"] == "planted":
+        found["ceilings"] = f"{DATA}/ingest/{own['corpus']}/ceilings.json"
+    return found
+
+
+def report_reads(plan: Plan, study: str) -> Reads:
+    """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""
+    own = plan.params["studies"][study]
+    keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
+    keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
+    keys += [f"transcripts.{own['transcripts']}"] if reads_text(plan, study) else []
+    for name in own["systems"]:
+        named = set(plan.row(study, name).encoders().values()) - {"study"}
+        keys += [f"systems.{name}", f"rows.{study}.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
+    return plan.reads("report", "evaluate", f"studies.{study}", *dict.fromkeys(keys))
+
+
+def reads_text(plan: Plan, study: str) -> bool:
+    """Whether a system of the study reads its transcripts."""
+    own = plan.params["studies"][study]
+    return bool(own["transcripts"]) and any(plan.row(study, name).reads_text for name in own["systems"])

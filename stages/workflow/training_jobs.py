@@ -1,0 +1,67 @@
+"""What the jobs read that train: systems, and the chain of ``adapt``, ``cluster`` and ``retrain``."""
+
+from ..runtime import code_digest
+from .plan import DATA, Files, Plan, Reads
+
+
+def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
+    """Inputs of the job that trains a system."""
+    row = plan.row(study, name)
+    found = plan.files(study, row.files(), row.speech, row.text, getattr(row, "beside", ""))
+    if row.recipe == "external":
+        found["elsewhere"] = row.file
+    if "start" in row.files():
+        if row.recipe == "student":
+            found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
+        elif row.start:
+            found["start"] = f"{DATA}/retrain/{study}/{row.start}/{part}.safetensors"
+    return found
+
+
+def system_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
+    """What a training job reads: its stage's section, its row in the study, the seeds, its encoders."""
+    row = plan.row(study, name)
+    keys = [stage, f"rows.{study}.{name}", f"studies.{study}.seeds"]
+    if {"speech-weights", "text-weights"} & set(row.files()):
+        keys.append(f"encoders.{plan.encoder(study, row.speech, 'speech')}")
+    if "text-weights" in row.files():
+        keys.append(f"encoders.{plan.encoder(study, row.text, 'text')}")
+    return plan.reads(*keys)
+
+
+def training_cores(plan: Plan, study: str, name: str) -> int:
+    """What a training job can use: several workers for a frozen system with several seeds."""
+    section, row = plan.params["train"], plan.row(study, name)
+    several = not row.heavy and not row.deterministic and len(plan.params["studies"][study]["seeds"]) > 1
+    return section["threads"] * (section["workers"] if several else 1)
+
+
+def system_encoders(plan: Plan, study: str, name: str) -> str:
+    row = plan.row(study, name)
+    return encoder_options(plan, study, **row.encoders())
+
+
+def encoder_options(plan: Plan, study: str, speech: str = "", text: str = "", beside: str = "") -> str:
+    """The command-line options that name a job's encoders; '' for one that it does not use."""
+    wanted = {"speech": speech, "text": text, "beside": beside}
+    return " ".join(f"--{k}-encoder {plan.encoder(study, name, k)}" for k, name in wanted.items() if name)
+
+
+def recipe_code(plan: Plan, stage: str, study: str, name: str) -> str:
+    return code_digest.digest(stage, f"recipes.{plan.row(study, name).recipe}")
+
+
+def chain_inputs(plan: Plan, stage: str, study: str, name: str, part: str) -> Files:
+    """Inputs of ``adapt``, ``cluster`` and ``retrain``, each beginning from the one before."""
+    entry = plan.params[stage][name]
+    found = plan.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
+    before = {"cluster": "adapt", "retrain": "cluster"}.get(stage)
+    if before and entry[before]:
+        found["start"] = f"{DATA}/{before}/{study}/{entry[before]}/{part}.safetensors"
+    return found
+
+
+def chain_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
+    """What a job of ``adapt``, ``cluster`` or ``retrain`` depends on of params.yaml."""
+    speech = plan.encoder(study, plan.params[stage][name]["speech"], "speech")
+    return plan.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
