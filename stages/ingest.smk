@@ -6,7 +6,6 @@ OUTPUTS
 """
 
 
-
 rule ingest:
     input:
         files="data/inventory/corpora/{corpus}/files.csv",

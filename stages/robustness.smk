@@ -6,7 +6,6 @@ OUTPUTS
 """
 
 
-
 rule robustness:
     input:
         unpack(lambda w: condition_jobs.inputs(plan, w.study, w.trial, w.system)),

@@ -5,7 +5,6 @@ OUTPUTS
 """
 
 
-
 rule transcribe:
     input:
         unpack(lambda w: corpus_jobs.transcribe_inputs(plan, w.corpus, w.transcripts)),
