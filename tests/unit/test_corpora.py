@@ -375,18 +375,19 @@ def test_a_table_of_a_release_is_checked(tmp_path):
 
 def test_every_reader_says_what_it_provides():
     for model in readers.settings.plain(readers.Corpus):
-        values = shipped(model)
+        own = {"table": "none.csv", "audio": "none"} if model.__name__ == "Table" else {}
+        values = shipped(model, **own)
         assert readers.provides(json.loads(json.dumps(values))) is None or "emotion" in readers.provides(values)
 
 
 def test_the_example_of_a_reader_in_the_readme_reads(tmp_path):
     code = (ROOT / "stages/corpora/README.md").read_text().split("```python\n")[1].split("```")[0]
     assert len(code.splitlines()) < 60
-    names: dict = {}
+    names: dict = {"__package__": "stages.corpora"}
     exec(compile(code, "README.md", "exec"), names)
     for name in ("AudioData/DC/sa01.wav", "AudioData/KL/n30.wav", "AudioData/KL/._n30.wav"):
         trees.text(tmp_path / name, "")
-    settings = names["Savee"](**shipped(names["Savee"], path=str(tmp_path), partial=True))
+    settings = names["Savee"](reader="savee", path=str(tmp_path), partial=True)
     rows, files, departures = names["utterances"](settings, "corpora.s")
     first = {"utterance": "DC_sa01", "speaker": "DC", "gender": "male", "emotion": "sad", "sentence": "sa01"}
     assert rows[0] == first | {"file": "AudioData/DC/sa01.wav"} and len(rows) == len(files) == 2
