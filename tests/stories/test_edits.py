@@ -73,15 +73,15 @@ EDITS = {
 
 
 def named(stage: str, command: str) -> str:
-    rule = command.split()[5] if " job " in command else stage
+    rule = command.split()[5] if " job " in command else stage.partition("-")[0]
     return f"{rule} {stage.removeprefix(rule).removeprefix('-')}".strip()
 
 
-def following(direct: set[str], entries: dict[str, dict]) -> set[str]:
-    """``direct`` and all jobs that read what those write."""
+def following(direct: set[str], entries: dict[str, dict], but: frozenset | set = frozenset()) -> set[str]:
+    """``direct`` and all jobs that read what those write; what ``but`` write counts for nothing."""
     found = set(direct)
     while True:
-        written = {out["path"] for name in found for out in entries[name]["outs"]}
+        written = {out["path"] for name in found - but for out in entries[name]["outs"]}
         more = {name for name, e in entries.items() if any(d["path"] in written for d in e.get("deps", []))} - found
         if not more:
             return found
