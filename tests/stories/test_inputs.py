@@ -24,7 +24,7 @@ SETTINGS = {
     "corpora/lab": {"reader": "iemocap", "path": "IEMOCAP", "partial": True},
     "studies/mine": STUDY | {"corpus": "mine"},
     "studies/lab": STUDY | {"corpus": "lab", "protocol": "sessions"},
-    "evaluate/draws": 200,
+    "evaluate/draws": 1000,
 }
 
 
