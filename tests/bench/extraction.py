@@ -98,7 +98,7 @@ def encoder_of(args, folder: Path):
 
         whisper = json.loads((args.encoder / "config.json").read_text())["model_type"] == "whisper"
         kind = specs.Whisper if whisper else specs.Transformers
-        return kind.model_validate(shipped(kind, source=str(args.encoder), layers=["all"]))
+        return kind.model_validate(shipped(kind, source=str(args.encoder), revision="", layers=["all"]))
     torch.manual_seed(0)
     SpeechEncoder.build({"model_type": "hubert"} | SIZES[args.size]).save(folder / "e.safetensors", {})
     return specs.BuiltinSpeech.model_validate(shipped(specs.BuiltinSpeech, pretrain="e", layers=["all"]))

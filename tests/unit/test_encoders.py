@@ -305,9 +305,9 @@ def test_hub_that_cannot_be_reached(monkeypatch, tmp_path):
     ],
 )
 def test_specs_refuse(values):
-    shipped = {"transformers": specs.Transformers, "mfcc": specs.Mfcc}.get(values["kind"])
+    model = {"transformers": specs.Transformers, "mfcc": specs.Mfcc}.get(values["kind"])
     with pytest.raises(ValueError, match="validation error"):
-        TypeAdapter(Encoder).validate_python((shipped(shipped) if shipped else {}) | values)
+        TypeAdapter(Encoder).validate_python((shipped(model) if model else {}) | values)
 
 
 @pytest.mark.parametrize("model", [specs.Transformers, specs.Whisper, specs.BuiltinSpeech, specs.BuiltinText,
@@ -366,7 +366,7 @@ def unseen_folder(tmp_path, kind, **extra):
 
 
 def unseen_spec(folder, **changes):
-    return specs.Transformers.model_validate(shipped(specs.Transformers, source=str(folder), layers=["all"]) | changes)
+    return specs.Transformers.model_validate(shipped(specs.Transformers, source=str(folder), revision="", layers=["all"]) | changes)
 
 
 NARROW = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
