@@ -1,1 +1,1 @@
-"""Inventories of raw corpora and of others' weights: files whose change wakes the jobs that read what is there."""
+"""Inventories of raw corpora and of published weights: a change of them reruns the jobs that read those files."""

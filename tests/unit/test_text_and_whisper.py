@@ -62,7 +62,7 @@ def test_minilm():
     from stages.encoders import load_text
 
     folder = SHARED / "weights/minilm-l3"
-    spec = specs.Text.model_validate(shipped(specs.Text, source=str(folder)))
+    spec = specs.Text.model_validate(shipped(specs.Text, source=str(folder), revision=""))
     encoder = load_text(spec)
     assert (encoder.depth, encoder.width) == (3, 384)
     texts = ["I am so happy today!", "What a joyful day.", "The train leaves at nine.", ""]
@@ -89,7 +89,7 @@ def test_whisper(window):
     from stages.encoders.whisper import load_whisper
 
     folder = SHARED / "weights/whisper-tiny-encoder"
-    spec = specs.Whisper.model_validate(shipped(specs.Whisper, source=str(folder), window=window))
+    spec = specs.Whisper.model_validate(shipped(specs.Whisper, source=str(folder), revision="", window=window))
     encoder = load_whisper(spec)
     waves = clips([16_000, 5_000, 320, 1], seed=1) if window == "clip" else clips([16_000])
     with torch.no_grad():
