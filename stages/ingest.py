@@ -44,15 +44,17 @@ def arguments(parser) -> None:
 def main(args) -> None:
     section = settings.load(Ingest, "ingest", args.params)
     listed = read_rows(args.files, audio_table.FILES, "inventory")
-    values = settings.read(args.params, f"corpora.{args.corpus}")
-    if values["reader"] == "planted":
+    reader = settings.read(args.params, f"corpora.{args.corpus}.reader")
+    if reader == "planted":
         corpus = settings.load(planted.Planted, f"corpora.{args.corpus}", args.params)
         names, earlier = sorted(row["utterance"] for row in planted.utterances(corpus)), None
         done, places = _synthesised(corpus, names, section), names
     elif not listed:
         raise UserError(f"{args.files}: no files; delete it and run inventory again")
     else:
-        folder, names = release.root(values), [row["utterance"] for row in listed]
+        key = release.root_key(reader)
+        folder = release.root({key: settings.read(args.params, f"corpora.{args.corpus}.{key}")})
+        names = [row["utterance"] for row in listed]
         places, earlier = [os.path.join(folder, row["file"]) for row in listed], _earlier(args.corpus, section)
         done = _decoded(listed, places, section, earlier, f"corpora.{args.corpus}")
     rows: list[dict] = []

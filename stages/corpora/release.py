@@ -46,6 +46,11 @@ class Places(NamedTuple):
     """Those of ``files`` and ``folders`` that not every copy of the release has."""
 
 
+def root_key(reader: str) -> str:
+    """The key of a corpus' entry that names the folder with its recordings."""
+    return "audio" if reader == "table" else "path"
+
+
 def root(values: dict) -> Path:
     """The folder that ``file`` of a corpus' rows is relative to, from its entry in ``corpora:``."""
     return Path(values["path"] if "path" in values else values["audio"]).expanduser()

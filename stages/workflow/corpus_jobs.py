@@ -1,15 +1,18 @@
 """What the jobs read that take in a corpus; their rules ask here, with the plan of the whole."""
 
 from ..corpora.manifest import known
+from ..corpora.release import root_key
 from ..protocols.config import columns
 from ..raw_inputs import names
 from .plan import DATA, Files, Plan, Reads
 
 
 def ingest_reads(plan: Plan, corpus: str) -> Reads:
-    """What decoding a corpus depends on of params.yaml; a planted one follows from its entry."""
-    planted = plan.params["corpora"][corpus]["reader"] == "planted"
-    return plan.reads("ingest", *([f"corpora.{corpus}"] if planted else []))
+    """What decoding a corpus reads: where its recordings are; of a planted one the whole entry."""
+    reader = plan.params["corpora"][corpus]["reader"]
+    if reader == "planted":
+        return plan.reads("ingest", f"corpora.{corpus}")
+    return plan.reads("ingest", f"corpora.{corpus}.reader", f"corpora.{corpus}.{root_key(reader)}")
 
 
 def transcribe_inputs(plan: Plan, corpus: str, transcripts: str) -> Files:
