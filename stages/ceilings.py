@@ -7,6 +7,7 @@ the ceiling of what it sees.
 import json
 from pathlib import Path
 
+from .config import settings
 from .runtime import disk, process
 from .runtime.errors import UserError
 
@@ -21,7 +22,9 @@ def main(args) -> None:
 
     corpus = readers.load(args.corpus, args.params)
     if corpus.reader != "planted":
-        raise UserError(f"{args.params}: corpora.{args.corpus}: only a planted corpus has known ceilings")
+        raise UserError(
+            f"{settings.named(args.params)}: corpora.{args.corpus}: only a planted corpus has known ceilings"
+        )
     with disk.writing(args.out) as temporary:
         temporary.write_text(json.dumps(planted.ceilings(corpus), indent=1) + "\n")
 

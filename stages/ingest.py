@@ -187,7 +187,7 @@ def _refuse(rows: list[dict], section: Ingest, args) -> None:
         more = f" and {len(refused) - 3} more, all in {args.log or 'the lines above'}" if len(refused) > 3 else ""
         raise UserError(
             f"{', '.join(refused[:3])}{more}: unusable; mend or remove the files, "
-            f"or leave them out with ingest.max_quarantined: {len(refused)} in {args.params}"
+            f"or leave them out with ingest.max_quarantined: {len(refused)} in {settings.named(args.params)}"
         )
     if len(refused) == len(rows):
         raise UserError(f"corpora.{args.corpus}: none of its {len(rows)} utterances can be used: {refused[0]} …")

@@ -9,6 +9,7 @@ not share with training or validation, as ``text=kids are talking``), leaks (wha
 import collections
 from pathlib import Path
 
+from .config import settings
 from .corpora.manifest import read_manifest, with_extra
 from .protocols.assignment import assign, departures
 from .protocols.config import load
@@ -30,7 +31,7 @@ def arguments(parser) -> None:
 def main(args) -> None:
     protocol = load(args.protocol, args.params)
     manifest = with_extra(read_manifest(args.manifest), args.extra)
-    key = f"{args.params}: protocols.{args.protocol}"
+    key = f"{settings.named(args.params)}: protocols.{args.protocol}"
     table = assign(protocol, manifest, key)
     check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")
     for row in departures(protocol, table, manifest, key):

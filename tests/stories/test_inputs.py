@@ -23,7 +23,7 @@ SETTINGS = {
     "corpora/mine": {"reader": "table", "table": "mine.csv", "audio": "sound"},
     "corpora/lab": {"reader": "iemocap", "path": "IEMOCAP", "partial": True},
     "studies/mine": STUDY | {"corpus": "mine"},
-    "studies/lab": STUDY | {"corpus": "lab", "protocol": "sessions"},
+    "studies/lab": STUDY | {"corpus": "lab"},
     "evaluate/draws": 1000,
 }
 

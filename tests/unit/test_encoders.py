@@ -366,7 +366,9 @@ def unseen_folder(tmp_path, kind, **extra):
 
 
 def unseen_spec(folder, **changes):
-    return specs.Transformers.model_validate(shipped(specs.Transformers, source=str(folder), revision="", layers=["all"]) | changes)
+    return specs.Transformers.model_validate(
+        shipped(specs.Transformers, source=str(folder), revision="", layers=["all"]) | changes
+    )
 
 
 NARROW = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
