@@ -23,7 +23,8 @@ SETTINGS = {
     "corpora/mine": {"reader": "table", "table": "mine.csv", "audio": "sound"},
     "corpora/lab": {"reader": "iemocap", "path": "IEMOCAP", "partial": True},
     "studies/mine": STUDY | {"corpus": "mine"},
-    "studies/lab": STUDY | {"corpus": "lab"},
+    "studies/lab": STUDY | {"corpus": "lab", "protocol": "by-session"},
+    "protocols/by-session": {"kind": "leave-one-group-out", "by": "session", "validation": 1},
     "evaluate/draws": 1000,
 }
 
