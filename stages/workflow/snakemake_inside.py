@@ -96,7 +96,7 @@ def of_run(workflow) -> list[Job]:
     """The jobs of a workflow whose graph is built, in the order of the Snakefile's rules; target rules left out."""
     check_version()
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
-    jobs = [_job(job) for job in workflow.dag.jobs if job.output and hasattr(job.params, "reads")]
+    jobs = [_job(job) for job in workflow.dag.jobs if job.output]
     return sorted(jobs, key=lambda job: (order[job.rule], job.name))
 
 
