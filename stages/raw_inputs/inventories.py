@@ -132,8 +132,9 @@ def _differs(path: str, content: bytes) -> bool:
 
 
 def places(settings: dict, kind: str, name: str) -> list[str]:
-    """The raw files and folders that an inventory is made from, none for what is synthesised; what an optional one
-    is in a release, only where it is there.
+    """The raw files and folders that an inventory is made from; none for what is synthesised.
+
+    Of a corpus that is here, those that are here; of one that is not here, all that it must have.
 
     Parameters
     ----------
@@ -145,7 +146,8 @@ def places(settings: dict, kind: str, name: str) -> list[str]:
         return [str(weights.place(kind, values))]
     looked = readers.places(readers.checked(values, name))
     every = [*looked.files, *looked.folders, *([looked.named] if looked.named else [])]
-    return [str(path) for path in every if path not in looked.optional or path.exists()]
+    here = [str(path) for path in every if path.exists()]
+    return here or [str(path) for path in every if path not in looked.optional]
 
 
 def _say(line: str) -> None:

@@ -31,7 +31,7 @@ def sync() -> str:
     if not compiled.LOCK.exists():
         raise UserError("dvc.lock: no such file, so there is nothing to take in; run `make`")
     _dvc("checkout", "--quiet", check=False)
-    stale = raw_status()
+    stale = {name: entries for name, entries in raw_status().items() if not _only_away(name, entries)}
     if stale:
         first, entries = next(iter(stale.items()))
         raise UserError(
@@ -69,6 +69,12 @@ def hook() -> str:
 def raw_status() -> dict[str, list]:
     """What ``dvc status`` finds changed, by stage; empty where all is up to date."""
     return json.loads(_dvc("status", "--json").stdout or "{}")
+
+
+def _only_away(name: str, entries: list) -> bool:
+    """Whether a stage is changed in nothing but raw files that are not on this machine: its inventory is."""
+    kinds = [(kind, change) for e in entries for kind, files in e.items() for change in files.values()]
+    return name.startswith(tuple(compiled.INVENTORIES)) and set(kinds) <= {("changed deps", "deleted")}
 
 
 def _changes(entries: list) -> list[str]:

@@ -118,7 +118,7 @@ def _stage(job: Job, params: dict) -> dict:
     deps = [path for files in job.inputs.values() for path in files]
     command = f"job {job.rule} {' '.join(outputs)}"
     if raw:
-        deps, command = inventories.places(params, *raw), f"inventory {' '.join(raw)}"
+        deps, command = raw_files(job, params), f"inventory {' '.join(raw)}"
     stage: dict = {"cmd": f"exec python -m stages.versions {command}"}
     if deps:
         stage["deps"] = list(dict.fromkeys(deps))
@@ -133,6 +133,12 @@ def _raw(job: Job) -> tuple[str, str] | None:
     if job.rule not in INVENTORIES:
         return None
     return INVENTORIES[job.rule], next(iter(job.wildcards.values()))
+
+
+def raw_files(job: Job, params: dict) -> list[str]:
+    """The raw files and folders that a job looks at; none of any job but those of inventories."""
+    raw = _raw(job)
+    return inventories.places(params, *raw) if raw else []
 
 
 def _private(job: Job, params: dict) -> bool:

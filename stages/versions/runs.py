@@ -180,6 +180,7 @@ def _is_current(job: Job, digests: dict, params: dict) -> bool:
     except UserError:  # a key is gone
         return False
     files = (*job.outputs.values(), *(file for files in job.inputs.values() for file in files))
+    files += tuple(compiled.raw_files(job, params))  # a clone may do without them
     return now == job.reads and digests[job.rule][job.name] == job.code and all(map(os.path.exists, files))
 
 
