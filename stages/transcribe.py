@@ -47,7 +47,7 @@ def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus, for messages")
     parser.add_argument("--source", required=True, help="name of an entry of transcripts:")
     parser.add_argument("--texts", type=Path, required=True, help="input: texts.csv of the corpus' inventory")
-    parser.add_argument("--heard", type=Path, required=True, help="input: audio.csv of the corpus")
+    parser.add_argument("--decoded", type=Path, required=True, help="input: audio.csv of the corpus")
     parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper listens)")
     parser.add_argument("--out", type=Path, required=True, help="output: the transcripts' CSV")
 
@@ -57,10 +57,10 @@ def main(args) -> None:
     from .transcripts.text import error_rates, untagged
 
     source = load(args.source, args.params)
-    usable, _ = audio_table.read(args.heard)
+    usable, _ = audio_table.read(args.decoded)
     said = {row["utterance"]: row["text"].strip() for row in read_rows(args.texts, ("utterance", "text"), "inventory")}
     if gone := [row["utterance"] for row in usable if row["utterance"] not in said]:
-        raise UserError(f"{args.texts}: utterance {gone[0]} of {args.heard} is not in it; run ingest again")
+        raise UserError(f"{args.texts}: utterance {gone[0]} of {args.decoded} is not in it; run ingest again")
     references = _untagged({row["utterance"]: said[row["utterance"]] for row in usable})
     if isinstance(source, Whisper):
         found = [row | {"text": untagged(row["text"])} for row in _listen(source, args, usable)]
@@ -93,7 +93,7 @@ def _listen(source: Whisper, args, usable: list[dict[str, str]]) -> list[dict]:
         raise UserError("transcribe: --audio: needed by Whisper; give the corpus' audio.h5")
     store = AudioStore(args.audio)
     if store.content != content(*zip(*((row["utterance"], row["sha256"]) for row in usable), strict=True)):
-        raise UserError(f"{args.audio}: not made with {args.heard}; run the stage ingest again")
+        raise UserError(f"{args.audio}: not made with {args.decoded}; run the stage ingest again")
     return whisper_transcripts.transcribe(source, store, f"transcripts.{args.source}")
 
 

@@ -1,18 +1,18 @@
-"""How far the raters of an utterance agree, from whatever columns a manifest has of them."""
+"""How far the raters of an utterance agree, from the manifest's columns ``agreement`` or ``votes_<class>``."""
 
 
 def agreement(manifest):
-    """The largest share of votes per utterance, float [utterances], NaN where unknown; None where nothing is known.
+    """The largest share of votes per utterance, float [utterances], NaN where unknown; None if all are unknown.
 
-    Taken from the column ``agreement`` where there is one, else from the soft labels ``votes_<class>``.
+    It uses the column ``agreement`` if there is one, else the soft labels ``votes_<class>``.
     """
     import pandas as pd
 
     votes = [name for name in manifest.columns if name.startswith("votes_")]
     if "agreement" in manifest:
-        found = pd.to_numeric(manifest["agreement"], errors="coerce")
+        largest = pd.to_numeric(manifest["agreement"], errors="coerce")
     elif votes:
-        found = manifest[votes].apply(pd.to_numeric, errors="coerce").max(axis=1)
+        largest = manifest[votes].apply(pd.to_numeric, errors="coerce").max(axis=1)
     else:
         return None
-    return found if found.notna().any() else None
+    return largest if largest.notna().any() else None

@@ -1,7 +1,7 @@
 """A database in audformat (github.com/audeering/audformat), the exchange format of audEERING's corpora.
 
-A folder with ``db.yaml``, tables beside it and media below. Which table columns are which of the manifest's is said
-in the parameters, ``table/column``; where a scheme's labels hold more (a speaker's gender), ``table/column/field``.
+A folder holds ``db.yaml``, tables beside it and media below. The parameters name the table column for each column of
+the manifest as ``table/column``; ``table/column/field`` names a field of a scheme's labels (a speaker's gender).
 """
 
 from pathlib import Path
@@ -31,17 +31,17 @@ def provides(values: dict) -> set[str]:
 
 
 def places(settings: AudformatDatabase) -> Places:
-    """The whole folder: tables and media may lie anywhere in it."""
+    """The whole folder: tables and media may be anywhere in it."""
     return Places(folders=(release.root(settings.model_dump()),))
 
 
 def utterances(settings: AudformatDatabase, key: str) -> Found:
-    """Every file of the tables that are asked; an utterance is named by its path in the database, without suffix.
+    """Every file of the named tables; an utterance's name is its path in the database without suffix.
 
     Raises
     ------
     UserError
-        No database there, no such table, column or field, a segmented table, an unknown gender, or missing files.
+        The database, a table, a column, a field or an audio file is missing, or a table is segmented.
     """
     import audformat
 
@@ -74,7 +74,9 @@ def _values(database, source: str, where: str) -> dict:
     try:
         frame = database[table].get(map={column: field} if field else None)
     except (ValueError, KeyError):
-        raise UserError(f"{where}: the labels of '{column}' have no field '{field}'; correct it") from None
+        raise UserError(
+            f"{where}: the labels of '{column}' have no field '{field}'; name one of the scheme's fields"
+        ) from None
     return frame[field or column].to_dict()
 
 

@@ -1,4 +1,4 @@
-"""Audio files as 16 kHz mono int16, each judged fit or named with a reason."""
+"""Audio files as 16 kHz mono int16; a file that cannot be used gets a reason."""
 
 import hashlib
 import os
@@ -19,28 +19,28 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """One utterance: int16 [samples] at 16 kHz, or None and the reason why there are none."""
+    """One utterance: int16 [samples] at 16 kHz, or None and the reason."""
 
     utterance: str
     samples: Any
     reason: str = ""
     clipped: int = 0
-    """How many samples lay outside full scale and were clipped."""
+    """How many samples exceeded full scale and were clipped."""
     sha256: str = ""
-    """Of the samples, little-endian."""
+    """Digest of the samples, little-endian."""
 
 
 def decode(path: Path | str, room: Any = None) -> tuple[Any, int]:
     """Samples int16 [samples] at 16 kHz, the mean of the channels, and how many of them were clipped.
 
-    Reads whatever libsndfile reads (WAV, FLAC, MP3, OGG, AIFF ...) at any rate; resampled by soxr at quality HQ.
-    16-bit mono at 16 kHz passes unchanged, bit for bit. Given ``room``, int16 [any length], the samples stand at its
-    start if they fit: memory used again is faster than new memory.
+    Reads every format of libsndfile (WAV, FLAC, MP3, OGG, AIFF ...) at any rate and resamples with soxr at quality HQ.
+    16-bit mono at 16 kHz stays the same, bit for bit. With ``room``, int16 [any length], the samples are written to its
+    start if they fit: memory that is used again is faster than new memory.
 
     Raises
     ------
     Unreadable
-        Not audio, empty, shorter than its header says, or a sample is not finite.
+        The file is not audio, is empty, is shorter than its header says, or has a sample that is not finite.
     """
     import numpy as np
     import soxr
@@ -100,7 +100,7 @@ def _sound_file(path: Path | str, opened: int) -> tuple[Any, int]:
 def _flac_of_16_bits(path: Path | str, opened: int) -> tuple[Any, int] | None:
     """int16 [frames, channels] and the rate in Hz of a whole FLAC file, decoded in half of libsndfile's time.
 
-    None where it is no FLAC of 16 bits, or not whole: libsndfile says what is wrong with it.
+    None if it is not a 16-bit FLAC or is incomplete: libsndfile then reports what is wrong.
     """
     import numpy as np
 
@@ -114,7 +114,7 @@ def _flac_of_16_bits(path: Path | str, opened: int) -> tuple[Any, int] | None:
     import miniaudio
 
     try:
-        whole = miniaudio.flac_read_file_s16(os.path.join(".", path))  # it would take a leading ~ for a home folder
+        whole = miniaudio.flac_read_file_s16(os.path.join(".", path))  # "." so that a leading ~ is not expanded
     except (miniaudio.DecodeError, UnicodeEncodeError):
         return None
     samples = np.frombuffer(whole.samples, np.int16)
@@ -122,9 +122,9 @@ def _flac_of_16_bits(path: Path | str, opened: int) -> tuple[Any, int] | None:
 
 
 def _check_whole(file: int, suffix: str) -> None:
-    """Find what libsndfile forgives: an empty file, a WAV cut off in its samples, an OGG without its last page.
+    """Find faults that libsndfile accepts: an empty file, a WAV cut off in its samples, an OGG without its last page.
 
-    ``file`` is a descriptor, whose place stays at the start.
+    ``file`` is a descriptor; its position stays at the start.
     """
     size = os.fstat(file).st_size
     if size == 0:
@@ -150,7 +150,7 @@ def _check_whole(file: int, suffix: str) -> None:
 
 
 def fault(samples, silence_peak: float, min_seconds: float) -> str:
-    """Why int16 [samples] at 16 kHz cannot be used: too short or silent; an empty text where they can."""
+    """Why int16 [samples] at 16 kHz cannot be used: too short or silent; empty if they can."""
     if len(samples) < min_seconds * RATE:
         return f"too short: {len(samples) / RATE:.4f} s"
     peak = max(int(samples.max()), -int(samples.min())) / 32768
@@ -158,7 +158,7 @@ def fault(samples, silence_peak: float, min_seconds: float) -> str:
 
 
 def judged(utterance: str, samples, silence_peak: float, min_seconds: float, clipped: int = 0) -> Decoded:
-    """int16 [samples] at 16 kHz as an utterance, with their digest or the reason why they cannot be used."""
+    """int16 [samples] at 16 kHz as an utterance, with their digest, or why they cannot be used."""
     if reason := fault(samples, silence_peak, min_seconds):
         return Decoded(utterance, None, reason)
     return Decoded(utterance, samples, "", clipped, hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest())

@@ -1,4 +1,4 @@
-"""audio.csv: what ingest found in the audio of every utterance, usable or not; and which file it was."""
+"""audio.csv: what ingest measured in the audio of every utterance, and why it skipped a file; also files.csv's columns."""
 
 import csv
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from .manifest import read_rows
 FILES = ("utterance", "file", "size", "sha256")
 """Columns of an inventory's files.csv: the path below the corpus' folder, bytes, and SHA-256 of the bytes."""
 COLUMNS = ("utterance", "duration", "sha256", "duplicate_of", "clipped", "file", "reason")
-"""Columns of audio.csv; ``file`` and ``reason`` of what cannot be used, the others of what can."""
+"""Columns of audio.csv; unusable files have ``file`` and ``reason``, usable ones all others."""
 
 
 def write(path: Path | str, rows: Iterable[dict]) -> None:
-    """Write rows in their order; what a row lacks is empty."""
+    """Write rows in their order; missing values are empty."""
     with open(path, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n", restval="")
         writer.writeheader()
@@ -26,7 +26,7 @@ def read(path: Path | str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     Raises
     ------
     UserError
-        It is not there or not as :func:`write` leaves it.
+        The file is missing or does not have the format of :func:`write`.
     """
     rows = sorted(read_rows(path, COLUMNS, "ingest"), key=lambda row: row["utterance"])
     return [row for row in rows if not row["reason"]], [row for row in rows if row["reason"]]

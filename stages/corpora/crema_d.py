@@ -1,8 +1,8 @@
 """CREMA-D: 91 actors, twelve sentences, acted emotion and the votes of some 2,400 raters (Cao et al. 2014).
 
-``AudioWAV/1001_DFA_ANG_XX.wav`` is actor, sentence, acted emotion and level. doi:10.1109/TAFFC.2014.2336244; ODbL 1.0;
-github.com/CheyneyComputerScience/CREMA-D, whose audio lies in Git LFS: no archive with a published digest is known, so
-none is downloaded. Unverified: written to descriptions of the layout.
+``AudioWAV/1001_DFA_ANG_XX.wav`` names actor, sentence, acted emotion and level. doi:10.1109/TAFFC.2014.2336244; ODbL
+1.0; github.com/CheyneyComputerScience/CREMA-D, which keeps its audio in Git LFS. No archive with a published digest is
+known, so nothing is downloaded. Unverified: follows descriptions of the layout.
 """
 
 import re
@@ -18,7 +18,7 @@ from .ratings import Rating, shares
 from .release import Departure, Found, Places
 
 EMOTIONS = {"A": "angry", "D": "disgust", "F": "fearful", "H": "happy", "N": "neutral", "S": "sad"}
-"""By the letter in the vote tables, which is the first of the name's three."""
+"""By the letter in the vote tables: the first of the three letters in the file name."""
 SENTENCES = {
     "IEO": "It's eleven o'clock",
     "TIE": "That is exactly what happened",
@@ -64,7 +64,7 @@ def provides(values: dict) -> set[str]:
 
 
 def places(settings: CremaD) -> Places:
-    """The clips, who the actors are, the votes, and the single answers where they are."""
+    """The clips, the actors' demographics, the votes, and the single answers if the copy has them."""
     root = release.root(settings.model_dump())
     names = ("VideoDemographics.csv", "processedResults/tabulatedVotes.csv", "finishedResponses.csv")
     files = tuple(root / name for name in names)
@@ -75,12 +75,12 @@ def utterances(settings: CremaD, key: str) -> Found:
     """Every clip but the one without signal.
 
     Columns beyond the manifest's: sentence, intensity, acted, voice, face and audiovisual (the majority of each kind of
-    rater, empty where it is tied), votes_<class> and raters (of those who only heard), age, race, ethnicity.
+    rater, empty for a tie), votes_<class> and raters (audio-only raters), age, race, ethnicity.
 
     Raises
     ------
     UserError
-        No such folder, a name or table out of the format, Git LFS pointers instead of audio, or other counts.
+        The folder is missing, a name or table has another format, the audio is Git LFS pointers, or counts differ.
     """
     clone = "clone github.com/CheyneyComputerScience/CREMA-D with git-lfs there, or give an archive in archives:"
     root = release.folder(settings.path, key, clone)
@@ -106,11 +106,11 @@ def utterances(settings: CremaD, key: str) -> Found:
 def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: Path, root: Path) -> dict:
     parts = _NAME.fullmatch(name)
     if not parts or parts[2] not in SENTENCES:
-        raise UserError(f"{path}: not a CREMA-D name; move the file out of AudioWAV")
+        raise UserError(f"{path}: not a CREMA-D file name; move the file out of AudioWAV")
     person = people.get(parts[1])
     if person is None:
         raise UserError(f"{root / 'VideoDemographics.csv'}: no actor {parts[1]}; take the release's own file")
-    heard = [(EMOTIONS[letter],) for letter, count in votes["voice"].items() for _ in range(count)]
+    voice_votes = [(EMOTIONS[letter],) for letter, count in votes["voice"].items() for _ in range(count)]
     labels = {"acted": EMOTIONS[parts[3][0]]} | {mode: _majority(votes[mode]) for mode in MODES.values()}
     return {
         "utterance": name,
@@ -121,7 +121,7 @@ def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: P
         "sentence": parts[2],
         "intensity": LEVELS[parts[4]],
         **labels,
-        **shares(heard, tuple(EMOTIONS.values())),
+        **shares(voice_votes, tuple(EMOTIONS.values())),
         **{name.lower(): person.get(name) or "" for name in ("Age", "Race", "Ethnicity")},
         "file": path.relative_to(root).as_posix(),
     }
@@ -136,24 +136,26 @@ def _majority(votes: Counter) -> str:
 
 def _votes(path: Path) -> dict[str, dict[str, Counter]]:
     """Votes by clip and kind of rater."""
-    found: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
+    votes: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
     for row in release.table(path, (*EMOTIONS, "fileName")):
         number = next(iter(row.values()))
         name = Path(row["fileName"]).stem
         mode = MODES.get(int(number) // 100_000)
         if mode is None:
-            raise UserError(f"{path}: {name}: {number}: no kind of rater; take the release's own file")
-        found[MISSPELT.get(name, name)][mode].update({letter: int(row[letter]) for letter in EMOTIONS})
-    return found
+            raise UserError(
+                f"{path}: {name}: {number} does not begin with a kind of rater (1, 2, 3); take the release's own file"
+            )
+        votes[MISSPELT.get(name, name)][mode].update({letter: int(row[letter]) for letter in EMOTIONS})
+    return votes
 
 
 def _ratings(root: Path) -> dict[str, list[Rating]]:
-    """Single raters who only heard, from finishedResponses.csv where it is; unverified, with distracted answers."""
-    path, found = root / "finishedResponses.csv", defaultdict(list)
+    """Audio-only raters, from finishedResponses.csv if it exists; unverified, includes distracted answers."""
+    path, ratings = root / "finishedResponses.csv", defaultdict(list)
     if path.is_file():
         columns = ("sessionNums", "queryType", "clipName", "respEmo")
         for row in release.table(path, columns):
             name, letter = Path(row["clipName"]).stem, row["respEmo"][:1]
             if row["queryType"] == "1" and letter in EMOTIONS:
-                found[MISSPELT.get(name, name)].append(Rating(row["sessionNums"], (EMOTIONS[letter],)))
-    return found
+                ratings[MISSPELT.get(name, name)].append(Rating(row["sessionNums"], (EMOTIONS[letter],)))
+    return ratings

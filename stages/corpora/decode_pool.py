@@ -1,4 +1,4 @@
-"""Decoding file after file, or in several processes that leave their samples in memory shared with this one."""
+"""Decode files one after the other, or in several processes that share memory with this one."""
 
 import dataclasses
 import itertools
@@ -10,8 +10,8 @@ from ..runtime import pool
 from .audio_file import Decoded, attempted
 
 _CHUNK = 16  # files handed to a process at once
-_AHEAD = 3  # chunks per process that are decoded or wait to be taken
-_ROOM = 1 << 23  # samples that a chunk's room holds: nine minutes; memory is taken only for what is used
+_AHEAD = 3  # chunks per process that are being decoded or wait for the consumer
+_ROOM = 1 << 23  # samples in a chunk's room: nine minutes; only used memory is allocated
 
 
 def decode_all(
@@ -19,9 +19,9 @@ def decode_all(
 ) -> Iterator[Decoded]:
     """Decode (utterance, path) pairs, in ``processes`` forked processes if more than one; in the order of ``files``.
 
-    Processes, since threads would wait for Python's lock between the calls of libsndfile. What an utterance's samples
-    stand in is used again: they are valid until the next utterance is asked for. So memory stays flat, however long
-    the consumer takes.
+    It uses processes because threads would wait for Python's lock between calls of libsndfile. The memory of an
+    utterance's samples is used again: they are valid until the next utterance is requested. So memory use stays flat,
+    however slow the consumer is.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def decode_all(
     rooms = [np.frombuffer(mmap.mmap(-1, 2 * _ROOM), np.int16) for _ in range(_AHEAD * processes)]
 
     def decode_chunk(room: int, start: int) -> list[tuple[Decoded, slice | None]]:
-        """The utterances of a chunk without their samples, and the place of those in the room; None: not in it."""
+        """The utterances of a chunk without samples, and where the room has the samples (None: not in it)."""
         done, free = [], rooms[room]
         for utterance, path in files[start : start + _CHUNK]:
             each, place = attempted(utterance, path, silence_peak, min_seconds, free), None

@@ -1,8 +1,8 @@
 """EMO-DB, the Berlin database: ten actors, ten sentences, seven emotions (Burkhardt et al. 2005).
 
-``wav/03a01Fa.wav`` is speaker, sentence, the emotion's letter in German, and version. Sentences and speakers as in the
-documentation of audformat. Open, CC BY 4.0: Zenodo record 7447302 (release 1.3.0), whose emodb.zip has these wav files.
-Unverified: written to descriptions of the layout.
+``wav/03a01Fa.wav`` names speaker, sentence, the emotion's German letter, and version. Sentences and speakers follow the
+documentation of audformat. Open, CC BY 4.0: emodb.zip of Zenodo record 7447302 (release 1.3.0) has these wav files.
+Unverified: follows descriptions of the layout.
 """
 
 import re
@@ -20,7 +20,7 @@ EMOTIONS = dict(zip("WLEAFTN", ("angry", "bored", "disgust", "fearful", "happy",
 COUNTS = {"angry": 127, "bored": 81, "disgust": 46, "fearful": 69, "happy": 71, "sad": 62, "neutral": 79}
 CLIPS = 535
 OF_SPEAKER = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "14": 69, "15": 56, "16": 71}
-"""Clips by speaker; from memory, they add up to the release's."""
+"""Clips by speaker, from memory; they add up to the release's count."""
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 AGES = dict(zip(SPEAKERS, (31, 34, 21, 32, 26, 30, 32, 35, 25, 31), strict=True))
 MEN = ("03", "10", "11", "12", "15")
@@ -62,26 +62,26 @@ def places(settings: Emodb) -> Places:
 
 def utterances(settings: Emodb, key: str) -> Found:
     """Every clip. Columns beyond the manifest's: sentence, version, age, and recognised (the share of 20 listeners who
-    heard the acted emotion), where the release's erkennung.txt lies beside (unverified: as audformat reads it).
+    recognised the acted emotion), if the copy has erkennung.txt (unverified: read as audformat does).
 
     Raises
     ------
     UserError
-        No such folder, a file that is not named as in EMO-DB, or not its 535 clips.
+        The folder is missing, a file name is not of EMO-DB, or the counts differ from the release's.
     """
     root = release.folder(settings.path, key, "unpack emodb.zip of Zenodo record 7447302 there")
     audio = release.by_stem(root.rglob("wav/*.wav"), key)
     shares = {name: share for path in release.visible(root.rglob("erkennung.txt")) for name, share in _recognised(path)}
     rows = {name: _row(name, path, root) | {"recognised": shares.get(name)} for name, path in audio.items()}
-    found = Counter(row["emotion"] for row in rows.values())
-    counts = {f"class {name}": (found[name], count) for name, count in COUNTS.items()} | {"clips": (len(rows), CLIPS)}
+    classes = Counter(row["emotion"] for row in rows.values())
+    counts = {f"class {name}": (classes[name], count) for name, count in COUNTS.items()} | {"clips": (len(rows), CLIPS)}
     return release.whole(rows, audio, (), counts, settings.partial, key, root)
 
 
 def _row(name: str, path: Path, root: Path) -> dict:
     parts = _NAME.fullmatch(name)
     if not parts or parts[1] not in AGES or parts[2] not in SENTENCES or parts[3] not in EMOTIONS:
-        raise UserError(f"{path}: not a name of EMO-DB; move the file out of its folder wav")
+        raise UserError(f"{path}: not an EMO-DB file name; move the file out of the folder wav")
     return {
         "utterance": name,
         "speaker": parts[1],
@@ -96,7 +96,7 @@ def _row(name: str, path: Path, root: Path) -> dict:
 
 
 def _recognised(path: Path):
-    """(clip, share) from the tab-parted table with the columns Satz and erkannt (per cent, decimal comma)."""
+    """(clip, share) from the tab-separated table with the columns Satz and erkannt (per cent, decimal comma)."""
     lines = [line.split("\t") for line in release.text(path).splitlines() if line.strip()]
     header = [name.strip() for name in lines[0]]
     for line in lines[1:]:

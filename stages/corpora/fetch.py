@@ -1,4 +1,4 @@
-"""Downloads of open corpora: checked against a digest, resumed after a cut or a kill, unpacked whole or not at all."""
+"""Download open corpora: check the digest, resume after an interruption, unpack everything or nothing."""
 
 import os
 import shutil
@@ -13,11 +13,11 @@ from ..runtime.reporting import log, progress
 
 TRIES = 5
 _BLOCK = 1 << 15
-"""Bytes written at once; a cut costs less than that."""
+"""Bytes written at once; an interruption loses at most these."""
 
 
 class Archive(Section):
-    """A zip to download; its digest is that of the publisher or of whoever mirrors it, never a guess."""
+    """A zip to download; its digest comes from the publisher or the mirror, never a guess."""
 
     url: str = setting("address of the zip", pattern=r"^https?://")
     digest: str = setting("md5:... or sha256:... of the zip", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
@@ -25,12 +25,12 @@ class Archive(Section):
 
 
 def fetch(archives: list[Archive], path: str, licence: str, key: str) -> None:
-    """Make the folder ``path`` out of archives, unless it is there; a folder that is there is never touched.
+    """Create the folder ``path`` from archives; an existing folder is never changed.
 
     Raises
     ------
     UserError
-        No network, an answer other than the file, a file with another digest, or a disk without space.
+        The server cannot be reached or refuses, the file has another digest, or the disk lacks space.
     """
     root = Path(path).expanduser()
     if root.exists() or not archives:
@@ -43,7 +43,7 @@ def fetch(archives: list[Archive], path: str, licence: str, key: str) -> None:
 def _fetch(archives: list[Archive], root: Path, licence: str, key: str) -> None:
     disk.need_space(root.parent, 3 * sum(archive.size for archive in archives))
     size = sum(archive.size for archive in archives) / 1e6
-    log.warning("%s: downloading %.1f MB to %s under its licence: %s", key, size, root, licence)
+    log.warning("%s: downloading %.1f MB to %s; licence: %s", key, size, root, licence)
     folder = root.with_name(f".{root.name}.download")
     zips = [_download(archive, folder, key, root) for archive in archives]
     unpacked = folder / "unpacked"
@@ -53,7 +53,7 @@ def _fetch(archives: list[Archive], root: Path, licence: str, key: str) -> None:
             with zipfile.ZipFile(each) as opened:
                 opened.extractall(unpacked)
         except zipfile.BadZipFile as fault:
-            raise UserError(f"{key}.archives: {archive.url}: not a zip ({fault}); correct the address") from None
+            raise UserError(f"{key}.archives: {archive.url}: not a zip ({fault}); correct its url") from None
     os.replace(unpacked, root)
     shutil.rmtree(folder)
 
@@ -65,30 +65,30 @@ def _download(archive: Archive, folder: Path, key: str, root: Path) -> Path:
 
     pooch.get_logger().setLevel("WARNING")
     name = Path(urlsplit(archive.url).path).name
-    elsewhere = f"else get it by other means, unpack it and set {key}.path to the folder"
+    elsewhere = f"or download and unpack it yourself and set {key}.path to the folder"
     try:
         return Path(
             pooch.retrieve(archive.url, archive.digest, fname=name, path=folder, downloader=Resuming(folder, archive))
         )
     except requests.HTTPError as fault:
         status = f"{fault.response.status_code} {fault.response.reason}"
-        raise UserError(f"{key}.archives: {archive.url}: {status}; correct the address, {elsewhere}") from None
+        raise UserError(f"{key}.archives: {archive.url}: {status}; correct its url, {elsewhere}") from None
     except requests.RequestException:
         host = urlsplit(archive.url).netloc
         raise UserError(
             f"{key}: {host} cannot be reached to download {archive.url}; run again with a network "
-            f"(what came so far is kept), {elsewhere} (now {root})"
+            f"(the part that has arrived is kept), {elsewhere} (now {root})"
         ) from None
     except ValueError as fault:
         if "hash" not in str(fault):
             raise
         raise UserError(
-            f"{key}.archives: {archive.url}: its digest is not {archive.digest}; run again, {elsewhere}"
+            f"{key}.archives: {archive.url}: the file's digest is not {archive.digest}; run again, {elsewhere}"
         ) from None
 
 
 class Resuming:
-    """A downloader for pooch that goes on where a cut connection or a killed run left off."""
+    """A downloader for pooch that resumes after a lost connection or a killed run."""
 
     def __init__(self, folder: Path, archive: Archive):
         self.part = folder / f"{archive.digest.partition(':')[2][:16]}.part"
@@ -109,7 +109,7 @@ class Resuming:
         os.replace(self.part, output_file)
 
     def _append(self, url: str, held: int) -> None:
-        """Add what is missing behind the first ``held`` bytes, or all of it where the server knows no ranges."""
+        """Append the bytes after the first ``held``, or write all of them if the server does not support ranges."""
         import requests
 
         if held >= self.size:

@@ -1,10 +1,10 @@
 """IEMOCAP: five dyadic sessions, ten actors, scripted and improvised (Busso et al. 2008).
 
-Labels stand in ``SessionN/dialog/EmoEvaluation/<dialogue>.txt``, a block per turn: its header with the consensus, one
-line ``C-<rater>`` of categories and one ``A-<rater>`` of attributes (1-5) per rater. The files in Categorical/ and
-Attribute/ repeat these lines. Raters E* are external and make the consensus, F1 and M1 are the speaker's own verdict,
-which is in ratings.csv but has no vote. doi:10.1007/s10579-008-9076-6. Unverified: written to descriptions of the
-layout, for the corpus is licensed.
+``SessionN/dialog/EmoEvaluation/<dialogue>.txt`` has the labels, a block per turn: a header with the consensus, then per
+rater a line ``C-<rater>`` with categories and a line ``A-<rater>`` with attributes (1-5). The files in Categorical/ and
+Attribute/ repeat these lines. Raters E* are external and make the consensus; F1 and M1 are the speakers themselves, who
+are in ratings.csv but do not vote. doi:10.1007/s10579-008-9076-6. Unverified: follows descriptions of the layout, as
+the corpus is licensed.
 """
 
 import re
@@ -31,12 +31,12 @@ EMOTIONS = {
     "oth": "other",
     "xxx": "",
 }
-"""By the consensus' code; ``xxx`` is no agreement."""
+"""By the consensus' code; ``xxx`` means no agreement."""
 CLASSES = tuple(name for name in EMOTIONS.values() if name)
 LICENCE = "licensed for research by the University of Southern California; cite Busso et al. 2008"
 TURNS = 10_039
 FOUR = {"Session1": 1085, "Session2": 1023, "Session3": 1151, "Session4": 1031, "Session5": 1241}
-"""Turns of angry, happy with excited, neutral and sad."""
+"""Turns labelled angry, happy (with excited), neutral or sad."""
 OF_CLASS = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
 
 _TURN = re.compile(r"\[([\d.]+) - ([\d.]+)\]\t(\S+)\t(\w+)\t\[([\d.]+), ([\d.]+), ([\d.]+)\]")
@@ -71,12 +71,12 @@ def utterances(settings: Iemocap, key: str) -> Found:
     """Every labelled turn that has audio.
 
     Columns beyond the manifest's: dialogue, scenario (script or improvisation), start and end in the dialogue (s),
-    text_tagged (the transcript before tags such as [LAUGHTER] were taken out), votes_<class>, raters.
+    text_tagged (the transcript with tags such as [LAUGHTER]), votes_<class>, raters.
 
     Raises
     ------
     UserError
-        No such folder, a label file out of the format, a turn labelled twice, or not the release's counts.
+        The folder is missing, a label file has another format, a turn has two labels, or counts differ.
     """
     apply = "apply at https://sail.usc.edu/iemocap/iemocap_release.htm, then give the path of IEMOCAP_full_release"
     root = release.folder(settings.path, key, f"IEMOCAP is licensed: {apply}")
@@ -86,7 +86,7 @@ def utterances(settings: Iemocap, key: str) -> Found:
         spoken = _transcripts(path.parents[1] / "transcriptions" / path.name)
         for row in _turns(path):
             if row["utterance"] in rows:
-                raise UserError(f"{path}: {row['utterance']}: labelled in an earlier file too; keep one of them")
+                raise UserError(f"{path}: {row['utterance']}: another file labels it too; keep one of them")
             rows[row["utterance"]] = row | _text(spoken.get(row["utterance"], ""))
     departures = [Departure(u, "", "labelled, but without audio") for u in sorted(set(rows) - set(audio))]
     departures += [Departure(u, str(audio[u]), "audio without a label") for u in sorted(set(audio) - set(rows))]
@@ -99,14 +99,14 @@ def utterances(settings: Iemocap, key: str) -> Found:
 def _counts(rows: dict[str, dict]) -> dict[str, tuple[int, int]]:
     merged = {name: "happy" if row["emotion"] == "excited" else row["emotion"] for name, row in rows.items()}
     four = Counter(rows[name]["session"] for name, emotion in merged.items() if emotion in OF_CLASS)
-    found = Counter(merged.values())
+    classes = Counter(merged.values())
     counts = {f"{session}, four classes": (four[session], count) for session, count in FOUR.items()}
-    counts |= {f"class {name}": (found[name], count) for name, count in OF_CLASS.items()}
+    counts |= {f"class {name}": (classes[name], count) for name, count in OF_CLASS.items()}
     return counts | {"turns": (len(rows), TURNS)}
 
 
 def _turns(path: Path):
-    """The blocks of a label file as rows."""
+    """Rows from the blocks of a label file."""
     for block in re.split(r"\n\s*\n", release.text(path).replace("\r\n", "\n")):
         lines = block.strip("\n").split("\n")
         if not lines[0].startswith("["):
@@ -114,7 +114,7 @@ def _turns(path: Path):
         turn = _TURN.match(lines[0])
         name = turn and _NAME.fullmatch(turn[3])
         if not name or turn[4] not in EMOTIONS:
-            raise UserError(f"{path}: '{lines[0][:80]}' is no turn of IEMOCAP; take the release's own file")
+            raise UserError(f"{path}: '{lines[0][:80]}' is not a turn of IEMOCAP; take the release's own file")
         ratings = _ratings(lines[1:])
         yield {
             "utterance": turn[3],
@@ -133,18 +133,18 @@ def _turns(path: Path):
 
 
 def _ratings(lines: list[str]) -> list[Rating]:
-    found: dict[str, dict] = defaultdict(dict)
+    by_rater: dict[str, dict] = defaultdict(dict)
     for line in lines:
         if rating := _RATING.match(line):
-            kind, rater, said = rating.groups()
+            kind, rater, values_text = rating.groups()
             if kind == "C":
-                words = (word.strip().lower()[:3] for word in said.split(";") if word.strip())
-                found[rater]["emotion"] = tuple(dict.fromkeys(EMOTIONS.get(word) or "other" for word in words))
+                words = (word.strip().lower()[:3] for word in values_text.split(";") if word.strip())
+                by_rater[rater]["emotion"] = tuple(dict.fromkeys(EMOTIONS.get(word) or "other" for word in words))
             else:
-                values = {name: float(value) for name, value in _ATTRIBUTE.findall(said)}
+                values = {name: float(value) for name, value in _ATTRIBUTE.findall(values_text)}
                 dimensions = {"act": "arousal", "val": "valence", "dom": "dominance"}
-                found[rater] |= {dimensions[name]: value for name, value in values.items()}
-    return [Rating(rater, **found[rater]) for rater in sorted(found)]
+                by_rater[rater] |= {dimensions[name]: value for name, value in values.items()}
+    return [Rating(rater, **by_rater[rater]) for rater in sorted(by_rater)]
 
 
 def _transcripts(path: Path) -> dict[str, str]:

@@ -9,20 +9,20 @@ from ..runtime.errors import UserError
 DIMENSIONS = ("arousal", "valence", "dominance")
 LABELS = ("utterance", "speaker", "gender", "session", "duration", "text", "emotion", *DIMENSIONS, "split")
 COLUMNS = (*LABELS, "sha256")
-"""Columns of every manifest, in order; extra ones follow."""
+"""Columns of every manifest, in order; others follow."""
 MEASURED = ("duration", "sha256", "duplicate_of")
 """Columns that ingest fills from the audio itself."""
 FURTHER = ("file", "dialogue", "agreement", "raters")
-"""Columns beyond those of every manifest that guards and report know; the soft labels ``votes_<class>`` are others."""
+"""Optional columns that guards and the report use, besides the soft labels ``votes_<class>``."""
 
 
 def known(name: str) -> bool:
-    """Whether a manifest made from a user's own table has the column; all others are for protocols that name them."""
+    """Whether a manifest made from a user's table keeps the column; only protocols that name the others use them."""
     return name in (*COLUMNS, *MEASURED, *FURTHER) or name.startswith("votes_")
 
 
 def cell(value: Any) -> str:
-    """A value as it stands in a table: floats in their shortest exact form, nothing for None and NaN."""
+    """A value as text for a table: floats in their shortest exact form, empty for None and NaN."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -38,12 +38,12 @@ def cell(value: Any) -> str:
 
 
 def read_rows(path: Path | str, columns: tuple[str, ...], stage: str) -> list[dict[str, str]]:
-    """The rows of a table of ours as dictionaries of text, which may be none.
+    """The rows of a table that a stage wrote, as dictionaries of text; possibly none.
 
     Raises
     ------
     UserError
-        It is not there, lacks one of ``columns``, or a row has more or fewer fields than the header.
+        The file is missing, lacks one of ``columns``, or a row has more or fewer fields than the header.
     """
     import csv
 
@@ -60,12 +60,14 @@ def read_rows(path: Path | str, columns: tuple[str, ...], stage: str) -> list[di
             raise UserError(f"{path}: line 1: no column '{name}'; delete it and run {stage} again")
     for i, row in enumerate(rows):
         if None in row or None in row.values():
-            raise UserError(f"{path}: row {i + 1}: not as many fields as the header; delete it and run {stage} again")
+            raise UserError(
+                f"{path}: row {i + 1}: another number of fields than the header; delete the file and run {stage} again"
+            )
     return rows
 
 
 def write_manifest(path: Path | str, rows: Iterable[dict]) -> None:
-    """Write rows sorted by utterance: the fixed columns, then all others in the order of their first appearance."""
+    """Write rows sorted by utterance: the fixed columns, then all others in order of first appearance."""
     import csv
 
     rows = sorted(rows, key=lambda row: row["utterance"])
@@ -85,7 +87,7 @@ def read_manifest(path: Path | str):
     Raises
     ------
     UserError
-        Absent, a column is missing, an utterance repeated, a number or gender that is none; with its line.
+        The file or a column is missing, or a line repeats an utterance or has an invalid number or gender.
     """
     frame = read_table(path, COLUMNS, "manifest")
     for name in ("duration", *DIMENSIONS):
@@ -93,17 +95,17 @@ def read_manifest(path: Path | str):
     refuse(frame["duration"].isna() | (frame["duration"] <= 0), path, "duration: not above 0 s")
     refuse(~frame["gender"].isin(["female", "male", ""]), path, "gender: not female, male or empty")
     refuse(frame["utterance"] == "", path, "utterance: empty")
-    refuse(frame["utterance"].duplicated(), path, "utterance: stands on an earlier line too")
+    refuse(frame["utterance"].duplicated(), path, "utterance: an earlier line has it too")
     return frame
 
 
 def with_extra(manifest, path: Path | str | None):
-    """The manifest with the further columns of a user's own table; as it is where there is no ``path``.
+    """The manifest with the other columns of a user's table; unchanged without ``path``.
 
     Raises
     ------
     UserError
-        An utterance is not in the table.
+        The table lacks an utterance.
     """
     if path is None:
         return manifest
@@ -140,4 +142,4 @@ def numbers(column, path: Path | str, name: str):
 
 def refuse(bad, path: Path | str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{path}: line {int(bad.to_numpy().argmax()) + 2}: {what}; correct it or make the file anew")
+        raise UserError(f"{path}: line {int(bad.to_numpy().argmax()) + 2}: {what}; correct it or create the file again")

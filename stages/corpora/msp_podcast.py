@@ -1,9 +1,9 @@
 """MSP-Podcast, releases 1.6, 1.10, 1.11 and 1.12 (Lotfian and Busso 2019, doi:10.1109/TAFFC.2017.2736999).
 
-A release's own folder has Audios/, Labels/, Transcripts/ and Partitions.txt. Release 1.12 also carries the labels of
-earlier ones (``Previous_releases_information/previous_releases_info/v1.6/label/``) and the files taken out since
-(``.../files_removed_from_prev_versions/``), so an earlier release is rebuilt from it. Unverified: written to the
-layout as public code and the release's readme describe it, the corpus is licensed.
+A release has Audios/, Labels/, Transcripts/ and Partitions.txt. Release 1.12 also has the labels of earlier releases
+(``Previous_releases_information/previous_releases_info/v1.6/label/``) and the files removed since
+(``.../files_removed_from_prev_versions/``), so it can serve as an earlier release. Unverified: follows the layout in
+public code and in the release's readme, as the corpus is licensed.
 """
 
 from collections import Counter
@@ -18,19 +18,19 @@ from .ratings import Rating, shares
 from .release import Departure, Found, Places
 
 EMOTIONS = dict(zip("ASHUFDCNOX", (*CLASSES, ""), strict=True))
-"""By the consensus' code; X is no agreement."""
+"""By the consensus' code; X means no agreement."""
 LICENCE = "licensed by the University of Texas at Dallas; cite Lotfian and Busso 2019"
 SPLITS = {
     "1.6": {"Train": 34_280, "Development": 5_958, "Test1": 10_124},
     "1.10": {"Train": 63_076, "Development": 10_999, "Test1": 16_903, "Test2": 13_289},
     "1.11": {"Train": 84_030, "Development": 19_815, "Test1": 30_647, "Test2": 14_815, "Test3": 2_347},
 }
-"""Turns: 1.6 as Srinivasan 2022 prints them, 1.11 by the corpus' page; those of 1.10 are unverified."""
+"""Turns: 1.6 from Srinivasan 2022, 1.11 from the corpus' page; 1.10 is unverified."""
 TURNS = {"1.6": 50_362, "1.10": 104_267, "1.11": 151_654, "1.12": 207_136}
 COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
 OLD = "Previous_releases_information"
 LABELS, PARTITIONS = ("Labels", "labels", "label"), ("Partitions.txt", "Partition.txt")
-"""Their names in one release or another."""
+"""Their names differ between releases."""
 
 
 class MspPodcast(Section):
@@ -48,7 +48,7 @@ def provides(values: dict) -> set[str]:
 
 
 def places(settings: MspPodcast) -> Places:
-    """Audio, labels, transcripts and partition; of an earlier release its labels and what was taken out since."""
+    """Audio, labels, transcripts and partition; for an earlier release its labels and the files removed since."""
     root = release.root(settings.model_dump())
     old = [
         root / OLD / "previous_releases_info" / f"v{settings.version}",
@@ -60,15 +60,15 @@ def places(settings: MspPodcast) -> Places:
 
 
 def utterances(settings: MspPodcast, key: str) -> Found:
-    """Every turn of the release that has audio; ``split`` is the release's own.
+    """Every turn of the release that has audio; ``split`` comes from the release.
 
-    Turns that only the partition lists (Test3) have no labels. Columns beyond the manifest's: votes_<class> of the
-    raters' primary classes, raters, consensus (the release's code, X where there is no agreement).
+    Turns that only the partition lists (Test3) have no labels. Columns beyond the manifest's: votes_<class> (from
+    the raters' primary classes), raters, consensus (the release's code, X for no agreement).
 
     Raises
     ------
     UserError
-        No such folder, no labels of this version in it, a table out of the format, or not the release's counts.
+        The folder or this version's labels are missing, a table has another format, or counts differ.
     """
     page = "http://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html"
     root = release.folder(settings.path, key, f"MSP-Podcast is licensed: apply at {page}, then give its folder")
@@ -102,20 +102,22 @@ def _existing(folder: Path, names: tuple[str, ...]):
 
 
 def _labels(root: Path, version: str, key: str) -> Path:
-    """The folder with the labels of ``version``: the earlier release's where there are such, else the own ones."""
+    """The folder with the labels of ``version``: those kept for earlier releases first, then the release's own."""
     old = root / OLD / "previous_releases_info" / f"v{version}"
     tried = [base / name for base in (old, root) for name in LABELS]
     for folder in tried:
         if next(_existing(folder, ("labels_consensus.csv", "labels_concensus.csv")), None):
             return folder
     raise UserError(
-        f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; see {key}.version"
+        f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; set {key}.version to the copy's release"
     )
 
 
 def _row(name: str, row: dict[str, str], ratings: list[Rating], labels: Path) -> dict:
     if row["EmoClass"] not in EMOTIONS:
-        raise UserError(f"{labels}: {name}: EmoClass: '{row['EmoClass']}' is none of {' '.join(EMOTIONS)}; correct it")
+        raise UserError(
+            f"{labels}: {name}: EmoClass: '{row['EmoClass']}' is not one of {' '.join(EMOTIONS)}; correct it"
+        )
     known = {name: "" if row[name] in ("Unknown", "") else row[name] for name in ("SpkrID", "Gender")}
     return {
         "utterance": name,
@@ -134,7 +136,7 @@ def _row(name: str, row: dict[str, str], ratings: list[Rating], labels: Path) ->
 
 
 def _partition(labels: Path, root: Path) -> dict[str, str]:
-    """Split by turn, from lines such as ``Test3; MSP-PODCAST_test3_0001.wav`` of the release's own partition."""
+    """The split of each turn, from lines such as ``Test3; MSP-PODCAST_test3_0001.wav`` of the partition file."""
     path = next(_existing(root, PARTITIONS), None) if labels.parent == root else None
     pairs = (line.split(";") for line in release.text(path).splitlines()) if path else ()
     return {Path(pair[1].strip()).stem: pair[0].strip() for pair in pairs if len(pair) == 2}

@@ -1,7 +1,7 @@
 """The single raters of MSP-Podcast, from labels_detailed.csv in either of its forms, else from labels.txt.
 
 Release 1.6 has a column per attribute; later ones a text ``EmoDetail`` such as
-``WORKER0000001; Neutral; Neutral,Confused; A:1.000000; V:4.000000; D:1.000000;``, of which labels.txt has blocks.
+``WORKER0000001; Neutral; Neutral,Confused; A:1.000000; V:4.000000; D:1.000000;``. labels.txt has blocks of such lines.
 """
 
 import re
@@ -22,26 +22,26 @@ _NAMES = dict(zip(_CHOICES, CLASSES, strict=True))
 
 
 def ratings(labels: Path) -> dict[str, list[Rating]]:
-    """By turn, from the folder ``labels`` of a release; no turns where it has neither file."""
-    found: dict[str, list[Rating]] = defaultdict(list)
+    """Ratings by turn, from the folder ``labels`` of a release; empty if it has neither file."""
+    by_turn: dict[str, list[Rating]] = defaultdict(list)
     if (detailed := labels / "labels_detailed.csv").is_file():
         for row in release.table(detailed, ("FileName",)):
-            said = row.get("EmoDetail") and ",".join([row["EmoDetail"], *row.get(None, ())])  # quoted or not
+            detail = row.get("EmoDetail") and ",".join([row["EmoDetail"], *row.get(None, ())])  # quoted or not
             rater = row.get("Workers") or row.get("WorkerID") or ""
-            rating = _line(said) if said else _rating(rater, *(row.get(column) or "" for column in COLUMNS))
-            found[Path(row["FileName"]).stem] += [rating] if rating else []
+            rating = _line(detail) if detail else _rating(rater, *(row.get(column) or "" for column in COLUMNS))
+            by_turn[Path(row["FileName"]).stem] += [rating] if rating else []
     elif (blocks := labels / "labels.txt").is_file():
         turn = ""
         for line in release.text(blocks).splitlines():
             if line.startswith("MSP-"):
                 turn = Path(line.partition(";")[0].strip()).stem
             elif rating := _line(line):
-                found[turn].append(rating)
-    return found
+                by_turn[turn].append(rating)
+    return by_turn
 
 
 def _line(line: str) -> Rating | None:
-    """The rating in a line; None where there is none."""
+    """The rating in a line; None if it has none."""
     parts = _WORKER.match(line.strip())
     return _rating(*parts.groups()) if parts else None
 
@@ -63,5 +63,5 @@ def _classes(major: str) -> tuple[str, ...]:
 
 @cache
 def _secondary(second: str) -> tuple[str, ...]:
-    """Secondary emotions as the release spells them, without blanks; there are more of them than classes."""
+    """Secondary emotions as the release spells them, with hyphens for spaces; there are more of them than classes."""
     return tuple(intern("-".join(word.lower().split())) for word in second.split(",") if word.strip())

@@ -1,10 +1,10 @@
-"""RAVDESS, speech and, if wanted, song: everything stands in the file names.
+"""RAVDESS, speech and optionally song: the file names hold all labels.
 
-``Actor_NN/03-01-06-01-02-01-12.wav`` is modality (03 audio only), channel (01 speech, 02 song), emotion, intensity,
+``Actor_NN/03-01-06-01-02-01-12.wav`` names modality (03 audio only), channel (01 speech, 02 song), emotion, intensity,
 statement, repetition and actor (odd: male, even: female). Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391;
-Zenodo record 1188976, whose own digests the archives have. 1,440 speech files, 60 by each of 24 actors; 1,012 song
+Zenodo record 1188976, which publishes the archives' digests. 1,440 speech files, 60 by each of 24 actors; 1,012 song
 files, 44 by each actor but the 18th. There is no strong neutral, and nobody sings disgust or surprise. The speech
-part is verified; the song part is unverified, known from descriptions.
+part is verified; the song part is unverified and follows descriptions.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from .release import Departure, Found, Places
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SUNG = 6
-"""So many of the emotions are sung, too."""
+"""The first so many emotions are also sung."""
 STATEMENTS = ("Kids are talking by the door", "Dogs are sitting by the door")
 INTENSITIES = ("normal", "strong")
 CHANNELS = {"01": "speech", "02": "song"}
@@ -64,30 +64,30 @@ def places(settings: Ravdess) -> Places:
 
 
 def utterances(settings: Ravdess, key: str) -> Found:
-    """Every clip; video is passed over, and song unless it is wanted.
+    """Every clip; it skips video, and song unless ``song`` is true.
 
     Columns beyond the manifest's: channel, intensity, sentence (01 or 02), repetition.
 
     Raises
     ------
     UserError
-        No such folder, a name out of the pattern, one clip found twice, or not the release's files.
+        The folder is missing, a file name has another pattern, a clip occurs twice, or files differ from the release.
     """
     unpack = "unpack Audio_Speech_Actors_01-24.zip of Zenodo record 1188976 there"
     root = release.folder(settings.path, key, unpack)
     clips = [path for path in root.rglob("Actor_[0-9][0-9]/*") if path.suffix.lower() in (".wav", ".flac")]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for name, path in release.by_stem(clips, key).items():
         parts = _NAME.fullmatch(name)
         if not parts or path.parent.name[-2:] != parts[7]:
-            raise UserError(f"{path}: not a RAVDESS name of this actor; move the file out of {key}.path")
+            raise UserError(f"{path}: not a RAVDESS file name of this actor; move the file out of {key}.path")
         if parts[1] == "03" and (parts[2] == "01" or (parts[2] == "02" and settings.song)):
-            found[name] = path
+            files[name] = path
     names = set(expected(settings.song))
-    departures = [Departure(name, "", "is missing") for name in sorted(names - set(found))]
-    departures += [Departure(name, str(found[name]), "is not part of it") for name in sorted(set(found) - names)]
-    rows = {name: _row(path, root) for name, path in found.items()}
-    return release.whole(rows, found, departures, {"files": (len(found), len(names))}, settings.partial, key, root)
+    departures = [Departure(name, "", "is missing") for name in sorted(names - set(files))]
+    departures += [Departure(name, str(files[name]), "is not part of it") for name in sorted(set(files) - names)]
+    rows = {name: _row(path, root) for name, path in files.items()}
+    return release.whole(rows, files, departures, {"files": (len(files), len(names))}, settings.partial, key, root)
 
 
 def _row(path: Path, root: Path) -> dict:

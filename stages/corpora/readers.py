@@ -1,4 +1,4 @@
-"""All readers under one type, and what the stages ask of any of them. README.md here says how to add one."""
+"""All readers under one type, and the functions that stages call on any of them. README.md shows how to add one."""
 
 from types import ModuleType
 from typing import Annotated
@@ -21,7 +21,7 @@ Corpus = Annotated[
     Planted | Iemocap | MspPodcast | Ravdess | CremaD | Emodb | AudformatDatabase | Table,
     Field(discriminator="reader"),
 ]
-"""An entry of ``corpora:``, told apart by its key ``reader``."""
+"""An entry of ``corpora:``, selected by its key ``reader``."""
 
 _READERS: dict[str, ModuleType] = {
     "iemocap": iemocap,
@@ -46,7 +46,7 @@ def checked(values: dict, name: str, params: str = "params.yaml") -> Corpus:
 
 
 def fetched(corpus: Corpus, name: str) -> None:
-    """Download an open corpus whose folder is not there; see :mod:`stages.corpora.fetch`."""
+    """Download an open corpus whose folder is missing; see :mod:`stages.corpora.fetch`."""
     if archives := getattr(corpus, "archives", None):
         fetch.fetch(archives, corpus.path, _READERS[corpus.reader].LICENCE, f"corpora.{name}")
 
@@ -57,7 +57,7 @@ def read(corpus: Corpus, name: str) -> Found:
     Raises
     ------
     UserError
-        The corpus is not there or not as its reader expects it.
+        The corpus is missing or does not have the layout that its reader expects.
     """
     if isinstance(corpus, Planted):
         return Found(sorted(planted.utterances(corpus), key=lambda row: row["utterance"]), [])
@@ -65,23 +65,23 @@ def read(corpus: Corpus, name: str) -> Found:
 
 
 def places(corpus: Corpus) -> Places:
-    """Where the corpus' reader looks; nowhere for a synthetic one."""
+    """The files and folders that the corpus' reader uses; none for a synthetic corpus."""
     return Places() if isinstance(corpus, Planted) else _READERS[corpus.reader].places(corpus)
 
 
 def module(reader: str) -> str:
     """The name of a reader's module in the package."""
-    found = planted if reader == "planted" else _READERS[reader]
-    return f"corpora.{found.__name__.rpartition('.corpora.')[2]}"
+    python_module = planted if reader == "planted" else _READERS[reader]
+    return f"corpora.{python_module.__name__.rpartition('.corpora.')[2]}"
 
 
 def licence(reader: str) -> str:
-    """The terms of a reader's corpus; empty where they are not known (a user's own)."""
+    """The licence of a reader's corpus; empty if unknown (a user's own)."""
     return planted.LICENCE if reader == "planted" else getattr(_READERS[reader], "LICENCE", "")
 
 
 def provides(values: dict) -> set[str] | None:
-    """Which labels a corpus can have, told from its entry in ``corpora:`` before it is read; None if unknown yet."""
+    """The labels that a corpus can have, from its entry in ``corpora:`` alone; None if not known yet."""
     if values["reader"] == "planted":
         return {"speaker", "gender", "session", "text", "emotion", "arousal", "valence", "dominance"}
     return _READERS[values["reader"]].provides(values)

@@ -1,7 +1,8 @@
-"""What the readers of released corpora share: their result, the proof that the release is whole, and its tables.
+"""What all readers of released corpora share: the result, the check for completeness, and tables.
 
-A reader's ``utterances(settings, key)`` returns :class:`Found`. What a release should hold and a folder lacks (or
-holds beyond it) is a :class:`Departure`: it stops the run, or, with ``partial: true``, stands in quarantine.csv.
+A reader's ``utterances(settings, key)`` returns :class:`Found`. Anything that a
+copy lacks or has beyond the release is a :class:`Departure`: it stops the run or, with ``partial: true``, is listed in
+quarantine.csv.
 """
 
 import csv
@@ -14,7 +15,7 @@ from ..runtime.reporting import log
 
 
 class Departure(NamedTuple):
-    """Something that is otherwise than in the release; without an utterance it is about the whole corpus."""
+    """A difference from the release; without an utterance it concerns the whole corpus."""
 
     utterance: str
     file: str
@@ -24,8 +25,8 @@ class Departure(NamedTuple):
 class Found(NamedTuple):
     """Rows of labels sorted by utterance, the audio file of each (none for a synthetic corpus), and departures.
 
-    A row holds ``file``, the audio's path below the corpus' folder (:func:`root`), and may hold ``ratings``, a list of
-    :class:`stages.corpora.ratings.Rating`, which goes to ratings.csv.
+    A row has ``file``, the audio's path below the corpus' folder (:func:`root`), and optionally ``ratings``, a list of
+    :class:`stages.corpora.ratings.Rating` for ratings.csv.
     """
 
     rows: list[dict]
@@ -34,25 +35,25 @@ class Found(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where a reader looks; what is not in these places changes nothing that it reads."""
+    """The files and folders that a reader uses; nothing else affects its result."""
 
     files: tuple[Path, ...] = ()
-    """Files of labels."""
+    """Label files."""
     folders: tuple[Path, ...] = ()
     """Folders whose listing counts, at any depth."""
     named: Path | None = None
-    """The folder of the audio, where labels name each file, so that others in it do not count."""
+    """The audio folder, if the labels name each file; other files in it do not count."""
     optional: tuple[Path, ...] = ()
-    """Those of ``files`` and ``folders`` that not every copy of the release has."""
+    """Those of ``files`` and ``folders`` that a copy may lack."""
 
 
 def root_key(reader: str) -> str:
-    """The key of a corpus' entry that names the folder with its recordings."""
+    """The key in a corpus' entry that names the folder of recordings."""
     return "audio" if reader == "table" else "path"
 
 
 def root(values: dict) -> Path:
-    """The folder that ``file`` of a corpus' rows is relative to, from its entry in ``corpora:``."""
+    """The folder that the column ``file`` is relative to, from the corpus' entry in ``corpora:``."""
     return Path(values["path"] if "path" in values else values["audio"]).expanduser()
 
 
@@ -66,26 +67,26 @@ def whole(
     root: Path,
     known: Sequence[Departure] = (),
 ) -> Found:
-    """The result of a reader, once the release is proven whole or ``partial`` admits what it is not.
+    """The result of a reader, after the check that the release is complete or ``partial`` allows the differences.
 
     Parameters
     ----------
     rows, files
         By utterance.
     departures
-        Faults of this copy.
+        Differences of this copy.
     counts
-        What is counted: (found, in the release).
+        {what is counted: (in this copy, in the release)}.
     known
-        Faults of the release itself, left out of every copy and only listed.
+        Faults of the release itself: excluded from every copy and only listed.
 
     Raises
     ------
     UserError
-        No utterances at all, or a departure that ``partial`` does not admit.
+        There are no utterances, or a departure that ``partial`` does not allow.
     """
     if not rows:
-        raise UserError(f"{key}.path: {root} holds no labelled audio; point it at the release's folder")
+        raise UserError(f"{key}.path: no labelled audio in {root}; give the release's folder")
     faults = list(departures)
     for what, (found, expected) in counts.items():
         if found != expected:
@@ -113,14 +114,14 @@ def by_stem(paths: Iterable[Path], key: str) -> dict[str, Path]:
     Raises
     ------
     UserError
-        One name in two places.
+        Two files have the same name.
     """
-    found: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for path in visible(paths):
-        if path.stem in found:
-            raise UserError(f"{path}: the same clip as {found[path.stem]}; point {key}.path at one copy")
-        found[path.stem] = path
-    return found
+        if path.stem in by_name:
+            raise UserError(f"{path}: the same clip as {by_name[path.stem]}; give a folder with one copy in {key}.path")
+        by_name[path.stem] = path
+    return by_name
 
 
 def folder(path: str, key: str, remedy: str) -> Path:
@@ -129,7 +130,7 @@ def folder(path: str, key: str, remedy: str) -> Path:
     Raises
     ------
     UserError
-        It is not there; ``remedy`` says where it is to be had.
+        The folder is missing; ``remedy`` says where to get it.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
@@ -138,7 +139,7 @@ def folder(path: str, key: str, remedy: str) -> Path:
 
 
 def text(path: Path) -> str:
-    """A text file of a release, whatever its encoding: UTF-8, else Latin-1."""
+    """A text file of a release, decoded as UTF-8, else as Latin-1."""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
@@ -152,10 +153,10 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     Raises
     ------
     UserError
-        It is not there, lacks one of ``columns``, or a row has too few fields.
+        The file is missing, lacks one of ``columns``, or a row has too few fields.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; it belongs to the release, add it")
+        raise UserError(f"{path}: no such file; copy it from the release")
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
         for name in columns:
@@ -168,12 +169,12 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
 
 
 def number(given: str, where: str) -> float | None:
-    """A number of a release's table; None where the field is empty.
+    """A number from a release's table; None if the field is empty.
 
     Raises
     ------
     UserError
-        It is none, with ``where``.
+        The field is not a number; ``where`` names it.
     """
     try:
         return float(given) if given.strip() else None

@@ -1,4 +1,4 @@
-"""A user's own corpus without writing code: one CSV with a row per utterance, and a folder of audio."""
+"""A user's own corpus, without code: a CSV with a row per utterance, and a folder of audio."""
 
 import csv
 import difflib
@@ -18,7 +18,7 @@ _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female", "": 
 
 
 class Table(Section):
-    """A CSV with the column ``file`` and any of the manifest's; other columns are for protocols that name them."""
+    """A CSV with the column ``file`` and any of the manifest's; only protocols that name other columns use them."""
 
     reader: Literal["table"] = setting("how the corpus is laid out")
     table: str = setting(
@@ -29,7 +29,7 @@ class Table(Section):
 
 
 def provides(values: dict) -> set[str] | None:
-    """The columns of the table; None where it is not there yet (ingest will say so)."""
+    """The columns of the table; None if the file is missing (the inventory reports that)."""
     path = Path(values["table"])
     if not path.is_file():
         return None
@@ -38,18 +38,18 @@ def provides(values: dict) -> set[str] | None:
 
 
 def places(settings: Table) -> Places:
-    """The table, and the files that it names."""
+    """The table and the files that it names."""
     return Places(files=(Path(settings.table).expanduser(),), named=release.root(settings.model_dump()))
 
 
 def utterances(settings: Table, key: str) -> Found:
-    """Rows of labels and the audio file of each, sorted by utterance (the file's stem without that column).
+    """Rows of labels and the audio file of each, sorted by utterance (without that column, the file's stem).
 
     Raises
     ------
     UserError
-        A fault of the table, with its line and field: a missing file or column, a repeated utterance or file, a
-        gender or number that is none, a line with too many or too few fields.
+        The table has a fault; the message names its line and field: a missing file or column, a repeated utterance
+        or file, an invalid gender or number, or too many or too few fields.
     """
     path, folder = Path(settings.table).expanduser(), Path(settings.audio).expanduser()
     if not path.is_file():
@@ -83,7 +83,7 @@ def utterances(settings: Table, key: str) -> Found:
 
 
 def _records(path: Path):
-    """The line number and the fields by column of every row."""
+    """Every row's line number and its fields by column."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle)
@@ -109,19 +109,24 @@ def _check_header(header: list[str], path: Path) -> None:
         raise UserError(f"{path}: line 1: no column 'file'{nearest('file', header)}; add it")
     twice = [name for name in header if header.count(name) > 1]
     if twice or "" in header:
-        what = f"column '{twice[0]}' stands twice" if twice and twice[0] else "a column has no name"
+        what = f"column '{twice[0]}' occurs twice" if twice and twice[0] else "a column has no name"
         raise UserError(f"{path}: line 1: {what}; rename or remove it")
     ours = [name for name in COLUMNS if name not in MEASURED]
     for name in header:
         if name in MEASURED:
             log.warning(
-                "%s: column '%s' is measured by ingest; the table's own is kept as 'table_%s'",
+                "%s: ingest measures column '%s'; the table's values are kept as 'table_%s'",
                 path,
                 name,
                 name,
             )
         elif not known(name) and (near := difflib.get_close_matches(name, ours, 1, 0.75)):
-            log.warning("%s: column '%s' is kept as an extra; did you mean '%s'?", path, name, near[0])
+            log.warning(
+                "%s: column '%s' is not a manifest column and is kept as an extra; did you mean '%s'?",
+                path,
+                name,
+                near[0],
+            )
 
 
 def _row(fields: dict[str, str], path: Path, line: int) -> dict:

@@ -18,7 +18,7 @@ def ingest_reads(plan: Plan, corpus: str) -> Reads:
 def transcribe_inputs(plan: Plan, corpus: str, transcripts: str) -> Files:
     """Inputs of the job that transcribes a corpus."""
     folder = f"{DATA}/ingest/{corpus}"
-    found: Files = {"texts": names.corpus(corpus)["texts"], "heard": f"{folder}/audio.csv"}
+    found: Files = {"texts": names.corpus(corpus)["texts"], "decoded": f"{folder}/audio.csv"}
     if names.hears(plan.params["transcripts"][transcripts]):
         found["inventory"] = names.weights(names.TRANSCRIPTS, transcripts)
     return found | {"audio": f"{folder}/audio.h5"}

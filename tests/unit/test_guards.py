@@ -258,7 +258,7 @@ def test_transcribe_takes_tags_out(place):
     texts[0]["text"] = "[LAUGHTER] I did (sobs) not"
     write(place / inventory()["texts"], texts)
     files = ("--corpus", "mine", "--source", "gold", "--texts", inventory()["texts"])
-    files += ("--heard", "out/audio.csv", "--out", "t.csv")
+    files += ("--decoded", "out/audio.csv", "--out", "t.csv")
     stage(place, "transcribe", *files)
     assert "2 tags taken out of the transcripts ([LAUGHTER] 1, (sobs) 1)" in (place / "transcribe.log").read_text()
     first = read(place / "t.csv")[0]

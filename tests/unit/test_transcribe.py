@@ -47,7 +47,7 @@ WHISPER = {
 
 
 def transcribe(folder, source: str, run=stage, out: str = "t.csv", audio: bool = True):
-    files = ["--texts", inventory()["texts"], "--heard", "out/audio.csv", "--out", out]
+    files = ["--texts", inventory()["texts"], "--decoded", "out/audio.csv", "--out", out]
     files += ["--audio", "out/audio.h5"] * audio
     error = run(folder, "transcribe", "--corpus", "mine", "--source", source, *files)
     return error if run is refused else (read(folder / out), error)
