@@ -1,4 +1,4 @@
-"""Entries of ``robustness:``, and which systems each can be asked of."""
+"""Entries of ``robustness:``, and which systems each can test."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from .noise import Noise
 from .other_corpus import Elsewhere
 
 Trial = Annotated[Noise | Elsewhere, Field(discriminator="kind")]
-"""An entry of ``robustness:``, told apart by its key ``kind``."""
+"""An entry of ``robustness:``, selected by its key ``kind``."""
 _ADAPTER = TypeAdapter(Trial)
 
 
@@ -25,15 +25,15 @@ def checked(values: dict, name: str, params: str = "params.yaml") -> Trial:
 
 
 def untried(trial: Trial, row) -> str:
-    """Why a system cannot be tried; empty where it can. ``row`` is a :class:`stages.recipes.system_config.System`."""
+    """Why a trial cannot test a system; empty if it can. ``row`` is a :class:`stages.recipes.system_config.System`."""
     if row.recipe == "external":
-        return "made elsewhere, so there is no model here to ask"
+        return "its predictions come from elsewhere, so there is no model to test"
     if row.modality == "none":
-        return "a control that hears nothing"
+        return "a control that uses no audio"
     if trial.kind == "noise" and not {"speech", "audio", "beside"} & set(row.files()):
-        return "reads words alone, which noise does not change"
+        return "reads only words, which noise does not change"
     if trial.kind == "corpus" and row.needs_text and not trial.transcripts:
         return "reads words, and the trial names no transcripts"
     if trial.kind == "corpus" and row.task == "dimensions" and not trial.ratings:
-        return "predicts ratings, and the trial does not say what the other corpus' ratings are in the study's units"
+        return "predicts ratings, and the trial has no ratings: [a, b] to convert the other corpus' ratings"
     return ""

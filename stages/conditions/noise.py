@@ -1,4 +1,4 @@
-"""Noise over an utterance at a stated ratio of powers, the same whatever else is tried."""
+"""Noise over an utterance at a chosen signal-to-noise ratio; other trials do not affect it."""
 
 import hashlib
 from collections.abc import Callable
@@ -29,15 +29,15 @@ class Noise(Section):
 
 
 def drawn(trial: Noise, utterance: str, samples: int, others: list[str], read: Callable) -> np.ndarray:
-    """Noise float64 [samples] of any power; of one utterance and seed the same at every ratio, in any order.
+    """Noise float64 [samples] of any power; the same for an utterance and seed at every ratio and in any order.
 
-    ``others`` are the utterances that babble is made of, each as ``read`` gives it; of each a piece from a random
-    place, repeated where it is too short, all of equal power.
+    ``others`` are utterances for babble; ``read`` gives their samples. Each contributes a piece from a random place,
+    repeated if too short, and all have equal power.
 
     Raises
     ------
     UserError
-        Babble is asked for and there is nobody else.
+        Babble needs other speakers, and the corpus has none.
     """
     name = f"{trial.seed} {trial.colour} {utterance}"
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))

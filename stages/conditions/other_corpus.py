@@ -1,4 +1,4 @@
-"""The test part of another corpus under a study's classes or units, proven apart from what the study trained on."""
+"""The test part of another corpus in a study's classes or units, checked to share nothing with the study's training."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from ..runtime.errors import UserError
 
 
 class Elsewhere(Section):
-    """Another corpus, tried with the models of all folds together; nothing is retrained."""
+    """Another corpus, predicted by the models of all folds together; nothing is retrained."""
 
     kind: Literal["corpus"] = setting("what is tried: the test part of another corpus")
     corpus: str = setting("a name in corpora, another than the study's")
@@ -24,7 +24,7 @@ class Elsewhere(Section):
     def _scaled(self):
         if self.ratings and (len(self.ratings) != 2 or self.ratings[1] <= 0):
             raise ValueError(
-                f"ratings: {self.ratings} is not [a, b] with b above 0; [0, 1] where the units are the same"
+                f"ratings: {self.ratings} is not [a, b] with b above 0; set [0, 1] if the units are the same"
             )
         return self
 
@@ -40,7 +40,7 @@ def tested(manifest, protocol):
 
 
 def truth(rows, task: str, labels: list[str], ratings: list[float], where: str):
-    """``utterance`` and ``true_...`` of those of ``rows`` that have a truth, and {label: utterances} of the others.
+    """``utterance`` and ``true_...`` of ``rows`` with a true label, and {label: number of utterances} of the others.
 
     Parameters
     ----------
@@ -50,32 +50,32 @@ def truth(rows, task: str, labels: list[str], ratings: list[float], where: str):
     Raises
     ------
     UserError
-        None has one.
+        No row has a true label.
     """
-    found = rows[["utterance"]].copy()
+    truths = rows[["utterance"]].copy()
     if task == "emotion":
         kept = rows["emotion"].isin(labels)
-        found["true_emotion"] = rows["emotion"]
+        truths["true_emotion"] = rows["emotion"]
         without = rows.loc[~kept, "emotion"].replace("", "no label")
     else:
         kept = rows[labels].notna().all(axis=1)
         for name in labels:
-            found[f"true_{name}"] = ratings[0] + ratings[1] * rows[name]
+            truths[f"true_{name}"] = ratings[0] + ratings[1] * rows[name]
         without = rows.loc[~kept, "utterance"].map(lambda _: "no rating")
     if not kept.any():
         raise UserError(
-            f"{where}: no utterance that is tested has one of: {', '.join(labels)}; name a protocol that merges its"
+            f"{where}: no test utterance has one of: {', '.join(labels)}; name a protocol that merges its"
             " labels into these, or another corpus"
         )
     counts = without.value_counts().sort_index()
-    return found[kept].reset_index(drop=True), {str(label): int(count) for label, count in counts.items()}
+    return truths[kept].reset_index(drop=True), {str(label): int(count) for label, count in counts.items()}
 
 
 def refuse_shared(manifest, protocol, rows, one_scheme: bool, where: str) -> None:
-    """Refuse to try what the study trained or validated on, in any fold.
+    """Refuse a trial on recordings or speakers that the study trained or validated on, in any fold.
 
-    ``manifest`` and ``protocol`` are the study's, ``rows`` what is tried. Speakers are compared by name where both
-    corpora have ``one_scheme`` of names (the same reader); the digests of recordings always.
+    ``manifest`` and ``protocol`` are the study's, ``rows`` the test rows. Speakers are compared by name if both
+    corpora have ``one_scheme`` of names (the same reader); digests of recordings are always compared.
 
     Raises
     ------
@@ -85,13 +85,11 @@ def refuse_shared(manifest, protocol, rows, one_scheme: bool, where: str) -> Non
     used = manifest[manifest["utterance"].isin(protocol.loc[protocol["role"].isin(["train", "val"]), "utterance"])]
     bad = rows[rows["sha256"].isin(set(used["sha256"]))]
     if len(bad):
-        raise UserError(
-            f"{where}: {named(bad)}: the study trained on that recording, so it is no test; try another corpus"
-        )
+        raise UserError(f"{where}: {named(bad)}: the study trained on this recording; choose another corpus")
     speakers = set(used["speaker"]) - {""} if one_scheme else set()
     bad = rows[rows["speaker"].isin(speakers)]
     if len(bad):
         raise UserError(
-            f"{where}: {named(bad)}: speaker {bad['speaker'].iloc[0]} is one whom the study trained on; try another"
-            " corpus (where these are two people: name them apart)"
+            f"{where}: {named(bad)}: the study trained on speaker {bad['speaker'].iloc[0]}; choose another corpus"
+            " (if they are two people, give them different names)"
         )

@@ -1,4 +1,4 @@
-"""audio.csv: what ingest measured in the audio of every utterance, and why it skipped a file; also files.csv's columns."""
+"""audio.csv: what ingest measured in the audio of every utterance, and why it skipped a file; columns of files.csv."""
 
 import csv
 from collections.abc import Iterable

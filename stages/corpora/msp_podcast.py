@@ -109,7 +109,7 @@ def _labels(root: Path, version: str, key: str) -> Path:
         if next(_existing(folder, ("labels_consensus.csv", "labels_concensus.csv")), None):
             return folder
     raise UserError(
-        f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; set {key}.version to the copy's release"
+        f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; correct {key}.version"
     )
 
 

@@ -1,1 +1,1 @@
-"""Predicting with a trained system: requests, models, predictions, and a system as one folder (a bundle)."""
+"""Predict with a trained system: requests, models, predictions, and bundles (a system in one folder)."""

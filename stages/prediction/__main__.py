@@ -1,13 +1,13 @@
-"""Predict audio files with a trained system: of a study that has run, or of a bundle.
+"""Predict audio files with a trained system, from a study that has run or from a bundle.
 
     python -m stages.prediction --study STUDY --system SYSTEM a.wav b.flac
-    python -m stages.prediction --study STUDY --system SYSTEM --bundle FOLDER     write all that it takes into a folder
+    python -m stages.prediction --study STUDY --system SYSTEM --bundle FOLDER     write all it needs to a folder
     python -m stages.prediction --bundle FOLDER a.wav                             predict with it, anywhere
 
-The models of all folds and seeds are averaged: class probabilities, or dimensions in the corpus' units. Whatever
-libsndfile reads is taken, at any rate. A file longer than ``features.batch_seconds`` is refused, for a label is of one
-utterance; --window cuts it. What cannot be predicted is one line on standard error, the others are predicted, and the
-exit status is 1.
+The models of all folds and seeds are averaged: class probabilities, or dimensions in the corpus' units. Files may
+have any format that libsndfile reads and any rate. A file longer than ``features.batch_seconds`` is skipped, because a
+label is for one utterance; --window cuts it. Each file that cannot be predicted is reported on one line of standard
+error; all others are predicted, and the exit status is then 1.
 """
 
 import csv
@@ -46,9 +46,9 @@ def main(args) -> None:
 
     study = bool(args.study and args.system)
     if not study and (args.study or args.system or not args.bundle):
-        raise UserError("whose predictions? give --study and --system, or --bundle FOLDER alone")
+        raise UserError("no system; give --study and --system, or only --bundle FOLDER")
     if not study and (args.fold is not None or args.seed is not None):
-        raise UserError("--fold, --seed: a bundle holds what it was written with; give them with --study and --system")
+        raise UserError("--fold, --seed: a bundle has a fixed set of models; use these with --study and --system")
     if study and args.bundle:
         write_bundle(args)
         return
@@ -58,7 +58,7 @@ def main(args) -> None:
     refused: list[clips.Refused] = []
     usable = usable_clips(trained, asked, args.window, refused)
     first, rows = next(usable, None), []
-    if first:  # else there is nothing to open the models for
+    if first:  # else no clip needs the models
         predictor = opened(trained)
         if not study:
             bundle.check(args.bundle, predictor)
@@ -85,14 +85,14 @@ def write_bundle(args) -> None:
     from . import bundle
 
     if args.files or args.table:
-        raise UserError("--bundle with --study writes the bundle; predict in a second call, with --bundle alone")
+        raise UserError("--bundle with --study writes the bundle; predict in a second call with only --bundle")
     trained = of_study(args)
     bundle.write(args.bundle, trained, opened(trained))
     print(f"{args.bundle}: {trained.caveats}")
 
 
 def opened(trained):
-    """The predictor of a trained system, under the threads that its parameters name."""
+    """The predictor of a trained system, with the number of threads in its parameters."""
     from ..encoders.specs import Features
 
     section = settings.load(Features, "features", trained.params)
@@ -113,7 +113,7 @@ def refuse_unanswerable(trained, asked: list, window: float) -> None:
     row = trained.row
     if getattr(row, "normalise", "") == "speaker" and not all(request.speaker for request in asked):
         raise UserError(
-            f"{trained.name}: normalises by speaker, over all that is given of each: say --one-speaker, or name them in"
+            f"{trained.name}: normalises by speaker over all given files: add --one-speaker, or name speakers in"
             " the column 'speaker' of --table; give several utterances in different moods"
         )
     if row.needs_text and not all(request.text for request in asked):
@@ -123,12 +123,12 @@ def refuse_unanswerable(trained, asked: list, window: float) -> None:
 
 
 def usable_clips(trained, asked: list, window: float, refused: list):
-    """The clips that can be predicted, clip by clip; what cannot is put into ``refused``."""
+    """Yield the clips that can be predicted; add the others to ``refused``."""
     from .clips import Clip, Limits, clips
 
     values, longest = settings.read(trained.params, "ingest"), settings.read(trained.params, "features.batch_seconds")
     if not 0 <= window <= longest:
-        raise UserError(f"--window: {window:g}: at most features.batch_seconds, which is {longest:g}")
+        raise UserError(f"--window: {window:g} is not between 0 and features.batch_seconds ({longest:g}); correct it")
     for clip in clips(asked, Limits(values["silence_peak"], values["min_seconds"], longest, window)):
         if isinstance(clip, Clip):
             yield clip
@@ -144,7 +144,9 @@ def predicted(predictor, usable, window: float) -> list[dict]:
     for chunk in predictor.chunks(usable):
         for clip, values in zip(chunk, predictor.predict(chunk), strict=True):
             if digest(clip.samples) in trained.seen:
-                log.warning("%s: these models were trained on it, so this is no test of them", clip.request.file)
+                log.warning(
+                    "%s: these models were trained on this audio, so this does not test them", clip.request.file
+                )
             rows.append(_row(clip, dict(zip(trained.labels, values.tolist(), strict=True)), trained, window))
     return rows
 
@@ -161,7 +163,7 @@ def _row(clip, values: dict[str, float], trained, window: float) -> dict:
 
 
 def csv_text(trained, rows: list[dict]) -> str:
-    """A line per clip: file, label and ``p_CLASS``, or the dimensions; at the end, on every line, the caveats."""
+    """A line per clip: file, label and ``p_CLASS``, or the dimensions; the caveats end every line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for i, row in enumerate(rows):
@@ -174,12 +176,12 @@ def csv_text(trained, rows: list[dict]) -> str:
 
 
 def json_text(trained, rows: list[dict], refused: list) -> str:
-    """One object: study, system, caveats, predictions, and what was refused with the reason."""
+    """One object: study, system, caveats, predictions, and the skipped files with reasons."""
     answer = {"study": trained.study, "system": trained.name, "caveats": trained.caveats, "predictions": rows}
     answer["refused"] = [{"file": refusal.file, "reason": refusal.reason} for refusal in refused]
     return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    log.addFilter(lambda record: record.levelno > logging.INFO)  # who predicts asks for no protocol of the run
+    log.addFilter(lambda record: record.levelno > logging.INFO)  # predictions need no log of the run
     process.run(main, __doc__, arguments)

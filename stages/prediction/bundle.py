@@ -1,12 +1,12 @@
-"""A trained system as one folder that needs neither params.yaml nor data/: weights, parameters, labels, a proof.
+"""A trained system as one folder that needs neither params.yaml nor data/: weights, parameters, labels, a check.
 
 bundle.json              study, system, caveats, the golden input's text and the output expected for it
 params.yaml              the sections features and ingest, and the entries of the encoders
-models.safetensors       the models of all folds and seeds, in their head the trained row and the labels
+models.safetensors       the models of all folds and seeds, with the trained row and the labels in the header
 speech.safetensors, text.safetensors   built-in encoders; any other is named in params.yaml by source and revision
-seen.txt                 digests of the audio that the models have seen
-golden.flac              a sentence synthesised with eSpeak NG, by a voice that no corpus has
-SHA256SUMS               of all of them; ``sha256sum -c`` reads it
+seen.txt                 digests of the audio that the models were trained on
+golden.flac              a sentence synthesised with eSpeak NG, in a voice of no corpus
+SHA256SUMS               digests of all these files, for ``sha256sum -c``
 """
 
 import json
@@ -30,7 +30,7 @@ from .trained_system import Trained
 FORMAT = 2
 ALWAYS = ("bundle.json", "params.yaml", "models.safetensors", "seen.txt", "golden.flac")
 TOLERANCE = 1e-3
-"""Of probabilities, and of dimensions in their units; another processor or torch differs by some 1e-5."""
+"""For probabilities, and for dimensions in their units; other processors or torch versions differ by about 1e-5."""
 
 
 def write(folder: Path, trained: Trained, predictor: Predictor) -> None:
@@ -39,10 +39,10 @@ def write(folder: Path, trained: Trained, predictor: Predictor) -> None:
     Raises
     ------
     UserError
-        Something of that name is there already.
+        The folder exists already.
     """
     if folder.exists():
-        raise UserError(f"{folder}: is there already; choose another name or remove it")
+        raise UserError(f"{folder}: exists already; choose another name or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
@@ -90,16 +90,18 @@ def _golden(folder: Path, text: str) -> Clip:
 
 
 def read(folder: Path) -> Trained:
-    """The system in a bundle, every file proven by its digest.
+    """The system in a bundle, after a check of every file's digest.
 
     Raises
     ------
     UserError
-        Not a bundle, of another version of the program, or a file is missing or has been changed.
+        The folder is no bundle or has another format, or a file is missing or changed.
     """
     about = _proven(folder)
     if about.get("format") != FORMAT:
-        raise UserError(f"{folder}: of format {about.get('format')}, this program reads {FORMAT}; update it")
+        raise UserError(
+            f"{folder}: has format {about.get('format')}, this program reads {FORMAT}; make the bundle again"
+        )
     models = folder / "models.safetensors"
     files = {kind: folder / f"{kind}.safetensors" for kind in ("speech", "text")}
     return Trained(
@@ -115,7 +117,7 @@ def read(folder: Path) -> Trained:
 
 
 def _proven(folder: Path) -> dict:
-    """bundle.json, after every file's digest was compared."""
+    """bundle.json, after a check of every file's digest."""
     sums = folder / "SHA256SUMS"
     if not sums.is_file():
         raise UserError(f"{folder}: not a bundle, it has no SHA256SUMS; make one with --study, --system and --bundle")
@@ -124,22 +126,22 @@ def _proven(folder: Path) -> dict:
     for name in sorted({*ALWAYS, *digests}):
         path = folder / Path(name).name
         if not path.is_file():
-            raise UserError(f"{path}: missing from the bundle; copy the whole folder anew")
+            raise UserError(f"{path}: missing from the bundle; copy the whole folder again")
         if disk.sha256(path) != digests.get(name):
-            raise UserError(f"{path}: not as it was written (SHA-256); copy the bundle anew")
+            raise UserError(f"{path}: changed since it was written (SHA-256); copy the bundle again")
     return json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
 
 
 def check(folder: Path, predictor: Predictor) -> None:
-    """Predict the golden input; a :class:`UserError` where what comes out is not what came out when it was written."""
+    """Predict the golden input; a :class:`UserError` if the output differs from the output stored in the bundle."""
     golden = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["golden"]
     expected = golden["expected"]
     predicted = predictor.predict([_golden(folder, golden["text"])])[0]
     if list(expected) != predictor.trained.labels:
-        raise UserError(f"{folder}: its golden output has other labels than its models; make the bundle anew")
+        raise UserError(f"{folder}: its golden output has other labels than its models; make the bundle again")
     worst = float(np.abs(predicted - np.array(list(expected.values()))).max())
     if not worst <= TOLERANCE:
         raise UserError(
             f"{folder}: the golden input gives other output than when the bundle was made (by {worst:.2g}, at most"
-            f" {TOLERANCE:g}); use the pinned environment, or make the bundle anew"
+            f" {TOLERANCE:g}); use the pinned environment, or make the bundle again"
         )

@@ -1,4 +1,4 @@
-"""From the files that a user names to clips that can be predicted, or the reason why one cannot."""
+"""Turn a user's files into clips that can be predicted, or report why one cannot."""
 
 import csv
 import math
@@ -16,7 +16,7 @@ LONGEST_CUT = 3600.0
 
 @dataclass(frozen=True)
 class Request:
-    """A file to predict, who speaks in it ('': not said) and what ('' where the system reads no text)."""
+    """A file to predict, its speaker ('': unknown) and its text ('' if the system reads no text)."""
 
     file: str
     speaker: str = ""
@@ -25,7 +25,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Clip:
-    """int16 [samples] at 16 kHz of a file, or of the piece of it from ``start`` to ``end`` (seconds)."""
+    """int16 [samples] at 16 kHz: a file, or its piece from ``start`` to ``end`` (seconds)."""
 
     request: Request
     samples: Any
@@ -35,7 +35,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file, or a piece of one, that cannot be predicted."""
+    """A file or a piece of one that cannot be predicted."""
 
     file: str
     reason: str
@@ -43,7 +43,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused: ``silence_peak`` and ``min_seconds`` of ``ingest:``, and files beyond ``longest`` seconds.
+    """Limits of a clip: ``silence_peak`` and ``min_seconds`` from ``ingest:``, and at most ``longest`` seconds.
 
     With ``window`` (seconds, 0: none) a file is cut into equal pieces no longer than that, and may last an hour.
     """
@@ -55,12 +55,12 @@ class Limits:
 
 
 def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path | None) -> list[Request]:
-    """The requests of the command line: files, each with a text, or the lines of a table.
+    """The requests from the command line: files, each with an optional text, or the lines of a table.
 
     Raises
     ------
     UserError
-        Nothing is asked for, texts do not match files, or the table has no column ``file``.
+        There is no file, the number of texts differs from that of files, or the table has no column ``file``.
     """
     if table is None:
         if not files:
@@ -70,7 +70,7 @@ def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path 
         speaker = "one" if one_speaker else ""
         return [Request(file, speaker, text) for file, text in zip(files, texts or [""] * len(files), strict=True)]
     if files or texts:
-        raise UserError("--table: files and texts stand in the table; give it alone")
+        raise UserError("--table: the table names files and texts; leave out files and --text")
     try:
         with open(table, encoding="utf-8-sig", newline="") as handle:
             rows = list(csv.DictReader(handle))
@@ -82,7 +82,7 @@ def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path 
 
 
 def clips(asked: list[Request], limits: Limits) -> Iterator[Clip | Refused]:
-    """The clips of every file, in their order; one file at a time is in memory."""
+    """The clips of every file, in order; only one file is in memory at a time."""
     for request in asked:
         try:
             _check_length(request.file, limits)
@@ -105,7 +105,7 @@ def clips(asked: list[Request], limits: Limits) -> Iterator[Clip | Refused]:
 
 
 def _check_length(file: str, limits: Limits) -> None:
-    """Refuse a file whose header says that it is too long, before it is decoded; what has no header decodes or not."""
+    """Refuse a file before decoding if its header says that it is too long; a file without a header is not checked."""
     import soundfile
 
     try:
@@ -113,7 +113,7 @@ def _check_length(file: str, limits: Limits) -> None:
     except soundfile.LibsndfileError:
         return
     if limits.window and seconds > LONGEST_CUT:
-        raise Unreadable(f"too long: {seconds:.0f} s, and {LONGEST_CUT:.0f} s can be cut into windows; split the file")
+        raise Unreadable(f"too long: {seconds:.0f} s, and --window takes at most {LONGEST_CUT:.0f} s; split the file")
     if not limits.window and seconds > limits.longest:
         raise Unreadable(
             f"too long for one utterance: {seconds:.0f} s, and features.batch_seconds is {limits.longest:g}; "

@@ -1,4 +1,4 @@
-"""Predictions of a trained system: clips go through stores and features as a corpus does; models are averaged."""
+"""Predictions of a trained system: clips get stores and features like a corpus; the models' outputs are averaged."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,16 +15,16 @@ from .clips import Clip
 from .trained_system import Trained, Unit
 
 CHUNK_SECONDS = 600.0
-"""Audio whose features lie on the disk at a time: 0.6 GB of HuBERT-base, all layers."""
+"""Audio with features on disk at one time: 0.6 GB for all layers of HuBERT-base."""
 
 
 class Predictor:
-    """Encoders opened, each once; ``features`` is that section of the parameters.
+    """A system with its encoders, each opened once; ``features`` is that section of the parameters.
 
     Raises
     ------
     UserError
-        An encoder cannot be loaded, or is not the one that the models were trained on.
+        An encoder cannot be loaded, or its weights differ from those in training.
     """
 
     def __init__(self, trained: Trained, features):
@@ -47,7 +47,7 @@ class Predictor:
             self.extractors[kind] = extractor
 
     def chunks(self, clips: Iterable[Clip]) -> Iterator[list[Clip]]:
-        """Clips in lists of :data:`CHUNK_SECONDS`; all in one where speakers are normalised by all their files."""
+        """Clips in lists of :data:`CHUNK_SECONDS`; all in one list if speakers are normalised by all their files."""
         whole, held, seconds = getattr(self.row, "normalise", "") == "speaker", [], 0.0
         for clip in clips:
             held.append(clip)
@@ -72,7 +72,7 @@ class Predictor:
         return values.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
-        """What every model (or those ``of`` some units) puts out, as in prediction files [models, clips, outputs]."""
+        """Outputs [models, clips, outputs] of every model, or of the units ``of``, as in prediction files."""
         recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
             new_audio = self._stored(Path(folder), clips)
@@ -83,7 +83,7 @@ class Predictor:
         return np.stack(outputs)
 
     def _stored(self, folder: Path, clips: list[Clip]):
-        """The stores of a corpus, made of ``clips``."""
+        """Stores like those of a corpus, made from ``clips``."""
         from ..encoders.extraction import write_store
         from ..recipes.new_audio import NewAudio
         from ..stores.audio import AudioStore, AudioWriter, digest
@@ -108,7 +108,7 @@ class Predictor:
                 names=names,
                 sizes=sizes,
                 read=read,
-                limit=0,  # one clip per batch: larger ones round otherwise, which a float16 store may enlarge
+                limit=0,  # one clip per batch: larger batches round differently, and float16 may amplify that
                 dtype=self.features.dtype,
                 attributes={"hop": extractor.hop},
             )

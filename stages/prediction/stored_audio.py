@@ -1,4 +1,4 @@
-"""What a system's models make of the utterances of a trial, by the way of ``predict``; no label comes here."""
+"""Outputs of a system's models for a trial's utterances, computed as in prediction; this module sees no labels."""
 
 import itertools
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from .trained_system import Unit
 def outputs(
     predictor: Predictor, names: list[str], speakers: pd.Series, texts: dict[str, str], read: Callable, of: list[Unit]
 ) -> np.ndarray:
-    """The outputs [names, units, outputs] of the models ``of`` some units for the utterances ``names``.
+    """The outputs [names, units, outputs] of the models of the units ``of`` for the utterances ``names``.
 
-    ``speakers`` are those of the whole corpus by utterance. Where features are normalised by speaker, everything that
-    a speaker of ``names`` said is heard, as in training. ``read`` gives an utterance's samples, int16 at 16 kHz;
-    ``texts`` what was said, where the system reads words.
+    ``speakers`` has the speaker of every utterance of the corpus. If features are normalised by speaker, all utterances of
+    the speakers of ``names`` are used, as in training. ``read`` gives an utterance's samples, int16 at 16 kHz; ``texts``
+    its words, if the system reads words.
     """
     whole = getattr(predictor.row, "normalise", "") == "speaker"
     asked = speakers[speakers.isin(set(speakers[names]))] if whole else speakers[names]
@@ -29,22 +29,22 @@ def outputs(
         samples = read(name)
         return Clip(Request(name, speaker, texts.get(name, "")), samples, 0.0, len(samples) / RATE)
 
-    found: dict[str, np.ndarray] = {}
+    by_name: dict[str, np.ndarray] = {}
     for _, group in itertools.groupby(pairs, key=lambda pair: pair[0] if whole else ""):
         for clips in predictor.chunks(itertools.starmap(clip, group)):
             values = predictor.outputs(clips, of)
-            found |= {one.request.file: values[:, i] for i, one in enumerate(clips)}
-    return np.stack([found[name] for name in names])
+            by_name |= {each.request.file: values[:, i] for i, each in enumerate(clips)}
+    return np.stack([by_name[name] for name in names])
 
 
 def filled(rows: pd.DataFrame, values: np.ndarray, predictor: Predictor) -> pd.DataFrame:
     """``rows`` of a prediction file (utterance, fold, seed, role, true values) with ``values`` [rows, outputs]."""
     labels, keys = predictor.trained.labels, ["utterance", "fold", "seed", "role"]
-    found = rows[keys].reset_index(drop=True)
+    filled_rows = rows[keys].reset_index(drop=True)
     if predictor.row.task == "emotion":
-        found["true_emotion"] = rows["true_emotion"].to_numpy()
-        found["pred_emotion"] = np.array(labels)[values.argmax(1)]
-        return found.assign(**{f"logit_{name}": values[:, i] for i, name in enumerate(labels)})
+        filled_rows["true_emotion"] = rows["true_emotion"].to_numpy()
+        filled_rows["pred_emotion"] = np.array(labels)[values.argmax(1)]
+        return filled_rows.assign(**{f"logit_{name}": values[:, i] for i, name in enumerate(labels)})
     for i, name in enumerate(labels):
-        found[f"true_{name}"], found[f"pred_{name}"] = rows[f"true_{name}"].to_numpy(), values[:, i]
-    return found
+        filled_rows[f"true_{name}"], filled_rows[f"pred_{name}"] = rows[f"true_{name}"].to_numpy(), values[:, i]
+    return filled_rows

@@ -1,4 +1,4 @@
-"""A trained system: its models, the settings they were trained by, and caveats."""
+"""A trained system: its models, the settings of their training, and caveats."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Trained:
     params
         The parameter file: ``features``, ``ingest`` and the encoders' entries are read from it.
     about
-        What ``train`` wrote of the models: ``row``, ``labels`` (classes or dimensions), ``encoders``.
+        What ``train`` wrote about the models: ``row``, ``labels`` (classes or dimensions), ``encoders``.
     models
         The file that holds each unit (fold, seed).
     weights
@@ -43,7 +43,7 @@ class Trained:
 
     @property
     def row(self) -> system_config.System:
-        """The settings that the models were trained by, whatever params.yaml says now."""
+        """The settings that the models were trained with, even if params.yaml has changed."""
         values = self.about["row"]
         where = f"trained {self.name}"
         return settings.validate(system_config.settings_class(values["recipe"]), values, where, self.params)
@@ -54,23 +54,23 @@ class Trained:
 
 
 def digest(samples) -> str:
-    """Of decoded audio, int16 [samples]; the beginning of the manifest's ``sha256``."""
+    """Digest of decoded audio, int16 [samples]: the first 16 characters of the manifest's ``sha256``."""
     return hashlib.sha256(samples.astype("<i2", copy=False)).hexdigest()[:16]
 
 
 def assembled(params: str, study: str, name: str, files: list[Path], weights: dict[str, Path]) -> Trained:
-    """The system whose parts left their models in ``files``; without caveats or ``seen``.
+    """The system whose models are in ``files``, without caveats or ``seen``.
 
     Raises
     ------
     UserError
-        A file is missing, or the parts were trained by different settings.
+        A file is missing, or the parts were trained with different settings.
     """
     for path in files:
         if not path.is_file():
             raise UserError(f"{path}: no such file; run the study first (make {study})")
     about = [units.about(path) for path in files]
     if any(each != about[0] for each in about):
-        raise UserError(f"{files[0].parent}: its parts were trained by different settings; run the study again")
+        raise UserError(f"{files[0].parent}: its parts were trained with different settings; run the study again")
     models = {unit: path for path in files for unit in sorted(units.notes(path))}
     return Trained(study, name, params, about[0], models, weights, "", frozenset())

@@ -1,4 +1,4 @@
-"""From a protocol's definition and a manifest to a role for every utterance and fold, and what was promised of them."""
+"""Give every utterance of a manifest its role in each fold of a protocol, and check the expected counts."""
 
 import hashlib
 
@@ -17,8 +17,8 @@ def assign(protocol: Protocol, manifest, key: str):
     Raises
     ------
     UserError
-        The manifest lacks a column or its values, a group is unknown or left over, there are too few groups, a class
-        or merged label does not occur, or nothing is selected.
+        The manifest lacks a column or its values, a group is unknown or in no fold, there are too few groups, a class
+        or merged label does not occur, or no utterance is selected.
     """
     import pandas as pd
 
@@ -35,8 +35,8 @@ def assign(protocol: Protocol, manifest, key: str):
     group = manifest[by]
     if not (group != "").any():
         others = [name for name in ("speaker", "session", "split") if (manifest[name] != "").any()]
-        hint = f"take one of: {', '.join(others)}" if others else "add speakers to the corpus' table"
-        raise UserError(f"{key}.by: this corpus knows no {by}; {hint}")
+        hint = f"use one of: {', '.join(others)}" if others else "add speakers to the corpus' table"
+        raise UserError(f"{key}.by: this corpus has no {by}; {hint}")
     used = manifest[outside == ""]
     tables = []
     for roles, part in _folds(protocol, used, emotion, {n: v[used.index] for n, v in shares.items()}, key):
@@ -62,7 +62,7 @@ def assign(protocol: Protocol, manifest, key: str):
 def derived(protocol: Protocol, manifest, key: str):
     """The manifest with the columns that the protocol derives, empty where the expression does not match.
 
-    ``agreement``, the largest share of the raters' votes, is there where anything is known of it.
+    It adds ``agreement``, the largest share of the raters' votes, if known.
     """
     made = {}
     if "agreement" not in manifest and (shares := agreement(manifest)) is not None:
@@ -82,7 +82,7 @@ def _known(manifest, name: str, key: str) -> None:
 
 
 def _values(manifest, name: str, key: str):
-    """What ``apart`` compares: a column as it stands, of ``text`` the words."""
+    """The values that ``apart`` compares: a column unchanged, but only the words of ``text``."""
     from ..transcripts.text import words
 
     _known(manifest, name, key)
@@ -92,7 +92,7 @@ def _values(manifest, name: str, key: str):
 
 
 def _joined(shares: dict, index):
-    """``column=value`` of every column kept apart, as the guards read them again."""
+    """``column=value`` of every column kept apart, in the format that the guards read."""
     import pandas as pd
 
     if not shares:
@@ -103,7 +103,7 @@ def _joined(shares: dict, index):
 
 
 def _emotions(protocol: Protocol, manifest, selected, key: str):
-    """The protocol's label of every utterance; its classes are looked for among the ``selected`` ones' labels."""
+    """The protocol's label of every utterance; every class must occur in the labels ``selected``."""
     present = set(manifest["emotion"]) - {""}
     for source in protocol.merge:
         if source not in present:
@@ -118,7 +118,7 @@ def _emotions(protocol: Protocol, manifest, selected, key: str):
 
 
 def _outside(protocol: Protocol, manifest, key: str):
-    """Why an utterance is not selected; empty where it is."""
+    """Why an utterance is not selected; empty if it is."""
     import pandas as pd
 
     reason = pd.Series("", index=manifest.index)
@@ -132,21 +132,21 @@ def _outside(protocol: Protocol, manifest, key: str):
             )
         reason[~kept] = f"{name} '" + manifest[name][~kept].map(str) + "' is not selected"
     if (reason != "").all():
-        raise UserError(f"{key}: no utterance is selected; loosen where")
+        raise UserError(f"{key}: no utterance is selected; select more in where")
     return reason
 
 
 def _matches(column, wanted: list[str]):
-    """Which entries are among ``wanted``, as text or, where both are numbers, as numbers."""
+    """Which entries are in ``wanted``, compared as text, or as numbers if both are numbers."""
     import pandas as pd
 
-    found = column.map(str).isin(wanted)
+    same_text = column.map(str).isin(wanted)
     numbers = pd.to_numeric(pd.Series(wanted, dtype=str), errors="coerce").dropna()
-    return found | pd.to_numeric(column.map(str), errors="coerce").isin(set(numbers))
+    return same_text | pd.to_numeric(column.map(str), errors="coerce").isin(set(numbers))
 
 
 def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> list[tuple[folds.Roles, set | None]]:
-    """Per fold the role of each group, and which values of apart's first column are tested (None: all)."""
+    """For each fold, the role of each group and the tested values of apart's first column (None: all)."""
     if isinstance(protocol, RandomFolds):
         return [(roles, None) for roles in _random(protocol, manifest, emotion)]
     known = manifest[manifest[protocol.by] != ""]
@@ -175,8 +175,8 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
     validating = protocol.validation or tested
     if len(groups) - tested - validating < 1:
         raise UserError(
-            f"{key}.validation: {tested} of {len(groups)} {protocol.by}s are tested and {validating} "
-            "validate, which leaves none for training; lower it"
+            f"{key}.validation: {tested} of {len(groups)} {protocol.by}s test and {validating} "
+            "validate, so none is left for training; lower it"
         )
     if isinstance(protocol, GroupFolds):
         return [(roles, None) for roles in folds.group_folds(lists, sexes, protocol.validation)]
@@ -191,7 +191,7 @@ def _left_out(protocol: LeaveOneGroupOut, known, groups: list[str], shares: dict
             raise UserError(f"{key}.parts: {protocol.apart[0]} has {len(values)} values; ask for fewer parts")
         parts = [set(values[i :: protocol.parts]) for i in range(protocol.parts)]
         parts[0] |= {""}
-    found = []
+    assigned = []
     for group in groups:
         for part in parts:
             usable = set(groups) - {group}
@@ -200,25 +200,25 @@ def _left_out(protocol: LeaveOneGroupOut, known, groups: list[str], shares: dict
             if len(usable) <= protocol.validation:
                 raise UserError(
                     f"{key}.apart: all but {len(usable)} {protocol.by}s share {' or '.join(shares)} with '{group}', "
-                    "which leaves too few for training and validation; share it out with parts"
+                    "which leaves too few for training and validation; set parts to divide the test values"
                 )
-            found.append((folds.leave_one_out(groups, group, protocol.validation, usable), part))
-    return found
+            assigned.append((folds.leave_one_out(groups, group, protocol.validation, usable), part))
+    return assigned
 
 
 def _apart_from(known, by: str, group: str, shares: dict) -> set[str]:
-    """Groups that have an utterance which shares nothing with the group's."""
+    """Groups with an utterance that shares no value with ``group``."""
     import pandas as pd
 
-    own = known[by] == group
+    in_group = known[by] == group
     shared = pd.Series(False, index=known.index)
     for values in shares.values():
-        shared |= values.isin(set(values[own]) - {""})
+        shared |= values.isin(set(values[in_group]) - {""})
     return set(known.loc[~shared, by])
 
 
 def _random(protocol: RandomFolds, manifest, emotion) -> list[folds.Roles]:
-    """Distinct audio dealt class by class in the order of seeded digests, the same on every machine."""
+    """Distinct audio, spread over folds class by class in the order of seeded digests: the same on every machine."""
     firsts = manifest.drop_duplicates("sha256")
     order: list[str] = []
     for _, rows in firsts.groupby(emotion[firsts.index]):
@@ -228,12 +228,14 @@ def _random(protocol: RandomFolds, manifest, emotion) -> list[folds.Roles]:
         }
         order += sorted(keys, key=keys.__getitem__)
     dealt = [order[i :: protocol.folds] for i in range(protocol.folds)]
-    found = []
+    folds_roles = []
     for i, test in enumerate(dealt):
         after = dealt[(i + 1) % protocol.folds]
         validating = after[:: protocol.validation]
-        found.append(dict.fromkeys(order, "train") | dict.fromkeys(validating, "val") | dict.fromkeys(test, "test"))
-    return found
+        folds_roles.append(
+            dict.fromkeys(order, "train") | dict.fromkeys(validating, "val") | dict.fromkeys(test, "test")
+        )
+    return folds_roles
 
 
 def _present(names, groups: list[str], key: str, by: str) -> None:
@@ -245,7 +247,7 @@ def _present(names, groups: list[str], key: str, by: str) -> None:
 def counted(what: str, table, manifest, key: str) -> int:
     """One count of ``expect``: distinct utterances (or speakers) in use that meet every condition.
 
-    ``table`` is a protocol's, ``manifest`` with the derived columns.
+    ``table`` is the protocol's; ``manifest`` has the derived columns.
     """
     rows = table[table["role"] != "out"]
     if what == "speakers":
@@ -262,12 +264,12 @@ def counted(what: str, table, manifest, key: str) -> int:
 
 
 def departures(protocol: Protocol, table, manifest, key: str) -> list[dict]:
-    """Counts that are not as expected, each with its declared reason: ``what, expected, found, reason``.
+    """Counts that differ from ``expect``, each with its declared reason: ``what, expected, found, reason``.
 
     Raises
     ------
     UserError
-        One has no reason.
+        A difference has no reason.
     """
     manifest = derived(protocol, manifest, key)
     found = []
@@ -277,7 +279,7 @@ def departures(protocol: Protocol, table, manifest, key: str) -> list[dict]:
             continue
         if what not in protocol.departures:
             raise UserError(
-                f"{key}.expect: {what}: {count} where {expected} are expected; complete the corpus, or state the "
+                f"{key}.expect: {what}: {count} found, {expected} expected; complete the corpus, or state the "
                 f"reason: departures: {{'{what}': ...}}"
             )
         found.append({"what": what, "expected": expected, "found": count, "reason": protocol.departures[what]})
@@ -285,11 +287,11 @@ def departures(protocol: Protocol, table, manifest, key: str) -> list[dict]:
 
 
 def rule(protocol: Protocol) -> list[str]:
-    """What the definition says of labels, selection and separation, in words."""
+    """The definition's labels, selection and separation, in words."""
     merges = "; ".join(f"{source} counts as {target}" for source, target in protocol.merge.items())
     classes = ", ".join(protocol.classes) if protocol.classes else "every class of the corpus"
     without = {"keep": "utterances of no class are kept for other tasks", "out": "utterances of no class are out"}
-    said = ["; ".join(filter(None, [classes, merges, without[protocol.unlabelled]]))]
-    said += [f"only {name} {' or '.join(values)}" for name, values in protocol.where.items()]
-    said += [f"test shares no {name} with training or validation" for name in protocol.apart]
-    return said
+    lines = ["; ".join(filter(None, [classes, merges, without[protocol.unlabelled]]))]
+    lines += [f"only {name} {' or '.join(values)}" for name, values in protocol.where.items()]
+    lines += [f"test shares no {name} with training or validation" for name in protocol.apart]
+    return lines

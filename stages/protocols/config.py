@@ -1,6 +1,6 @@
-"""The definitions of protocols: entries of ``protocols:``, each a rule with its label policy and what it promises.
+"""The definitions of protocols: entries of ``protocols:``, each a rule with its label policy and expected counts.
 
-A definition selects by columns of the manifest and by columns that it derives from them, so it serves any reader.
+A definition selects by columns of the manifest and by columns that it derives from them, so it works with any reader.
 """
 
 import re
@@ -43,12 +43,12 @@ class _Protocol(Section):
     def _consistent(self):
         twice = [name for name in self.classes if self.classes.count(name) > 1]
         if twice:
-            raise ValueError(f"classes: '{twice[0]}' stands twice; remove one")
+            raise ValueError(f"classes: '{twice[0]}' occurs twice; remove one")
         for source, target in self.merge.items():
             if source in self.classes:
                 raise ValueError(f"classes: '{source}' is merged into '{target}'; remove it from classes or merge")
             if target in self.merge:
-                raise ValueError(f"merge: '{source}' goes to '{target}', which is merged itself; name the last target")
+                raise ValueError(f"merge: '{source}' becomes '{target}', which is merged too; name the final label")
             if self.classes and target not in self.classes:
                 raise ValueError(f"merge: target '{target}' is not one of the classes; add it there")
         return self
@@ -61,24 +61,26 @@ class _Protocol(Section):
             try:
                 groups = re.compile(rule[1]).groups
             except re.error as fault:
-                raise ValueError(f"derive.{name}: '{rule[1]}' is no regular expression ({fault})") from None
+                raise ValueError(f"derive.{name}: '{rule[1]}' is not a regular expression ({fault})") from None
             if groups != 1:
                 raise ValueError(f"derive.{name}: '{rule[1]}' has {groups} groups; put the value in one (...)")
         both = sorted(set(self.apart) & set(self.leaks))
         if both:
-            raise ValueError(f"leaks: '{both[0]}' is in apart too; keep it in one")
+            raise ValueError(f"leaks: '{both[0]}' is in apart too; remove it from one of them")
         return self
 
     @model_validator(mode="after")
     def _countable(self):
         for name in self.expect:
             if not _COUNTED.fullmatch(name):
-                raise ValueError(f"expect: '{name}' is none of utterances, speakers, COLUMN=VALUE,COLUMN=VALUE")
+                raise ValueError(
+                    f"expect: '{name}' is not utterances, speakers or COLUMN=VALUE,COLUMN=VALUE; correct it"
+                )
         for name, reason in self.departures.items():
             if name not in self.expect:
                 raise ValueError(f"departures: '{name}' is not in expect{settings.nearest(name, self.expect)}")
             if not reason.strip():
-                raise ValueError(f"departures: '{name}' has no reason; give it")
+                raise ValueError(f"departures: '{name}' has no reason; state one")
         return self
 
 
@@ -95,7 +97,7 @@ class LeaveOneGroupOut(_Protocol):
     @model_validator(mode="after")
     def _shared_out(self):
         if self.parts > 1 and not self.apart:
-            raise ValueError(f"parts: {self.parts} folds per group need a column in apart to share out; name it there")
+            raise ValueError(f"parts: {self.parts} folds per group divide a column's values; name it in apart")
         return self
 
 
@@ -122,7 +124,7 @@ class GroupFolds(_Protocol):
         names = [name for fold in value for name in fold]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise ValueError(f"'{twice[0]}' is tested in two folds; keep it in one")
+            raise ValueError(f"'{twice[0]}' is tested in two folds; remove it from one")
         if len(value) < 2:
             raise ValueError("at least 2 folds are needed")
         return value
@@ -147,7 +149,7 @@ class Fixed(_Protocol):
 
 
 class RandomFolds(_Protocol):
-    """Utterances dealt at random, class by class; divides speakers, so it must say so in ``leaks``. For comparison."""
+    """Utterances in random folds, class by class, for comparison. It divides speakers; ``leaks`` must say so."""
 
     kind: Literal["random-folds"] = setting("rule by which utterances get their roles")
     folds: int = setting("how many folds", ge=3)
@@ -156,16 +158,16 @@ class RandomFolds(_Protocol):
 
 
 def columns(values: dict) -> set[str]:
-    """The columns of a manifest that the entry ``values`` of ``protocols:`` names, those that it derives left out."""
-    found = {values["by"]} if "by" in values else set()
-    found |= {*values.get("where", {}), *values.get("apart", ())}
+    """The manifest columns that the entry ``values`` of ``protocols:`` names, without those that it derives."""
+    used = {values["by"]} if "by" in values else set()
+    used |= {*values.get("where", {}), *values.get("apart", ())}
     counted = [what for what in values.get("expect", {}) if "=" in what]
-    found |= {one.partition("=")[0] for what in counted for one in what.split(",")} - {"fold", "role"}
-    return found - set(values.get("derive", {})) | {rule[0] for rule in values.get("derive", {}).values()}
+    used |= {condition.partition("=")[0] for what in counted for condition in what.split(",")} - {"fold", "role"}
+    return used - set(values.get("derive", {})) | {rule[0] for rule in values.get("derive", {}).values()}
 
 
 Protocol = Annotated[LeaveOneGroupOut | GroupFolds | Fixed | RandomFolds, Field(discriminator="kind")]
-"""An entry of ``protocols:``, told apart by its key ``kind``."""
+"""An entry of ``protocols:``, selected by its key ``kind``."""
 
 
 def load(name: str, params: str) -> Protocol:

@@ -1,4 +1,4 @@
-"""Whole speakers or sessions dealt over folds and roles: pure rules, the same for everyone from the names alone."""
+"""Assign whole speakers or sessions to folds and roles; the result depends only on their names."""
 
 import collections
 import re
@@ -14,9 +14,9 @@ def natural(name: str) -> list:
 
 
 def leave_one_out(groups: Sequence[str], tested: str, validation: int, usable: Set[str]) -> Roles:
-    """``tested`` is tested; of the groups after it (in natural order, cyclically) the first usable ones validate.
+    """``tested`` tests; the first usable groups after it (in natural order, cyclically) validate.
 
-    A group that is not ``usable`` trains: what of it may not is left out by another rule.
+    A group that is not ``usable`` trains; another rule excludes its utterances that may not.
     """
     ordered = sorted(groups, key=natural)
     place = ordered.index(tested)
@@ -25,10 +25,10 @@ def leave_one_out(groups: Sequence[str], tested: str, validation: int, usable: S
 
 
 def deal(sexes: Mapping[str, str], count: int) -> list[list[str]]:
-    """Groups in natural order dealt like cards to ``count`` folds, one sex after the other.
+    """Groups in natural order, distributed in turn over ``count`` folds, one sex after the other.
 
-    The second sex begins at the fold where the first ended, so neither sexes nor sizes differ by more than one
-    between folds. ``sexes`` maps group to sex (anything that is neither is a sex of its own here).
+    The second sex starts at the fold after the first one's last, so neither sexes nor sizes differ by more than
+    one between folds. ``sexes`` maps group to sex (any other value counts as another sex).
     """
     folds: list[list[str]] = [[] for _ in range(count)]
     ordered = sorted(sexes, key=lambda group: (sexes[group], natural(group)))
@@ -41,19 +41,19 @@ def group_folds(tested: Sequence[Sequence[str]], sexes: Mapping[str, str], valid
     """One fold per list of test groups.
 
     Validation takes ``validation`` groups out of training: from the next fold's test groups (then the one after,
-    cyclically), alternating the sexes as far as they last, in the order in which the groups are listed; all of the next
-    fold's where it is 0.
+    cyclically), alternating the sexes while both remain, in the listed order of groups. With 0, all of the next
+    fold's groups validate.
     """
     folds = []
-    for i, own in enumerate(tested):
+    for i, test in enumerate(tested):
         following = [alternate(tested[(i + s) % len(tested)], sexes) for s in range(1, len(tested))]
         candidates = [group for fold in following for group in fold]
-        folds.append(_roles(list(sexes), own, candidates[: validation or len(following[0])]))
+        folds.append(_roles(list(sexes), test, candidates[: validation or len(following[0])]))
     return folds
 
 
 def alternate(groups: Sequence[str], sexes: Mapping[str, str]) -> list[str]:
-    """``groups`` with the sexes in turn, beginning with the first group's; within a sex their order stays."""
+    """``groups`` with the sexes in turn, beginning with the first group's; within a sex the order stays the same."""
     queues: dict[str, collections.deque] = {}
     for group in groups:
         queues.setdefault(sexes[group], collections.deque()).append(group)

@@ -1,12 +1,12 @@
-"""How much of what is said in test is said in training too, word for word: scripts recur, and text models notice."""
+"""How many test sentences also occur in training, word for word: scripts repeat, and text models can exploit that."""
 
 LONG = 4
-"""Words from which on a sentence counts as long; shorter ones ("yeah, I know") recur by themselves."""
+"""A sentence with this many words counts as long; shorter ones ("yeah, I know") repeat by chance."""
 
 
 def script_overlap(manifest, protocol) -> dict[str, int]:
-    """Of the test utterances of all folds that have words: ``tested``, how many are in their fold's training part too
-    (``shared``), and the same of sentences with :data:`LONG` words or more (``long``, ``long_shared``)."""
+    """Over the test utterances of all folds: how many have words (``tested``), how many of these also occur in
+    their fold's training part (``shared``), and the same for :data:`LONG` words or more (``long``, ``long_shared``)."""
     from ..transcripts.text import words
 
     said = {u: tuple(words(text)) for u, text in zip(manifest["utterance"], manifest["text"], strict=True)}

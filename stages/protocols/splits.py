@@ -1,4 +1,4 @@
-"""What must hold of splits and fits: where a protocol is made, and again whenever its file is read.
+"""Checks of splits and fits: when a protocol is made, and whenever its file is read.
 
 Pure functions of data frames as :mod:`stages.corpora.manifest` reads them.
 """
@@ -13,7 +13,7 @@ AUDIO = "sha256"
 
 
 def check_protocol(manifest, protocol, where: str) -> None:
-    """Prove a protocol against its manifest.
+    """Check a protocol against its manifest.
 
     Every utterance has one known role in every fold and ``out`` states its reason; train, val and test are non-empty;
     no speaker, no dialogue (where the manifest knows them), no group that the protocol keeps whole (column ``group``)
@@ -25,16 +25,16 @@ def check_protocol(manifest, protocol, where: str) -> None:
     Raises
     ------
     UserError
-        With ``where``, the fold and the first offending utterances.
+        A check fails; the message names ``where``, the fold and the first utterances concerned.
     """
     _complete(manifest, protocol, where)
     columns = ["utterance", "speaker", "session", "split", AUDIO, *(["dialogue"] if "dialogue" in manifest else [])]
     allowed = leaks(protocol)
     used = protocol[protocol["role"] != "out"].merge(manifest[columns], on="utterance")
     for fold in sorted(protocol["fold"].unique()):
-        found = set(used.loc[used["fold"] == fold, "role"])
+        roles = set(used.loc[used["fold"] == fold, "role"])
         for role in ("train", "val", "test"):
-            if role not in found:
+            if role not in roles:
                 raise UserError(f"{where}: fold {fold}: role {role} is empty; give it speakers or sessions")
     for column, name, remedy in (
         ("speaker", "speaker", "a speaker's utterances belong in one role, or the protocol declares leaks: [speaker]"),
@@ -53,14 +53,16 @@ def _complete(manifest, protocol, where: str) -> None:
     bad = protocol[~protocol["role"].isin(ROLES)]
     if len(bad):
         raise UserError(
-            f"{where}: {named(bad)}: role '{bad['role'].iloc[0]}' is none of {', '.join(ROLES)}; correct it"
+            f"{where}: {named(bad)}: role '{bad['role'].iloc[0]}' is not one of {', '.join(ROLES)}; correct it"
         )
     bad = protocol[(protocol["role"] == "out") & (protocol["reason"] == "")]
     if len(bad):
         raise UserError(f"{where}: {named(bad)}: out without a reason; fill the column reason")
     bad = protocol[protocol.duplicated(["utterance", "fold"])]
     if len(bad):
-        raise UserError(f"{where}: fold {bad['fold'].iloc[0]}: {named(bad)}: stands there twice; make it anew")
+        raise UserError(
+            f"{where}: fold {bad['fold'].iloc[0]}: {named(bad)}: occurs twice; run the stage protocol again"
+        )
     whole = set(manifest["utterance"])
     bad = protocol[~protocol["utterance"].isin(whole)]
     if len(bad):
@@ -72,7 +74,7 @@ def _complete(manifest, protocol, where: str) -> None:
 
 
 def undivided(used, column: str, where: str, remedy: str, name_all: bool = False) -> None:
-    """No value of ``column`` is in two roles of one fold; empty values prove nothing and are passed over."""
+    """No value of ``column`` is in two roles of one fold; it skips empty values."""
     known = used[used[column] != ""]
     bad = known[known.groupby(["fold", column])["role"].transform("nunique") > 1]
     if not len(bad):
@@ -86,14 +88,14 @@ def undivided(used, column: str, where: str, remedy: str, name_all: bool = False
 
 
 def leaks(protocol) -> list[str]:
-    """What the protocol declares to divide between roles (column ``leaks``); none for an older file."""
+    """What the protocol divides between roles on purpose (column ``leaks``); empty for an older file."""
     return sorted({name for text in set(protocol["leaks"]) for name in text.split()}) if "leaks" in protocol else []
 
 
 def watermark(protocol) -> str:
-    """What stands on every result of a protocol that is declared leaky; empty for all others."""
-    found = [{"speaker": "speakers", "dialogue": "dialogues"}.get(name, name) for name in leaks(protocol)]
-    return f"leaky protocol: test shares {' and '.join(found)} with training" if found else ""
+    """The mark on every result of a leaky protocol; empty for all others."""
+    divided = [{"speaker": "speakers", "dialogue": "dialogues"}.get(name, name) for name in leaks(protocol)]
+    return f"leaky protocol: test shares {' and '.join(divided)} with training" if divided else ""
 
 
 def _apart(used, where: str) -> None:
@@ -103,10 +105,10 @@ def _apart(used, where: str) -> None:
     for fold, rows in used[used["apart"] != ""].groupby("fold"):
         values = rows["apart"].str.split("; ")
         for i in range(int(values.str.len().max())):
-            one = rows.assign(value=values.str[i].fillna(""))
-            one = one[one["value"].str.partition("=")[2] != ""]
-            tested = one[one["role"] == "test"].drop_duplicates("value").set_index("value")["utterance"]
-            bad = one[(one["role"] != "test") & one["value"].isin(tested.index)]
+            valued = rows.assign(value=values.str[i].fillna(""))
+            valued = valued[valued["value"].str.partition("=")[2] != ""]
+            tested = valued[valued["role"] == "test"].drop_duplicates("value").set_index("value")["utterance"]
+            bad = valued[(valued["role"] != "test") & valued["value"].isin(tested.index)]
             if len(bad):
                 first = bad.iloc[0]
                 raise UserError(
@@ -117,7 +119,7 @@ def _apart(used, where: str) -> None:
 
 
 def _groups(used, where: str, allowed: list[str]) -> None:
-    """The group that a row claims is the manifest's, and no group is in two roles of one fold."""
+    """Every row's group equals the manifest's, and no group is in two roles of one fold."""
     if "group" not in used:
         return
     for by, rows in used.groupby(used["group"].str.partition("=")[0]):
@@ -160,18 +162,18 @@ def _labels(manifest, protocol, where: str) -> None:
         if missing and role == "train":
             raise UserError(f"{where}: fold {fold}: no training utterance of class '{missing[0]}'; merge or drop it")
         if missing and role in ("val", "test"):
-            log.info("%s: fold %s: %s holds no utterance of: %s", where, fold, role, ", ".join(missing))
+            log.info("%s: fold %s: %s has no utterance of: %s", where, fold, role, ", ".join(missing))
 
 
 def fit_scope(seen: Iterable[str], protocol, fold: int, what: str) -> None:
-    """Refuse a fit (normaliser, clustering, regression, temperature ...) that saw what it may not see.
+    """Refuse a fit (normaliser, clustering, regression, temperature ...) that used utterances that it may not use.
 
     Parameters
     ----------
     seen
         Ids of the utterances that the fit used.
     protocol
-        The protocol's table; only training and validation utterances of ``fold`` may have been seen.
+        The protocol's table; a fit may use only training and validation utterances of ``fold``.
     what
         What was fitted, for the message.
     """

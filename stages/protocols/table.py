@@ -1,4 +1,4 @@
-"""A protocol's table: fold and role of every utterance; read with its manifest, every guard run again."""
+"""Read a protocol's table (fold and role of every utterance) with its manifest, and run every guard again."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ PROTOCOL_COLUMNS = ("utterance", "fold", "role", "reason", "emotion")
 
 
 def read_protocol(path: Path | str):
-    """The protocol as a data frame: ``fold`` as integer, all else as text.
+    """The protocol as a data frame: ``fold`` as integer, other columns as text.
 
     Raises
     ------
     UserError
-        Absent, a column is missing, or a fold is no whole number; with its line.
+        The file or a column is missing, or a fold is not a whole number (with its line).
     """
     frame = read_table(path, PROTOCOL_COLUMNS, "protocol")
     folds = numbers(frame["fold"], path, "fold")
@@ -24,7 +24,7 @@ def read_protocol(path: Path | str):
 
 
 def load_split(manifest: Path | str, protocol: Path | str) -> tuple[Any, Any]:
-    """Both tables, with every guard run again: a file may have been edited since it was made.
+    """Read both tables and run every guard again, since a file may have been edited.
 
     Returns
     -------

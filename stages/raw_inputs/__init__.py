@@ -1,1 +1,1 @@
-"""Inventories of raw corpora and of published weights: a change of them reruns the jobs that read those files."""
+"""Inventories of raw corpora and of published weights: a change in them reruns the jobs that read those files."""

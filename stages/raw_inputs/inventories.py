@@ -1,7 +1,7 @@
-"""Bring inventories up to date: look at the raw files, read what changed, rewrite the tables that became others.
+"""Update inventories: check the raw files, read those that changed, rewrite the tables whose content changed.
 
-A table is rewritten only when its bytes differ, so its time is that of the last real change, and what depends on it
-wakes for that alone.
+A table is rewritten only when its bytes differ, so its time is that of the last real change, and only a real change
+reruns the jobs that depend on it.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ Make = Callable[[Digests], dict[str, bytes]]
 
 
 def refresh(settings: dict, studies: Iterable[str], root: Path = names.ROOT) -> list[str]:
-    """Bring all that ``studies`` read up to date where it is there; the paths of the tables that changed.
+    """Update the inventories that ``studies`` read, skipping missing corpora; returns the paths of changed tables.
 
     Parameters
     ----------
@@ -33,21 +33,21 @@ def refresh(settings: dict, studies: Iterable[str], root: Path = names.ROOT) -> 
     Raises
     ------
     UserError
-        A corpus is not as its reader expects it.
+        A corpus does not have the layout that its reader expects.
     """
-    found: list[str] = []
+    changed: list[str] = []
     for kind, name in wanted(settings, studies):
         values = settings[kind][name]
         if kind == names.CORPORA and not is_there(values, name):
             if all(map(os.path.exists, names.corpus(name, root).values())):
-                _say(f"corpora.{name}: {release.root(values)} is not there; taken as it was when last looked at")
+                _say(f"corpora.{name}: {release.root(values)} is missing; its last inventory is used")
             continue
-        found += update(kind, name, values, root)
-    return found
+        changed += update(kind, name, values, root)
+    return changed
 
 
 def is_there(values: dict, name: str) -> bool:
-    """Whether a raw corpus is there, whole or not; ``values`` is its entry in ``corpora:``."""
+    """Whether a raw corpus exists, complete or not; ``values`` is its entry in ``corpora:``."""
     if values["reader"] == "planted":
         return True
     looked = readers.places(readers.checked(values, name))
@@ -55,7 +55,7 @@ def is_there(values: dict, name: str) -> bool:
 
 
 def update(kind: str, name: str, values: dict, root: Path = names.ROOT, params: str = "params.yaml") -> list[str]:
-    """Bring one inventory up to date; the paths of its tables that changed.
+    """Update one inventory; returns the paths of its changed tables.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def update(kind: str, name: str, values: dict, root: Path = names.ROOT, params: 
     Raises
     ------
     UserError
-        A corpus is not there, or not as its reader expects it.
+        A corpus is missing or does not have the layout that its reader expects.
     """
     if kind == names.CORPORA:
         return _corpus(name, values, root, params)
     path, files = names.weights(kind, name, root), weights.files(kind, values)
     if not files and os.path.exists(path):
         if os.path.getsize(path) > len(weights.table([], [])):
-            _say(f"{kind}.{name}: {weights.place(kind, values)} is not there; taken as it was when last looked at")
+            _say(f"{kind}.{name}: {weights.place(kind, values)} is missing; its last inventory is used")
         return []
     key = hashlib.sha256(str(weights.place(kind, values)).encode()).hexdigest()
     looked, make = Places(tuple(files)), lambda digests: {path: weights.table(files, digests([str(f) for f in files]))}
@@ -102,13 +102,13 @@ def _reader_code(values: dict) -> str:
 
 
 def _brought_up(kept: Path, key: str, paths: list[str], looked: Places, make: Make, what: str) -> list[str]:
-    """``make`` the tables at ``paths`` if anything is not as it was ``kept``; those whose bytes became others."""
+    """``make`` the tables at ``paths`` if a stamp differs from those in ``kept``; returns the tables that changed."""
     before = stamps.load(kept)
     named = before.digests if looked.named else ()
     now = Stamps(key, {}, stamps.look([*looked.files, *named], looked.folders))
     if before.key == key and before.files == now.files and before.written == _written(paths):
         return []
-    if named:  # what the labels name from now on is looked at when they are read
+    if named:  # audio that the new labels name gets its stamps when it is hashed
         now.files = {str(path): now.files[str(path)] for path in looked.files}
     made = make(Digests(before, now, what))
     changed = [path for path in paths if _differs(path, made[path])]
@@ -132,9 +132,9 @@ def _differs(path: str, content: bytes) -> bool:
 
 
 def places(settings: dict, kind: str, name: str) -> list[str]:
-    """The raw files and folders that an inventory is made from; none for what is synthesised.
+    """The raw files and folders of an inventory; none for a synthesised corpus.
 
-    Of a corpus that is here, those that are here; of one that is not here, all that it must have.
+    For an existing corpus, those that exist; for a missing one, all that it must have.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ def places(settings: dict, kind: str, name: str) -> list[str]:
     if kind != names.CORPORA:
         return [str(weights.place(kind, values))]
     looked = readers.places(readers.checked(values, name))
-    every = [*looked.files, *looked.folders, *([looked.named] if looked.named else [])]
-    here = [str(path) for path in every if path.exists()]
-    return here or [str(path) for path in every if path not in looked.optional]
+    candidates = [*looked.files, *looked.folders, *([looked.named] if looked.named else [])]
+    existing = [str(path) for path in candidates if path.exists()]
+    return existing or [str(path) for path in candidates if path not in looked.optional]
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Where inventories lie, and of what there are any. Nothing is read here but parameters."""
+"""Paths of inventories, and which entries have one. This module reads only parameters."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ def corpus(name: str, root: Path = ROOT) -> dict[str, str]:
 
 
 def weights(kind: str, name: str, root: Path = ROOT) -> str:
-    """The inventory of an encoder's folder, or of the weights of a source of transcripts."""
+    """The inventory of an encoder's folder, or of the weights of an entry of ``transcripts:``."""
     return f"{root}/{kind}/{name}.csv"
 
 
 def stamps(kind: str, name: str, root: Path = ROOT) -> Path:
-    """What the files of an inventory were when last looked at."""
+    """The stamps of an inventory's files at the last check."""
     return root / ".stamps" / f"{kind}-{name}.txt"
 
 
 def is_local(encoder: dict) -> bool:
-    """Whether an entry of ``encoders:`` names a folder; what is pinned by a revision of the hub cannot change."""
+    """Whether an entry of ``encoders:`` names a folder; weights with a fixed hub revision cannot change."""
     return "source" in encoder and not encoder["revision"]
 
 
@@ -34,5 +34,5 @@ def hears(transcripts: dict) -> bool:
 
 
 def of_encoders(params: dict, encoders) -> list[str]:
-    """The inventories of those of ``encoders``, names in ``encoders:``, that lie in folders."""
+    """The inventories of those ``encoders`` (names in ``encoders:``) that are in folders."""
     return [weights(ENCODERS, one) for one in dict.fromkeys(encoders) if is_local(params["encoders"].get(one, {}))]

@@ -1,7 +1,7 @@
-"""What raw files were when last looked at: by size and times alone it is known which must be read again.
+"""Stamps of raw files at the last check: size and times show which files must be read again.
 
-A stamp is the text ``SIZE MTIME CTIME`` (bytes, nanoseconds). The time of an inode's last change cannot be set, so a
-copy that keeps its date is noticed too. Stamps are disposable: without them everything is read and hashed anew.
+A stamp is the text ``SIZE MTIME CTIME`` (bytes, nanoseconds). Programs cannot set an inode's change time, so a
+copy that keeps its date is noticed too. Stamps can be deleted: everything is then read and hashed again.
 """
 
 import os
@@ -16,25 +16,25 @@ from ..runtime.errors import UserError
 from ..runtime.reporting import progress
 
 SETTLED_NS = 2_000_000_000
-"""A file that changed a moment ago may change again within the clock's grain, so its stamp is not kept."""
+"""A file that changed more recently may change again within the clock's resolution, so its stamp is not kept."""
 ABSENT = "-"
 _THREADS = 4
 
 
 @dataclass
 class Stamps:
-    """What is kept of an inventory between two looks.
+    """The record of an inventory between two checks.
 
     Attributes
     ----------
     key : str
-        Whatever else decides what the inventory holds.
+        Digest of settings and code that determine the inventory.
     written : dict
         {path of a table of the inventory: its stamp without CTIME, which a link changes}.
     files : dict
-        {path of a raw file: its stamp}; :data:`ABSENT` for a label file that is not there.
+        {path of a raw file: its stamp}; :data:`ABSENT` for a missing label file.
     digests : dict
-        {path: SHA-256} of those raw files whose bytes the inventory names.
+        {path: SHA-256} of the raw files whose digests are in the inventory.
     """
 
     key: str = ""
@@ -44,7 +44,7 @@ class Stamps:
 
 
 def load(path: Path) -> Stamps:
-    """What :func:`save` left; nothing where there is none, or it is not whole."""
+    """The stamps that :func:`save` wrote; empty if the file is missing or incomplete."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as handle:
             lines = handle.read().split("\n")
@@ -52,24 +52,24 @@ def load(path: Path) -> Stamps:
         return Stamps()
     if lines.pop() or len(lines) < 2:
         return Stamps()
-    found = Stamps(lines[0])
+    stamps = Stamps(lines[0])
     try:
         count = int(lines[1])
         for line in lines[2 : 2 + count]:
             stamp, name = line.split("\t", 1)
-            found.written[name] = stamp
+            stamps.written[name] = stamp
         for line in lines[2 + count :]:
             stamp, digest, name = line.split("\t", 2)
-            found.files[name] = stamp
+            stamps.files[name] = stamp
             if digest:
-                found.digests[name] = digest
+                stamps.digests[name] = digest
     except ValueError:
         return Stamps()
-    return found
+    return stamps
 
 
 def save(path: Path, stamps: Stamps) -> None:
-    """Keep the stamps; of what is not settled, or cannot be written on a line, only that it must be read again."""
+    """Save the stamps; files that changed just now, or whose names have line breaks, will be read again."""
     moment = time.time_ns() - SETTLED_NS
     lines = [stamps.key, str(len(stamps.written)), *(f"{stamp}\t{name}" for name, stamp in stamps.written.items())]
     for name, stamp in stamps.files.items():
@@ -81,12 +81,12 @@ def save(path: Path, stamps: Stamps) -> None:
 
 
 def of_output(path: str | Path) -> str:
-    """The stamp of a table of ours."""
+    """The stamp of an inventory's table."""
     return _of(path).rpartition(" ")[0]
 
 
 def look(files: Iterable[str | Path], folders: Iterable[str | Path]) -> dict[str, str]:
-    """The stamps of ``files``, there or not, and of every visible file below ``folders``."""
+    """The stamps of ``files``, existing or not, and of every visible file below ``folders``."""
     found = {str(path): _of(path) for path in files}
     for folder in folders:
         found.update(_walk(str(folder), set()))
@@ -102,7 +102,7 @@ def _of(path: str | Path) -> str:
 
 
 def _walk(folder: str, above: set[tuple[int, int]]) -> Iterator[tuple[str, str]]:
-    """Links are followed, but none that leads back to a folder ``above``."""
+    """Follow links, except those that lead back to a folder ``above``."""
     try:
         status = os.stat(folder)
         entries = os.scandir(folder)
@@ -120,25 +120,25 @@ def _walk(folder: str, above: set[tuple[int, int]]) -> Iterator[tuple[str, str]]
                 continue
             try:
                 status = entry.stat()
-            except FileNotFoundError:  # a link to nowhere, or just removed
+            except FileNotFoundError:  # a broken link, or removed just now
                 yield entry.path, ABSENT
             else:
                 yield entry.path, f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 class Digests:
-    """SHA-256 of files, of which only those are opened that are not as they were."""
+    """SHA-256 of files; only files with a new stamp are opened."""
 
     def __init__(self, before: Stamps, now: Stamps, what: str):
         self.before, self.now, self.what = before, now, what
 
     def __call__(self, paths: list[str]) -> list[tuple[str, str]]:
-        """(bytes, SHA-256) of each path, noted in ``now``.
+        """(bytes, SHA-256) of each path, also recorded in ``now``.
 
         Raises
         ------
         UserError
-            A file is not there, or may not be read.
+            A file is missing or cannot be read.
         """
         kept, stamps = self.before, self.now.files
         stamps.update((path, _of(path)) for path in paths if path not in stamps)

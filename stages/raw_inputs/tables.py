@@ -1,4 +1,4 @@
-"""The tables of a corpus' inventory: what its reader gives, in one canonical form whatever the raw files look like."""
+"""The tables of a corpus' inventory: its reader's rows in a canonical form that does not depend on the raw files' format."""
 
 import csv
 import io
@@ -20,10 +20,10 @@ def of_corpus(found: Found, sizes_and_digests: list[tuple[str, str]], of_user: b
     Parameters
     ----------
     sizes_and_digests
-        Of every file in ``found``.
+        For every file in ``found``.
     of_user
-        Whether the rows come from a user's own table, whose columns may be anything: those that no manifest knows go
-        to ``extra``, in the order of their names. A release's columns all go to ``labels``, in the reader's order.
+        Whether the rows come from a user's own table, which may have any columns: those that no manifest keeps go to
+        ``extra``, sorted by name. A release's columns all go to ``labels``, in the reader's order.
     """
     rows = found.rows
     columns = dict.fromkeys(name for row in rows for name in row if name not in _ELSEWHERE)
@@ -49,7 +49,7 @@ def of_corpus(found: Found, sizes_and_digests: list[tuple[str, str]], of_user: b
 
 def _of_rows(columns: list[str], rows: list[dict]) -> bytes:
     values = ([row.get(name) for name in columns] for row in rows)
-    return table(columns, ([v if type(v) is str else cell(v) for v in one] for one in values))
+    return table(columns, ([v if type(v) is str else cell(v) for v in row] for row in values))
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:

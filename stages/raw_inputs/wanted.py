@@ -1,4 +1,4 @@
-"""Which inventories studies need: of their corpora and of those that they are tried on, of encoders and of Whisper."""
+"""Which inventories studies need: their corpora, the corpora of their trials, encoders and Whisper weights."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,23 +6,23 @@ from ..recipes import system_config
 from . import names
 
 _CHAIN = (("retrain", "cluster"), ("cluster", "adapt"), ("adapt", ""))
-"""Stages that begin from one before, and which."""
+"""(stage, the stage that it starts from)."""
 
 
 def wanted(settings: dict, studies: Iterable[str]) -> list[tuple[str, str]]:
     """(section, entry) of every inventory that the jobs of ``studies`` read; ``settings`` are all parameters."""
-    found: dict[tuple[str, str], None] = {}
+    entries: dict[tuple[str, str], None] = {}
     for study in studies:
-        own = settings["studies"][study]
-        tried = [settings["robustness"][name] for name in own.get("trials", {})]
-        elsewhere = [entry for entry in tried if entry["kind"] == "corpus"]
-        found |= {(names.CORPORA, entry["corpus"]): None for entry in (own, *elsewhere)}
-        encoders = [one for one in _encoders(settings, study) if names.is_local(settings["encoders"].get(one, {}))]
-        found |= {(names.ENCODERS, one): None for one in encoders}
-        sources = [entry["transcripts"] for entry in (own, *elsewhere)]
-        heard = [one for one in sources if names.hears(settings["transcripts"].get(one, {}))]
-        found |= {(names.TRANSCRIPTS, one): None for one in heard}
-    return sorted(found)
+        chosen = settings["studies"][study]
+        tried = [settings["robustness"][name] for name in chosen.get("trials", {})]
+        other_corpora = [entry for entry in tried if entry["kind"] == "corpus"]
+        entries |= {(names.CORPORA, entry["corpus"]): None for entry in (chosen, *other_corpora)}
+        encoders = [name for name in _encoders(settings, study) if names.is_local(settings["encoders"].get(name, {}))]
+        entries |= {(names.ENCODERS, name): None for name in encoders}
+        sources = [entry["transcripts"] for entry in (chosen, *other_corpora)]
+        whisper = [name for name in sources if names.hears(settings["transcripts"].get(name, {}))]
+        entries |= {(names.TRANSCRIPTS, name): None for name in whisper}
+    return sorted(entries)
 
 
 def _encoders(settings: dict, study: str) -> Iterator[str]:

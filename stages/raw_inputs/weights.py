@@ -1,4 +1,4 @@
-"""Weights of others on this disk: the folder of an encoder, the file of a Whisper model."""
+"""Published weights on this disk: the folder of an encoder, the file of a Whisper model."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from . import names, tables
 
 COLUMNS = ("name", "size", "sha256")
 _READ = (".json", ".txt", ".model", ".safetensors", ".bin")
-"""Suffixes of what is read of a folder in Hugging Face layout."""
+"""Suffixes of the files that are read from a folder in Hugging Face layout."""
 _OTHERWISE = {"large": "large-v3", "turbo": "large-v3-turbo"}
-"""Official names of Whisper's models whose file is named otherwise."""
+"""Whisper models whose file name differs from the official name."""
 
 
 def place(kind: str, values: dict) -> Path:
@@ -22,13 +22,15 @@ def place(kind: str, values: dict) -> Path:
 
 
 def files(kind: str, values: dict) -> list[Path]:
-    """The files that are read there, sorted; none where there is nothing."""
-    found = place(kind, values)
+    """The files that an entry reads, sorted; empty if they are missing."""
+    location = place(kind, values)
     if kind == names.TRANSCRIPTS:
-        return [found] if found.is_file() else []
-    if not found.is_dir():
+        return [location] if location.is_file() else []
+    if not location.is_dir():
         return []
-    return sorted(path for path in found.iterdir() if path.suffix in _READ and path.name[0] != "." and path.is_file())
+    return sorted(
+        path for path in location.iterdir() if path.suffix in _READ and path.name[0] != "." and path.is_file()
+    )
 
 
 def table(paths: list[Path], sizes_and_digests: list[tuple[str, str]]) -> bytes:

@@ -1,10 +1,9 @@
-"""Transcripts with a set word error rate: a stated model of recognition errors, for corpora with gold text.
+"""Transcripts with a chosen word error rate: a simple model of recognition errors, for corpora with gold text.
 
-Every word of the plainly normalised reference meets, with the same probability, one fault: it is substituted, deleted
-or followed by an inserted word, in given shares; new words are drawn from the corpus' own word frequencies. The
-probability is set by bisection so that the WER of the whole corpus, as aligned, is the one asked for. Which words are
-hit and by what follows from the seed and the utterance's id alone. Errors of real recognisers cluster and sound alike;
-these do neither.
+Every word of the plainly normalised reference gets an error with the same probability: it is substituted, deleted or
+followed by an inserted word, in given shares. New words follow the word frequencies of the corpus. Bisection sets the
+probability so that the aligned WER of the whole corpus is the requested one. The errors depend only on the seed and the
+utterance's id. Errors of real recognisers cluster and sound like the reference; these do neither.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ from ..runtime.errors import UserError
 from .text import error_rates, words
 
 TOLERANCE = 0.03
-"""How far the WER of the whole corpus may lie from the one asked for."""
+"""Largest difference between the WER of the whole corpus and the requested one."""
 
 
 class Corrupted(Section):
@@ -40,12 +39,12 @@ class Corrupted(Section):
 
 
 def corrupt(references: dict[str, str], settings: Corrupted, where: str) -> dict[str, str]:
-    """Corrupted text of every utterance, from utterance to reference; empty references stay empty.
+    """{utterance: corrupted text} from {utterance: reference}; empty references stay empty.
 
     Raises
     ------
     UserError
-        The rate cannot be met within :data:`TOLERANCE`: too few words, or too few different ones.
+        The rate cannot be reached within :data:`TOLERANCE`: too few words, or too few different ones.
     """
     import numpy as np
 
@@ -67,22 +66,22 @@ def corrupt(references: dict[str, str], settings: Corrupted, where: str) -> dict
     for _ in range(14):
         middle = (low + high) / 2
         texts = at(middle)
-        found = rate(texts)
-        if abs(found - settings.wer) < abs(reached - settings.wer):
-            best, reached = texts, found
-        if abs(found - settings.wer) < 5e-4:
+        measured = rate(texts)
+        if abs(measured - settings.wer) < abs(reached - settings.wer):
+            best, reached = texts, measured
+        if abs(measured - settings.wer) < 5e-4:
             break
-        low, high = (middle, high) if found < settings.wer else (low, middle)
+        low, high = (middle, high) if measured < settings.wer else (low, middle)
     if abs(reached - settings.wer) > TOLERANCE:
         raise UserError(
-            f"{where}.wer: {settings.wer} cannot be met with this corpus' {sum(counts.values())} words "
-            f"({len(vocabulary)} different ones); the nearest is {reached:.3f}"
+            f"{where}.wer: {settings.wer} cannot be reached with this corpus' {sum(counts.values())} words "
+            f"({len(vocabulary)} different ones); set it to {reached:.3f}, the nearest"
         )
     return best
 
 
 def _draws(seed: int, utterance: str, count: int):
-    """Three uniform numbers per word [count, 3]: whether it is hit, by what, and the new word."""
+    """Three uniform numbers per word [count, 3]: whether it gets an error, which one, and the new word."""
     import numpy as np
 
     digest = hashlib.sha256(f"{seed}:{utterance}".encode()).digest()

@@ -1,4 +1,4 @@
-"""Word error rates of a table of transcripts: of the corpus, and of what the manifest says of its utterances."""
+"""Word error rates of a table of transcripts, for the corpus and for groups of its manifest."""
 
 from .text import error_counts
 
@@ -11,7 +11,7 @@ def is_english(source: dict) -> bool:
 
 
 def of_parts(manifest, transcripts, english: bool) -> list[dict]:
-    """WER of all utterances together and of every value of :data:`GROUPS` that the manifest knows.
+    """WER of all utterances together and of every known value of :data:`GROUPS`.
 
     A row has group, value, utterances (with a reference), words, errors, wer (None without words) and normaliser.
     ``transcripts`` is a table as :func:`stages.transcripts.table.read_transcripts` gives it.
@@ -22,10 +22,10 @@ def of_parts(manifest, transcripts, english: bool) -> list[dict]:
     for name in GROUPS:
         values = table[name].tolist()
         parts += [(name, v, [i for i, w in enumerate(values) if w == v]) for v in sorted(set(values) - {""})]
-    found = []
+    results = []
     for name, value, rows in parts:
         scored = [counts[i] for i in rows if counts[i]]
         wrong, words = sum(c[0] for c in scored), sum(c[1] for c in scored)
         row = {"group": name, "value": value, "utterances": len(scored), "words": words, "errors": wrong}
-        found.append(row | {"wer": wrong / words if words else None, "normaliser": "english" if english else "plain"})
-    return found
+        results.append(row | {"wer": wrong / words if words else None, "normaliser": "english" if english else "plain"})
+    return results

@@ -1,4 +1,4 @@
-"""The table of transcripts as all stages read it: utterance, text (what models see) and reference, free of tags."""
+"""The table of transcripts for all stages: utterance, text (what models see) and reference, without tags."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ def read_transcripts(path: Path | str):
     Raises
     ------
     UserError
-        Absent, not a table, a column is missing, or a text holds a tag such as ``[LAUGHTER]``: a transcriber's note
-        on how something was said, which gives the label away.
+        The file is missing or no table, a column is missing, or a text has a tag such as ``[LAUGHTER]``: a
+        transcriber's note on how something was said, which may give the label away.
     """
     import pandas as pd
 
@@ -24,7 +24,7 @@ def read_transcripts(path: Path | str):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as fault:
         why = " ".join(str(fault).split())
-        raise UserError(f"{path}: not a table of transcripts ({why}); delete it and run again") from None
+        raise UserError(f"{path}: not a table of transcripts ({why}); delete it and run transcribe again") from None
     for name in COLUMNS:
         if name not in table:
             raise UserError(f"{path}: line 1: no column '{name}'; delete it and run transcribe again")
@@ -34,6 +34,6 @@ def read_transcripts(path: Path | str):
             first, more = bad.iloc[0], f" and {len(bad) - 1} more" if len(bad) > 1 else ""
             raise UserError(
                 f"{path}: {first['utterance']}{more}: {name}: the tag {tags(first[name])[0]} may give the label away; "
-                "run the stage transcribe again, which takes tags out"
+                "run the stage transcribe again, which removes tags"
             )
     return table

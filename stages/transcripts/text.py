@@ -1,7 +1,7 @@
-"""Words, tags and word error rates, under stated normalisers.
+"""Words, tags and word error rates, with two normalisers.
 
-Plain (the default): lower case, text in brackets removed, apostrophes kept inside words, all other punctuation a
-space. English: whisper's ``EnglishTextNormalizer`` (Radford et al. 2022, appendix C), which also spells out
+Plain (the default): lower case, no text in brackets, apostrophes kept inside words, all other punctuation replaced by
+spaces. English: whisper's ``EnglishTextNormalizer`` (Radford et al. 2022, appendix C), which also spells out
 contractions and unifies spellings and numbers; used for Whisper's English output, which writes digits.
 """
 
@@ -23,7 +23,7 @@ def words(text: str, english: bool = False) -> list[str]:
 
 
 def tags(text: str) -> list[str]:
-    """What stands in brackets, such as ``[LAUGHTER]``: notes of a transcriber, which may give the label away."""
+    """The parts in brackets, such as ``[LAUGHTER]``: transcribers' notes, which may give the label away."""
     return _BRACKETS.findall(text)
 
 
@@ -54,8 +54,8 @@ def error_rates(
 ) -> tuple[list[float | None], float | None]:
     """WER of each utterance, and of all together (errors over reference words).
 
-    An utterance whose reference holds no words has no WER (None) and does not count in the whole one, which is None
-    when there are no reference words at all.
+    An utterance whose reference has no words has no WER (None) and does not count in the overall WER, which is None if
+    there are no reference words at all.
     """
     counts = error_counts(references, hypotheses, english)
     wrong, total = (sum(c[k] for c in counts if c) for k in (0, 1))
@@ -65,7 +65,7 @@ def error_rates(
 def error_counts(
     references: Sequence[str], hypotheses: Sequence[str], english: bool = False
 ) -> list[tuple[int, int] | None]:
-    """Errors and reference words of each utterance; None where the reference holds no words."""
+    """Errors and reference words of each utterance; None if the reference has no words."""
     counts: list[tuple[int, int] | None] = []
     for reference, hypothesis in zip(references, hypotheses, strict=True):
         spoken = words(reference, english)

@@ -1,9 +1,9 @@
-"""Batches of clips through Whisper, with the text, the checks and the fallback of ``whisper.transcribe``.
+"""Transcribe clips with Whisper in batches, with the text, checks and fallback of ``whisper.transcribe``.
 
-``transcribe`` takes one clip at a time and hears each window of 30 s once. Here clips of one window go through
-``whisper.decode`` together, timestamps on, and its rules (Radford et al. 2022, section 4.5) are applied to each:
-what counts as silence, what is decoded again at a higher temperature, which tokens are text, and whether it would go on
-after the last timestamp. The few clips in which it would, and those beyond 30 s, go through ``transcribe`` itself.
+``transcribe`` decodes one clip at a time in windows of 30 s. Here ``whisper.decode`` decodes clips of one window size
+together, with timestamps, and each clip gets the same rules (Radford et al. 2022, section 4.5): what counts as silence,
+what is decoded again at a higher temperature, which tokens are text, and whether decoding would continue after the last
+timestamp. ``transcribe`` itself decodes the few clips that would continue, and those longer than 30 s.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ FLAGS = ("repetitive", "improbable", "silent", "rushed")
 
 
 def window(samples: int, settings) -> int:
-    """Samples that the encoder hears of a clip: 30 s, or its own length and the margin, rounded up."""
+    """Samples of a clip's encoder window: 30 s, or its own length plus the margin, rounded up."""
     if settings.window == "30s":
         return N_SAMPLES
     whole = int(samples) + round(settings.margin * SAMPLE_RATE)
@@ -30,31 +30,31 @@ def window(samples: int, settings) -> int:
 
 
 def batches(lengths: np.ndarray, settings) -> list[list[int]]:
-    """Positions of clips that are heard together: same window, at most ``settings.batch``; long ones alone."""
+    """Positions of clips that are decoded together: same window, at most ``settings.batch``; long clips alone."""
     groups: dict[int, list[int]] = {}
     for i, samples in enumerate(lengths):
         groups.setdefault(window(samples, settings) if samples <= N_SAMPLES else -1, []).append(i)
-    found = []
+    lists = []
     for size, group in sorted(groups.items()):
         rows = settings.batch if size > 0 else 1
-        found += [group[start : start + rows] for start in range(0, len(group), rows)]
-    return found
+        lists += [group[start : start + rows] for start in range(0, len(group), rows)]
+    return lists
 
 
 def listen(model, settings, names: list[str], waves: list[np.ndarray]) -> list[dict]:
-    """What Whisper heard in clips float32 [samples] of one window, see :func:`batches`.
+    """Whisper's result for clips, float32 [samples], of one window size (see :func:`batches`).
 
     Keys: text, avg_logprob (mean log probability per token), no_speech_prob, compression_ratio (of the text, zlib),
-    temperature (0 unless the fallback was needed) and the flags, each 0 or 1: repetitive and improbable (the two checks
-    of Whisper, failed to the last), silent (taken for silence, so without text), rushed (more words than can be said).
+    temperature (0 unless the fallback was needed) and the flags, each 0 or 1: repetitive and improbable (Whisper's two
+    checks, failed at every temperature), silent (counts as silence, no text), rushed (more words than one can say).
     """
     if len(waves[0]) > N_SAMPLES:
         return [_long(model, settings, name, wave) for name, wave in zip(names, waves, strict=True)]
     with torch.no_grad():
-        heard = _encode(model, settings, waves)
-        results = _Task(model, _options(settings, 0.0)).run(heard)
+        encoded = _encode(model, settings, waves)
+        results = _Task(model, _options(settings, 0.0)).run(encoded)
         rows = []
-        for name, wave, features, result in zip(names, waves, heard, results, strict=True):
+        for name, wave, features, result in zip(names, waves, encoded, results, strict=True):
             if settings.window == "clip" and _failed(settings, result):  # in 30 s it may pass, as most do
                 features = _encode(model, settings.model_copy(update={"window": "30s"}), [wave])[0]
                 result = _Task(model, _options(settings, 0.0)).run(features[None])[0]
@@ -69,15 +69,15 @@ def listen(model, settings, names: list[str], waves: list[np.ndarray]) -> list[d
 
 
 class _Task(DecodingTask):
-    """Decoding of what the encoder has heard already, in windows of any length."""
+    """Decoding of encoder outputs, in windows of any length."""
 
     def _get_audio_features(self, heard: torch.Tensor) -> torch.Tensor:
         return heard
 
     def _main_loop(self, heard: torch.Tensor, tokens: torch.Tensor):
-        """As Whisper's own, but clips whose text has ended leave the batch: one that repeats itself holds up no other.
+        """Whisper's own loop, but clips whose text has ended leave the batch, so a repetitive clip delays no other.
 
-        Returns tokens [clips, longest], filled up with the end's, sums of log probabilities and of no speech.
+        Returns tokens [clips, longest], padded with the end token, sums of log probabilities, no-speech probabilities.
         """
         if self.n_group > 1:
             return super()._main_loop(heard, tokens)
@@ -111,8 +111,8 @@ class _Task(DecodingTask):
 def _encode(model, settings, waves: list[np.ndarray]) -> torch.Tensor:
     """The encoder's output [clips, frames, width], 50 frames per second of the clips' window.
 
-    A processor takes the clips one by one, each thread another: that is twice as fast as all threads on the same clip,
-    and what is heard of a clip does not depend on the others.
+    On a CPU each thread encodes one clip at a time: that is twice as fast as all threads on the same clip, and a clip's
+    result does not depend on the others.
     """
     frames = window(len(waves[0]), settings) // HOP_LENGTH
 
@@ -128,7 +128,7 @@ def _encode(model, settings, waves: list[np.ndarray]) -> torch.Tensor:
 
 
 def _forward(encoder, mels: torch.Tensor) -> torch.Tensor:
-    """Whisper's encoder on mels of any length; its own forward insists on 30 s."""
+    """Whisper's encoder on mels of any length; its own forward requires 30 s."""
     gelu = torch.nn.functional.gelu
     values = gelu(encoder.conv2(gelu(encoder.conv1(mels)))).permute(0, 2, 1)
     values = (values + encoder.positional_embedding[: values.shape[1]]).to(values.dtype)
@@ -138,9 +138,9 @@ def _forward(encoder, mels: torch.Tensor) -> torch.Tensor:
 
 
 def _mel(model, wave: np.ndarray, frames: int) -> torch.Tensor:
-    """Log-mel spectrogram [mels, frames] as whisper.transcribe makes it: the clip's whole frames, then zeros.
+    """Log-mel spectrogram [mels, frames] as whisper.transcribe computes it: the clip's complete frames, then zeros.
 
-    It appends 30 s of silence before it takes the spectrum; half a window of it is enough to the same effect.
+    It appends 30 s of silence before the spectrum; half a window has the same effect.
     """
     content = len(wave) // HOP_LENGTH
     mel = log_mel_spectrogram(wave, model.dims.n_mels, padding=N_FFT, device=model.device)[:, : min(content, frames)]
@@ -168,7 +168,7 @@ def _silent(settings, result: DecodingResult) -> bool:
 
 
 def _text(model, settings, result: DecodingResult, content: int) -> str | None:
-    """The text that whisper.transcribe makes of a result, or None where it would go on after the last timestamp.
+    """The text of a result as in whisper.transcribe, or None if it would continue after the last timestamp.
 
     ``content`` is the clip's number of mel frames.
     """
@@ -185,14 +185,14 @@ def _text(model, settings, result: DecodingResult, content: int) -> str | None:
     elif (tokens[cuts[-1] - 1] - first) * 2 < content:
         return None
     pieces = np.split(tokens, cuts)[: len(cuts)]
-    kept = [piece for piece in pieces if piece[0] != piece[-1]]  # an instantaneous segment is none
+    kept = [piece for piece in pieces if piece[0] != piece[-1]]  # skip segments without duration
     return " ".join(tokeniser.decode([t for piece in kept for t in piece if t < tokeniser.eot]).split())
 
 
 def _long(model, settings, name: str, wave: np.ndarray) -> dict:
-    """A clip through whisper.transcribe, in windows of 30 s; the qualities are its segments' worst."""
+    """A clip through whisper.transcribe in windows of 30 s, with the worst quality values of its segments."""
     _seed(settings, name)
-    found = whisper.transcribe(
+    result = whisper.transcribe(
         model,
         wave,
         temperature=(0.0, *settings.temperatures),
@@ -203,7 +203,7 @@ def _long(model, settings, name: str, wave: np.ndarray) -> dict:
         beam_size=settings.beam if settings.beam > 1 else None,
         fp16=settings.precision == "fp16",
     )
-    return _row(settings, wave, " ".join(found["text"].split()), [_Segment(part) for part in found["segments"]])
+    return _row(settings, wave, " ".join(result["text"].split()), [_Segment(part) for part in result["segments"]])
 
 
 class _Segment:

@@ -1,4 +1,4 @@
-"""Transcripts by OpenAI's Whisper: its settings, its weights, and the way through a corpus (Radford et al. 2022)."""
+"""Transcripts by OpenAI's Whisper: settings, weights, and the loop over a corpus (Radford et al. 2022)."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ CHECKPOINT_SECONDS = 60
 
 
 class Whisper(Section):
-    """Automatic transcripts. Greedy or beam decoding at temperature 0, all clips of a batch together."""
+    """Automatic transcripts: greedy or beam decoding at temperature 0, all clips of a batch together."""
 
     kind: Literal["whisper"] = setting("where transcripts come from")
     model: str = setting("official name (tiny.en ... large-v3) or the path of a .pt file")
@@ -41,7 +41,9 @@ class Whisper(Section):
     @model_validator(mode="after")
     def _fits(self):
         if self.model.endswith(".en") and self.language != "en":
-            raise ValueError(f"language: {self.model} knows English only; set language: en or take a model without .en")
+            raise ValueError(
+                f"language: {self.model} supports only English; set language: en or choose a model without .en"
+            )
         return self
 
 
@@ -51,7 +53,7 @@ def weights(settings: Whisper, where: str) -> Path:
     Raises
     ------
     UserError
-        An unknown name, a missing file (with where to put it) or one with another digest than OpenAI's.
+        The name is unknown, the file is missing, or its digest differs from OpenAI's.
     """
     import whisper
 
@@ -71,15 +73,15 @@ def weights(settings: Whisper, where: str) -> Path:
 
 
 def transcribe(settings: Whisper, store, where: str) -> list[dict[str, Any]]:
-    """One dictionary per utterance of an audio store, in its order; its keys are those of asr_decoding.listen.
+    """One dictionary per utterance of an audio store, in its order, with the keys of whisper_batches.listen.
 
-    Clips whose windows are of one size make a batch, so the window decides who is heard with whom, and nobody's
-    result depends on it. A killed run goes on from its last minute.
+    Clips with windows of one size form a batch; a clip's result does not depend on its batch. A killed run resumes at
+    its last checkpoint.
 
     Raises
     ------
     UserError
-        The weights are missing or damaged, or fp16 was asked for where there is no GPU.
+        The weights are missing or damaged, or fp16 is set without a GPU.
     """
     import numpy as np
 
@@ -93,7 +95,7 @@ def transcribe(settings: Whisper, store, where: str) -> list[dict[str, Any]]:
     path = weights(settings, where)
     torch.set_num_threads(settings.threads)
     if device.type == "cpu" and settings.precision == "fp16":
-        raise UserError(f"{where}.precision: fp16 needs a GPU, and none is to be had here; set fp32")
+        raise UserError(f"{where}.precision: fp16 needs a GPU, and this machine has none; set fp32")
     depends = settings.model_dump() | {
         "weights": disk.sha256(path),
         "audio": fingerprint(store.path),
@@ -105,7 +107,7 @@ def transcribe(settings: Whisper, store, where: str) -> list[dict[str, Any]]:
     saved = unit.resume()
     rows: dict[int, dict] = {int(i): row for i, row in saved[1]["rows"].items()} if saved else {}
     if saved:
-        log.info("%d utterances were transcribed before", len(rows))
+        log.info("%d utterances are already transcribed", len(rows))
     model = whisper.load_model(str(path), device=device)
     marked = time.monotonic()
     batches = [b for b in whisper_batches.batches(store.lengths, settings) if not set(b) <= rows.keys()]
