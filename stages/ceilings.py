@@ -1,7 +1,7 @@
-"""What an oracle that knows the latents reaches on a planted corpus, for the voice, the words, and both.
+"""The scores of an oracle that knows the latents of a planted corpus, for the voice, the words, and both.
 
-Reads params ``corpora.CORPUS``. Writes ``{modality: {metric: value}}`` as JSON; the report prints each system against
-the ceiling of what it sees.
+Reads params ``corpora.CORPUS``. Writes ``{modality: {metric: value}}`` as JSON; the report compares each system with
+the ceiling of its input.
 """
 
 import json
@@ -23,7 +23,8 @@ def main(args) -> None:
     corpus = readers.load(args.corpus, args.params)
     if corpus.reader != "planted":
         raise UserError(
-            f"{settings.named(args.params)}: corpora.{args.corpus}: only a planted corpus has known ceilings"
+            f"{settings.named(args.params)}: corpora.{args.corpus}: only a planted corpus has ceilings"
+            "; name one with reader: planted"
         )
     with disk.writing(args.out) as temporary:
         temporary.write_text(json.dumps(planted.ceilings(corpus), indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What an oracle that knows the truth reaches on a planted corpus.
+"""Scores of an oracle that knows the truth of a planted corpus.
 
 OUTPUTS
     data/ingest/{corpus}/ceilings.json   {modality: {metric: value}}

@@ -1,11 +1,11 @@
-"""Ingest: decode a corpus once, to 16 kHz mono int16, and say of every utterance what is heard in it.
+"""Ingest: decode a corpus once to 16 kHz mono int16, and measure the audio of every utterance.
 
 Reads the inventory's list of files and the files; a planted corpus is synthesised from its parameters. Every file is
-judged; what cannot be used is listed with its reason, and the run stops unless ``ingest.max_quarantined`` admits that
-many. What was decoded before, known by the digest of the file's bytes, is not decoded again.
+checked; unusable ones are listed with a reason, and the run stops if they are more than ``ingest.max_quarantined``.
+Files with the same bytes (SHA-256) as before are not decoded again.
 
-Columns of audio.csv: utterance, duration (s), sha256 (of the samples), duplicate_of, clipped (samples), and of what
-cannot be used file and reason.
+Columns of audio.csv: utterance, duration (s), sha256 (of the samples), duplicate_of, clipped (samples); for unusable
+files, file and reason.
 """
 
 import contextlib
@@ -79,12 +79,12 @@ def main(args) -> None:
         earlier.keep(args.audio, writer.content, [listed[i]["sha256"] for i in kept], [r["clipped"] for r in used])
     log.info("%s: %d utterances, %.1f s", args.corpus, len(used), sum(float(row["duration"]) for row in used))
     if clipped := sum(row["clipped"] > 0 for row in used):
-        log.info("%d utterances held samples beyond full scale, which were clipped", clipped)
+        log.info("%d utterances had samples beyond full scale, which were clipped", clipped)
 
 
 @contextlib.contextmanager
 def _store(path: Path):
-    """A new audio store; a disk that fills up in spite of :func:`jobs.need_space` is reported as what it is."""
+    """A new audio store; a full disk is reported as such."""
     from .stores.audio import AudioWriter
 
     writer = AudioWriter(path)
@@ -92,7 +92,7 @@ def _store(path: Path):
         yield writer
     except BaseException as failure:
         number = re.search(r"errno = (\d+)", str(failure))
-        if isinstance(failure, RuntimeError) and number:  # how h5py reports what it could not write on closing
+        if isinstance(failure, RuntimeError) and number:  # h5py's error when it cannot write on closing
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from failure
         raise
 
@@ -102,12 +102,12 @@ def _synthesised(corpus: planted.Planted, names: list[str], section: Ingest) -> 
     made = planted.synthesise(corpus, [{"utterance": name} for name in names], workers=section.workers)
     for name, (utterance, samples) in zip(names, made, strict=True):
         if utterance != name:
-            raise UserError(f"planted: synthesised {utterance} where {name} was due; report this fault")
+            raise UserError(f"planted: synthesised {utterance} instead of {name}; report this as a bug")
         yield judged(utterance, samples, section.silence_peak, section.min_seconds)
 
 
 def _earlier(corpus: str, section: Ingest):
-    """What the last ingest of the corpus decoded under the same code and libraries."""
+    """The audio that the last ingest of the corpus decoded with the same code and libraries."""
     import miniaudio
     import numpy
     import soundfile
@@ -123,19 +123,19 @@ def _earlier(corpus: str, section: Ingest):
 
 
 def _decoded(listed: list[dict], places: list[str], section: Ingest, earlier, where: str) -> Iterator[Decoded]:
-    """Every utterance in the order of ``listed``, from its file or from what is known of those bytes.
+    """Every utterance in the order of ``listed``, from its file or, if the bytes are known, from the last ingest.
 
     Raises
     ------
     UserError
-        A file is no longer the one that the inventory lists.
+        A file has changed since the inventory.
     """
     names = [row["utterance"] for row in listed]
     known = [earlier.positions.get(row["sha256"]) for row in listed]
     new = [i for i in range(len(listed)) if known[i] is None]
     for i in new:
         _refuse_another(places[i], int(listed[i]["size"]), where)
-    log.info("%d files to decode, %d known from before", len(new), len(listed) - len(new))
+    log.info("%d files to decode, %d already decoded", len(new), len(listed) - len(new))
     files = [(names[i], Path(places[i])) for i in new]
     decoding = decode_all(files, section.workers, section.silence_peak, section.min_seconds)
     for i, (name, position) in enumerate(zip(names, known, strict=True)):
@@ -154,18 +154,20 @@ def _decoded(listed: list[dict], places: list[str], section: Ingest, earlier, wh
 
 def _refuse_another(path: str, size: int, where: str) -> None:
     try:
-        found = os.stat(path).st_size
+        actual = os.stat(path).st_size
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{path}: no such file, though the inventory of {where} lists it, and it must be decoded; bring the corpus"
-            " back, or get its audio.h5 by dvc pull"
+            f"{path}: no such file, but the inventory of {where} lists it; restore the corpus,"
+            " or get its audio.h5 with dvc pull"
         ) from None
-    if found != size:
-        raise UserError(f"{path}: {found} bytes where its inventory has {size}: it changed meanwhile; run again")
+    if actual != size:
+        raise UserError(
+            f"{path}: {actual} bytes, but the inventory lists {size}: the file has changed since; run again"
+        )
 
 
 def _mark_duplicates(rows: list[dict]) -> None:
-    """Fill ``duplicate_of``: the first utterance whose decoded audio is the same, byte for byte."""
+    """Fill ``duplicate_of``: the first utterance with the same decoded audio, byte for byte."""
     first: dict[str, str] = {}
     pairs = []
     for row in rows:
@@ -179,18 +181,20 @@ def _mark_duplicates(rows: list[dict]) -> None:
 
 
 def _refuse(rows: list[dict], section: Ingest, args) -> None:
-    """Stop where more utterances cannot be used than is admitted, or none can."""
+    """Stop if more utterances are unusable than allowed, or all are."""
     refused = [f"{row['file']} ({row['reason']})" for row in rows if "reason" in row]
-    for one in refused:
-        log.info("unusable: %s", one)
+    for line in refused:
+        log.info("unusable: %s", line)
     if len(refused) > section.max_quarantined:
         more = f" and {len(refused) - 3} more, all in {args.log or 'the lines above'}" if len(refused) > 3 else ""
         raise UserError(
-            f"{', '.join(refused[:3])}{more}: unusable; mend or remove the files, "
+            f"{', '.join(refused[:3])}{more}: unusable; repair or remove the files, "
             f"or leave them out with ingest.max_quarantined: {len(refused)} in {settings.named(args.params)}"
         )
     if len(refused) == len(rows):
-        raise UserError(f"corpora.{args.corpus}: none of its {len(rows)} utterances can be used: {refused[0]} …")
+        raise UserError(
+            f"corpora.{args.corpus}: all {len(rows)} utterances are unusable; repair the files: {refused[0]} …"
+        )
     if refused:
         log.warning("%d of %d utterances left out: %s …", len(refused), len(rows), refused[0])
 

@@ -1,8 +1,8 @@
-"""Take in a corpus: decode it once and judge every file.
+"""Ingest a corpus: decode it once and check every file.
 
 OUTPUTS
     data/ingest/{corpus}/audio.h5    16 kHz mono, decoded once
-    data/ingest/{corpus}/audio.csv   duration and digest of every utterance, or why it cannot be used
+    data/ingest/{corpus}/audio.csv   duration and digest of every utterance, or why it is unusable
 """
 
 

@@ -1,9 +1,9 @@
-"""Inventory: what there is of a raw corpus, as its reader reads it; an open corpus that is not there is downloaded.
+"""Inventory: list a raw corpus as its reader reads it; an open corpus that is missing is downloaded.
 
-Of a corpus six tables: files.csv (path below the corpus' folder, bytes, SHA-256), labels.csv, texts.csv, extra.csv
-(what a user's own table has beyond the manifest's columns), ratings.csv and departures.csv. They are in canonical form,
-so what changes nothing that is read changes no table; files that were not touched are not opened again. Of an encoder's
-folder, or of Whisper's weights, one table of files. Snakemake brings all of them up to date whenever it starts.
+A corpus has six tables: files.csv (path below the corpus' folder, bytes, SHA-256), labels.csv, texts.csv, extra.csv
+(what a user's own table has beyond the manifest's columns), ratings.csv and departures.csv. They have a canonical
+form, so a table changes only if its content does; unchanged files are not opened again. An encoder's folder or
+Whisper's weights have one table of files. Snakemake updates all inventories whenever it starts.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ from .runtime.reporting import log
 
 
 def arguments(parser) -> None:
-    of = parser.add_mutually_exclusive_group(required=True)
-    of.add_argument("--corpus", help="name of an entry of corpora:")
-    of.add_argument("--encoder", help="name of an entry of encoders: whose source is a folder")
-    of.add_argument("--source", help="name of an entry of transcripts: of the kind whisper")
+    entry = parser.add_mutually_exclusive_group(required=True)
+    entry.add_argument("--corpus", help="name of an entry of corpora:")
+    entry.add_argument("--encoder", help="name of an entry of encoders: whose source is a folder")
+    entry.add_argument("--source", help="name of an entry of transcripts: of the kind whisper")
     parser.add_argument("--root", type=Path, default=names.ROOT, help=f"folder of all inventories: {names.ROOT}")
 
 
@@ -31,7 +31,7 @@ def main(args) -> None:
     if kind == names.CORPORA:
         readers.fetched(readers.checked(values, name, args.params), name)
     elif not (names.is_local(values) if kind == names.ENCODERS else names.hears(values)):
-        raise UserError(f"{kind}.{name}: reads no files of this disk, so it has no inventory")
+        raise UserError(f"{kind}.{name}: reads no local files, so it has no inventory; name another entry")
     changed = inventories.update(kind, name, values, args.root, args.params)
     log.info("changed: %s", ", ".join(changed) or "nothing")
 

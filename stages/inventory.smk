@@ -1,10 +1,10 @@
-"""What there is of raw corpora and of others' weights. The Snakefile brings these files up to date when it starts, so
-the rules run only where one is missing: a corpus that is yet to be downloaded.
+"""Inventories of raw corpora and published weights. The Snakefile updates these files when it starts, so the rules run
+only if one is missing: before the download of a corpus.
 
 OUTPUTS
-    data/inventory/corpora/{corpus}/files.csv        every file, its bytes and their SHA-256
-    data/inventory/corpora/{corpus}/labels.csv       what the reader says of every utterance
-    data/inventory/corpora/{corpus}/texts.csv        what is said in it
+    data/inventory/corpora/{corpus}/files.csv        every file, its size and SHA-256
+    data/inventory/corpora/{corpus}/labels.csv       labels of every utterance
+    data/inventory/corpora/{corpus}/texts.csv        its transcript
     data/inventory/corpora/{corpus}/extra.csv        columns of a user's own table that the manifest does not know
     data/inventory/corpora/{corpus}/ratings.csv      single raters
     data/inventory/corpora/{corpus}/departures.csv   what departs from the release

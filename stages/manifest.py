@@ -1,8 +1,8 @@
-"""Manifest: what later stages read of a corpus, labels of the inventory beside what ingest found in the audio.
+"""Manifest: the table that later stages read, with the inventory's labels and ingest's measurements of the audio.
 
 One row per usable utterance; columns: utterance, speaker, gender, session, duration, text, emotion, arousal, valence,
-dominance, split, sha256 (of the samples), those that the reader gives besides, duplicate_of. What was left out stands
-in quarantine.csv with what departs from the release; ratings.csv has the single raters of the usable utterances.
+dominance, split, sha256 (of the samples), further columns of the reader, duplicate_of. quarantine.csv
+lists excluded files and departures from the release; ratings.csv has the single raters of the usable utterances.
 """
 
 import collections

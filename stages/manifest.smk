@@ -1,8 +1,8 @@
-"""List the utterances of a corpus: labels beside what was found in the audio.
+"""List the utterances of a corpus: labels and measurements of the audio.
 
 OUTPUTS
     data/ingest/{corpus}/manifest.csv     one row per utterance: speaker, labels, transcript, digest
-    data/ingest/{corpus}/quarantine.csv   files left out and departures from the release, with the reason
+    data/ingest/{corpus}/quarantine.csv   excluded files and departures from the release, with the reason
     data/ingest/{corpus}/ratings.csv      one row per utterance and rater, where the corpus has them
 """
 

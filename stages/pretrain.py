@@ -1,7 +1,7 @@
-"""Make a built-in encoder: HuBERT's recipe on unlabelled speech, or BERT's on unlabelled sentences.
+"""Train a built-in encoder: HuBERT's recipe on unlabelled speech, or BERT's on unlabelled sentences.
 
-Their voices and sentences are others than those of the planted corpus. With --audio a speech encoder is
-pretrained on a user's own unlabelled recordings instead. The file's header lists what it has seen.
+Voices and sentences differ from those of the planted corpus. With --audio a speech encoder is pretrained on a user's
+own unlabelled recordings instead. The file's header lists the training data.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def read_pretraining(params: str, name: str):
 
 
 def planted_audio(seed: int, utterances: int) -> tuple[Audio, dict]:
-    """Unlabelled synthetic speech, and what the header says of it."""
+    """Unlabelled synthetic speech, and its description in the header."""
     from .corpora import planted
 
     names, clips = [], []

@@ -1,7 +1,7 @@
-"""Pretrain the built-in encoders by their own recipes, on voices and sentences that no corpus of ours holds.
+"""Pretrain the built-in encoders by their own recipes, on voices and sentences that are in no corpus.
 
 OUTPUTS
-    data/pretrain/{name}.safetensors   weights, configuration, and the list of what the encoder has seen
+    data/pretrain/{name}.safetensors   weights, configuration, and the list of its training data
 """
 
 
@@ -12,7 +12,7 @@ rule pretrain:
         "data/logs/pretrain/{name}.log",
     benchmark:
         "data/benchmarks/pretrain/{name}.tsv"
-    priority: 10  # everything waits for it
+    priority: 10  # all other jobs wait for it
     threads: lambda w: plan.params["pretrain"][w.name]["threads"]
     resources:
         gpu=1,

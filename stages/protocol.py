@@ -1,9 +1,10 @@
 """Protocol: which utterance trains, validates and tests in each fold, and its label after the protocol's merges.
 
-The definitions are data (:mod:`stages.protocols.config`). Everything written is proven by the guards, and proven
+The definitions are data (:mod:`stages.protocols.config`). The guards check the output, and check it
 again whenever a later stage reads the file. Columns: utterance, fold (from 1), role, reason (of ``out``), emotion
-(empty where it is not one of the classes), group (what may not be divided, as ``speaker=03``), apart (what test may
-not share with training or validation, as ``text=kids are talking``), leaks (what the protocol divides on purpose).
+(empty where it is not one of the classes), group (what may not be divided, as ``speaker=03``), apart (the values that
+test may not share with training or validation, as ``text=kids are talking``), leaks (what the
+protocol divides on purpose).
 """
 
 import collections
@@ -35,13 +36,13 @@ def main(args) -> None:
     table = assign(protocol, manifest, key)
     check_protocol(manifest, table, f"protocols.{args.protocol} on corpus {args.corpus}")
     for row in departures(protocol, table, manifest, key):
-        log.warning("%s: %d where %d are expected: %s", *(row[k] for k in ("what", "found", "expected", "reason")))
+        log.warning("%s: %d found, %d expected: %s", *(row[k] for k in ("what", "found", "expected", "reason")))
     for fold, rows in table.groupby("fold"):
         counts = collections.Counter(rows["role"])
         log.info("fold %d: %s", fold, ", ".join(f"{role} {n}" for role, n in sorted(counts.items())))
     out = table[table["role"] == "out"].drop_duplicates(["utterance", "reason"])
     for reason, rows in out.groupby("reason"):
-        log.warning("%d utterances are out: %s", len(rows), reason)
+        log.warning("%d utterances are excluded: %s", len(rows), reason)
     if mark := watermark(table):
         log.warning("%s: every result is marked: %s", args.protocol, mark)
     with disk.writing(args.out) as temporary:

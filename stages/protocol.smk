@@ -1,4 +1,4 @@
-"""Lay out a protocol on a corpus: who trains, validates and tests in each fold; disjoint speakers are proven.
+"""Apply a protocol to a corpus: who trains, validates and tests in each fold, with a check for disjoint speakers.
 
 OUTPUTS
     data/ingest/{corpus}/protocols/{protocol}.csv   fold and role of every utterance

@@ -3,8 +3,8 @@
 Reads the settings of the trial (``robustness.NAME``), the study's manifest and protocol, the system's predictions as
 ``evaluate`` wrote them, its models and the audio of the trial; for another corpus also its manifest and protocol; the
 settings ``features``, ``evaluate`` and the system's encoders. Writes the predictions (a CSV file in the format of
-``evaluate``) and their figures with intervals, next to the study's own figures (JSON). The audio is processed as by
-``predict``; labels are added after everything is predicted.
+``evaluate``) and their figures with intervals, next to the study's own figures (JSON). The audio is processed as in
+``stages.prediction``; labels are added after all predictions.
 
 Noise: a test utterance is predicted by the models of the fold that tests it, one row per seed. The study's own figure
 and this one are therefore computed from the same utterances, and their difference is paired. Another corpus: the models
@@ -112,22 +112,24 @@ def main(args) -> None:
         audio=args.audio,
         texts=_texts(args.transcripts),
     )
-    own = load_split(args.manifest, args.protocol)
+    study_split = load_split(args.manifest, args.protocol)
     clean = read_predictions(args.predictions).query("role == 'test'")
     if trial.kind == "noise":
-        tried = over_noise(job, *own, clean, f"{args.predictions}: not by the models of {args.models[0].parent}")
+        tried = over_noise(
+            job, *study_split, clean, f"{args.predictions}: not made by the models of {args.models[0].parent}"
+        )
     else:
         other = load_split(args.other_manifest, args.other_protocol)
         sources = {name: settings.read(args.params, f"encoders.{name}.source") for name in args.encoders}
-        tried = elsewhere(job, own, clean, other, one_scheme=args.one_scheme, sources=sources)
+        tried = elsewhere(job, study_split, clean, other, one_scheme=args.one_scheme, sources=sources)
     with disk.writing(args.out_csv) as temporary:
         tried.frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
         digest = disk.sha256(temporary)
-        figures = scored(read_predictions(temporary), tried.manifest, tried.clean, own[0], options)
-    found = {"study": args.study, "system": args.system, "trial": args.name, "kind": trial.kind, "words": trial.words}
-    found |= {"options": options.model_dump(), **tried.about, "predictions_sha256": digest, **figures}
+        figures = scored(read_predictions(temporary), tried.manifest, tried.clean, study_split[0], options)
+    results = {"study": args.study, "system": args.system, "trial": args.name, "kind": trial.kind, "words": trial.words}
+    results |= {"options": options.model_dump(), **tried.about, "predictions_sha256": digest, **figures}
     with disk.writing(args.out_json) as temporary:
-        text = json.dumps(rounded(found), indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(rounded(results), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     if args.ledger:
         ledger.enter(args.ledger, args.study, f"{args.system}@{args.name}", digest)
@@ -173,8 +175,8 @@ def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
         values = stored_audio.outputs(predictor, names, groups, job.texts, read, units)
         place = {name: i for i, name in enumerate(names)}
         for i, (_, seed) in enumerate(units):
-            one = rows[rows["seed"] == seed]
-            tables.append(stored_audio.filled(one, values[one["utterance"].map(place), i], predictor))
+            of_seed = rows[rows["seed"] == seed]
+            tables.append(stored_audio.filled(of_seed, values[of_seed["utterance"].map(place), i], predictor))
     frame = _sorted(tables)
     check_predictions(frame, manifest, protocol, f"{job.name} of {job.system}")
     notes = ["the words are those of the clean recordings"] if row.needs_text else []
@@ -216,8 +218,8 @@ def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, so
     due, left_out = other_corpus.truth(rows, row.task, labels, trial.ratings, where)
     if getattr(row, "normalise", "") == "speaker" and (rows["speaker"] == "").any():
         raise UserError(
-            f"{where}: {job.system} normalises by speaker, and {trial.corpus} does not name them all; name the systems"
-            f" to try in studies.{job.study}.trials.{job.name}, without this one"
+            f"{where}: {job.system} normalises by speaker, and {trial.corpus} does not name all speakers; list"
+            f" the systems to test in studies.{job.study}.trials.{job.name}, without this one"
         )
     seen = contamination.pretrained_encoders(list(trained.weights.values()), due.assign(role="test"), manifest)
     seen += contamination.published_encoders(sources, trial.corpus)
@@ -242,7 +244,7 @@ def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, so
         notes.append(f"it lacks {', '.join(absent)}: both UAR are over the classes that it has")
     if left_out:
         counts = ", ".join(f"{count:,} of label '{label}'" for label, count in left_out.items())
-        notes.append(f"left out, for the study has no such class: {counts}")
+        notes.append(f"excluded, since the study has no such class: {counts}")
     about = {"corpus": trial.corpus, "left_out": left_out, "absent": absent, "seen": seen, "notes": notes}
     return Tried(_sorted(tables), clean, manifest, about)
 
@@ -254,16 +256,20 @@ def scored(frame, manifest, clean, own_manifest, options) -> dict:
     from .metrics import summary
 
     metrics, _ = summary.summarise(frame, manifest, options)
-    own, _ = summary.summarise(clean, own_manifest, options)
-    lost = {}
+    clean_metrics, _ = summary.summarise(clean, own_manifest, options)
+    differences = {}
     for metric in metrics:
         before, after = (
             summary.drawn(clean, own_manifest, metric, options),
             summary.drawn(frame, manifest, metric, options),
         )
         if before and after and before.tested == after.tested:
-            lost[metric] = summary.difference(before, after, metric, options.confidence)
-    return {"metrics": metrics, "clean": {metric: own[metric] for metric in metrics}, "difference": lost}
+            differences[metric] = summary.difference(before, after, metric, options.confidence)
+    return {
+        "metrics": metrics,
+        "clean": {metric: clean_metrics[metric] for metric in metrics},
+        "difference": differences,
+    }
 
 
 def _texts(transcripts: Path | None) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Transcribe: the words of every utterance, from the corpus itself, corrupted to a set WER, or by Whisper.
 
 Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
-and wer (of text against reference, empty without one); for Whisper its figures of quality and its flags too, see
-stages/corpora/README.md. Tags in brackets, such as [LAUGHTER], may give the label away: they are taken out of both
+and wer (of text against reference, empty without one); Whisper adds quality figures and flags, see
+stages/corpora/README.md. Tags in brackets, such as [LAUGHTER], may give the label away and are removed from both
 texts. The report has the WER of every split, emotion and gender.
 """
 
@@ -34,7 +34,7 @@ class Gold(Section):
 
 
 Source = Annotated[Gold | Corrupted | Whisper, Field(discriminator="kind")]
-"""An entry of ``transcripts:``, told apart by its key ``kind``."""
+"""An entry of ``transcripts:``, selected by its key ``kind``."""
 
 
 def load(name: str, params: str) -> Source:
@@ -47,8 +47,8 @@ def arguments(parser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus, for messages")
     parser.add_argument("--source", required=True, help="name of an entry of transcripts:")
     parser.add_argument("--texts", type=Path, required=True, help="input: texts.csv of the corpus' inventory")
-    parser.add_argument("--decoded", type=Path, required=True, help="input: audio.csv of the corpus")
-    parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper listens)")
+    parser.add_argument("--decoded", type=Path, required=True, help="input: audio.csv of the corpus, from ingest")
+    parser.add_argument("--audio", type=Path, help="input: the corpus' audio store (only Whisper uses it)")
     parser.add_argument("--out", type=Path, required=True, help="output: the transcripts' CSV")
 
 
@@ -63,7 +63,7 @@ def main(args) -> None:
         raise UserError(f"{args.texts}: utterance {gone[0]} of {args.decoded} is not in it; run ingest again")
     references = _untagged({row["utterance"]: said[row["utterance"]] for row in usable})
     if isinstance(source, Whisper):
-        found = [row | {"text": untagged(row["text"])} for row in _listen(source, args, usable)]
+        results = [row | {"text": untagged(row["text"])} for row in _listen(source, args, usable)]
     else:
         _need_text(references, args)
         texts = references
@@ -71,15 +71,15 @@ def main(args) -> None:
             from .transcripts.corruption import corrupt
 
             texts = corrupt(references, source, f"transcripts.{args.source}")
-        found = [{"text": text} for text in texts.values()]
-    texts, english = [row["text"] for row in found], is_english(source.model_dump())
+        results = [{"text": text} for text in texts.values()]
+    texts, english = [row["text"] for row in results], is_english(source.model_dump())
     rates, whole = error_rates(list(references.values()), texts, english)
-    _log(found, rates, whole, english)
+    _log(results, rates, whole, english)
     extra = QUALITY if isinstance(source, Whisper) else ()
     with disk.writing(args.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["utterance", "text", "reference", "wer", *extra, *(FLAGS if extra else ())])
-        for (utterance, reference), row, rate in zip(references.items(), found, rates, strict=True):
+        for (utterance, reference), row, rate in zip(references.items(), results, rates, strict=True):
             numbers = [_number(rate), *(_number(row[name]) for name in extra)]
             flags = [row[name] for name in FLAGS] if extra else []
             writer.writerow([utterance, cell(row["text"]), reference, *numbers, *flags])
@@ -90,21 +90,21 @@ def _listen(source: Whisper, args, usable: list[dict[str, str]]) -> list[dict]:
     from .transcripts import whisper_transcripts
 
     if not args.audio:
-        raise UserError("transcribe: --audio: needed by Whisper; give the corpus' audio.h5")
+        raise UserError("transcribe: --audio: Whisper needs it; give the corpus' audio.h5")
     store = AudioStore(args.audio)
     if store.content != content(*zip(*((row["utterance"], row["sha256"]) for row in usable), strict=True)):
-        raise UserError(f"{args.audio}: not made with {args.decoded}; run the stage ingest again")
+        raise UserError(f"{args.audio}: does not match {args.decoded}; run the stage ingest again")
     return whisper_transcripts.transcribe(source, store, f"transcripts.{args.source}")
 
 
 def _untagged(texts: dict[str, str]) -> dict[str, str]:
-    """The texts without tags; how often which was taken out goes to the log."""
+    """The texts without tags; the log counts the removed tags."""
     from .transcripts.text import tags, untagged
 
-    found = collections.Counter(tag for text in texts.values() for tag in tags(text))
-    if found:
-        most = ", ".join(f"{tag} {count}" for tag, count in found.most_common(5))
-        log.info("%d tags taken out of the transcripts (%s)", found.total(), most)
+    counts = collections.Counter(tag for text in texts.values() for tag in tags(text))
+    if counts:
+        most = ", ".join(f"{tag} {count}" for tag, count in counts.most_common(5))
+        log.info("removed %d tags from the transcripts (%s)", counts.total(), most)
     return {utterance: untagged(text) for utterance, text in texts.items()}
 
 
@@ -114,7 +114,7 @@ def _need_text(references: dict[str, str], args) -> None:
     if len(empty) == len(references):
         raise UserError(
             f"transcripts.{args.source}: corpus {args.corpus}: none of its {len(references)} utterances has a "
-            f"transcript in {args.texts}; fill the column 'text' of the corpus, or take a source of kind whisper"
+            f"transcript in {args.texts}; fill the column 'text' of the corpus, or use transcripts of kind whisper"
         )
     if empty:
         log.warning(
@@ -126,21 +126,21 @@ def _need_text(references: dict[str, str], args) -> None:
         )
 
 
-def _log(found: list[dict], rates: list[float | None], whole: float | None, english: bool) -> None:
+def _log(results: list[dict], rates: list[float | None], whole: float | None, english: bool) -> None:
     normaliser = "whisper's English" if english else "plain"
     if whole is not None:
         log.info("WER %.4f over the corpus (%s normaliser)", whole, normaliser)
     unscored = sum(rate is None for rate in rates)
     if unscored:
         log.info("%d of %d utterances have no reference words, so no WER", unscored, len(rates))
-    silent = sum(not row["text"] for row in found)
+    silent = sum(not row["text"] for row in results)
     if silent:
-        log.info("%d of %d utterances have no text", silent, len(found))
-    again = sum(bool(row.get("temperature")) for row in found)
+        log.info("%d of %d utterances have no text", silent, len(results))
+    again = sum(bool(row.get("temperature")) for row in results)
     if again:
         log.info("%d clips failed Whisper's checks and were decoded again", again)
     for flag in FLAGS:
-        if marked := sum(row.get(flag, 0) for row in found):
+        if marked := sum(row.get(flag, 0) for row in results):
             log.info("%d clips are marked as %s", marked, flag)
 
 

@@ -1,4 +1,4 @@
-"""Transcripts of a corpus from one source: the gold ones, gold ones corrupted to a set WER, or Whisper's.
+"""Transcripts of a corpus from one source: gold, gold corrupted to a set WER, or Whisper.
 
 OUTPUTS
     data/transcribe/{corpus}/{transcripts}.csv   text, reference and WER of every utterance

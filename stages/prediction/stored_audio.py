@@ -17,9 +17,9 @@ def outputs(
 ) -> np.ndarray:
     """The outputs [names, units, outputs] of the models of the units ``of`` for the utterances ``names``.
 
-    ``speakers`` has the speaker of every utterance of the corpus. If features are normalised by speaker, all utterances of
-    the speakers of ``names`` are used, as in training. ``read`` gives an utterance's samples, int16 at 16 kHz; ``texts``
-    its words, if the system reads words.
+    ``speakers`` has the speaker of every utterance of the corpus. If features are normalised by speaker, the models get
+    all utterances of the speakers of ``names``, as in training. ``read`` gives the samples of an utterance, int16 at
+    16 kHz; ``texts`` has its words, if the system reads words.
     """
     whole = getattr(predictor.row, "normalise", "") == "speaker"
     asked = speakers[speakers.isin(set(speakers[names]))] if whole else speakers[names]

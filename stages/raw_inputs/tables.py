@@ -1,4 +1,4 @@
-"""The tables of a corpus' inventory: its reader's rows in a canonical form that does not depend on the raw files' format."""
+"""The tables of a corpus' inventory: its reader's rows in a canonical form, whatever the raw files' format."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What the jobs read that take in a corpus; their rules ask here, with the plan of the whole."""
+"""Inputs and settings of the jobs that prepare a corpus, for the rules of these jobs."""
 
 from ..corpora.manifest import known
 from ..corpora.release import root_key

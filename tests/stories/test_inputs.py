@@ -149,7 +149,7 @@ def test_nothing_known_is_decoded_again(ready, tmp_path):
     project = ready.copy(tmp_path / "project")
     one_more(project)
     project.snakemake()
-    assert "1 files to decode, 32 known from before" in (project.folder / "data/logs/ingest/mine.log").read_text()
+    assert "1 files to decode, 32 already decoded" in (project.folder / "data/logs/ingest/mine.log").read_text()
 
 
 def test_a_corpus_that_is_away_is_taken_as_it_was(ready, tmp_path):
@@ -157,5 +157,5 @@ def test_a_corpus_that_is_away_is_taken_as_it_was(ready, tmp_path):
     for name in ("mine.csv", "sound"):
         shutil.move(project.folder / name, tmp_path / name)
     done = project.snakemake("--dry-run")
-    assert "corpora.mine: sound is not there; taken as it was when last looked at" in done.stderr
+    assert "corpora.mine: sound is missing; its last inventory is used" in done.stderr
     assert "Nothing to be done" in done.stdout + done.stderr

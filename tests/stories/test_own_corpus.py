@@ -96,7 +96,7 @@ def test_the_raw_corpus_wakes_what_reads_it(own):
     for path in (table, own.folder / "flac"):
         path.rename(own.folder / "raw" / path.name)
     done = own.snakemake("--dry-run")
-    assert "corpora.mine: flac is not there; taken as it was when last looked at" in done.stderr
+    assert "corpora.mine: flac is missing; its last inventory is used" in done.stderr
     for name in ("mine.csv", "flac"):
         (own.folder / "raw" / name).rename(own.folder / name)
     assert woken(own) == set()

@@ -200,13 +200,13 @@ def test_windows_are_predicted_like_files_of_their_own(inside, spoken, tmp_path)
 def test_what_cannot_be_answered_is_refused_in_one_line(finished, spoken, tmp_path):
     wave = next(iter(spoken.values())).file
     study = ("--study", "default", "--system")
-    assert "say --one-speaker" in refusal(finished.folder, *study, "pepino2021-dense-speaker", wave)
+    assert "add --one-speaker" in refusal(finished.folder, *study, "pepino2021-dense-speaker", wave)
     assert "give --text for every file" in refusal(finished.folder, *study, "srinivasan2022-teacher", wave)
-    assert "hears nothing" in refusal(finished.folder, *study, "majority", wave)
+    assert "uses no audio" in refusal(finished.folder, *study, "majority", wave)
     assert "did you mean 'linear'" in refusal(finished.folder, *study, "linaer", wave)
-    assert "no fold 9" in refusal(finished.folder, *study, "linear", "--fold", "9", wave)
+    assert "no model of fold 9" in refusal(finished.folder, *study, "linear", "--fold", "9", wave)
     assert "no audio file" in refusal(finished.folder, *study, "linear")
-    assert "--window: 61: at most" in refusal(finished.folder, *study, "linear", "--window", "61", wave)
+    assert "--window: 61 is not between" in refusal(finished.folder, *study, "linear", "--window", "61", wave)
     assert "make ravdess" in refusal(finished.folder, "--study", "ravdess", "--system", "linear", wave)
     assert "give --study and --system" in refusal(tmp_path, wave)
     assert "not a bundle" in refusal(tmp_path, "--bundle", tmp_path, wave)
@@ -251,7 +251,7 @@ def test_bundle_predicts_the_same_in_an_empty_folder(finished, bundles, spoken, 
     for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
         kind = "probabilities" if "label" in one else "dimensions"
         assert one["file"] == other["file"] and one[kind] == pytest.approx(other[kind], abs=1e-6)
-    assert found.stderr.count("these models were trained on it") == 5
+    assert found.stderr.count("these models were trained on this audio") == 5
     assert sorted(path.name for path in empty.iterdir()) == ["mine"]
     sums = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=empty / "mine", check=False)
     assert sums.returncode == 0
@@ -261,7 +261,7 @@ def test_bundle_holds_no_path_and_is_never_overwritten(finished, bundles):
     for path in (bundles / "linear").iterdir():
         assert str(finished.folder).encode() not in path.read_bytes()
     line = refusal(finished.folder, "--study", "default", "--system", "linear", "--bundle", bundles / "linear")
-    assert "is there already" in line
+    assert "exists already" in line
     assert not list(bundles.glob(".*"))
 
 

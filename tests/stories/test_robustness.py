@@ -137,7 +137,7 @@ def test_page_shows_what_was_tried_and_why_the_rest_was_not(finished):
     uar = json.loads((finished.folder / f"{TRIED}.json").read_text())["metrics"]["uar"]["pooled"]
     assert '<th scope="row">linear</th><td>white noise, 10 dB</td><td>UAR %</td>' in section
     assert f'<td class="n">{100 * uar:.1f}</td>' in section
-    assert 'majority</th><td class="wide">every trial</td><td class="wide">a control that hears nothing</td>' in section
+    assert 'majority</th><td class="wide">every trial</td><td class="wide">a control that uses no audio</td>' in section
     assert "the study does not ask for it" in section
     assert '16 Robustness <span class="better">passed</span></dt><dd>Tried: white noise, 10 dB (1 system).' in page
     entries = (finished.folder / "data/scorings/planted/sessions").glob("default.linear@noise-10.*.json")
@@ -167,7 +167,7 @@ def test_another_corpus_is_predicted_by_all_folds_and_scored_on_the_classes_it_h
 def test_speakers_and_recordings_of_training_are_refused(inside):
     """The study's own corpus under another name: by its recordings, and by its speakers alone."""
     line = refused(inside, "robustness", *words("same", "linear"))
-    assert "robustness.same" in line and "the study trained on that recording" in line
+    assert "robustness.same" in line and "the study trained on this recording" in line
     manifest = pd.read_csv("data/ingest/planted/manifest.csv", dtype=str, keep_default_na=False)
     manifest["sha256"] = [f"{i:064x}" for i in range(len(manifest))]
     os.makedirs("out", exist_ok=True)

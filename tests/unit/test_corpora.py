@@ -362,7 +362,7 @@ def test_a_rater_has_one_vote():
 
 
 def test_a_table_of_a_release_is_checked(tmp_path):
-    with pytest.raises(UserError, match="belongs to the release"):
+    with pytest.raises(UserError, match="copy it from the release"):
         list(release.table(tmp_path / "t.csv", ("a",)))
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3\n")
     with pytest.raises(UserError, match="no column 'c'"):

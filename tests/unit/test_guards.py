@@ -260,7 +260,7 @@ def test_transcribe_takes_tags_out(place):
     files = ("--corpus", "mine", "--source", "gold", "--texts", inventory()["texts"])
     files += ("--decoded", "out/audio.csv", "--out", "t.csv")
     stage(place, "transcribe", *files)
-    assert "2 tags taken out of the transcripts ([LAUGHTER] 1, (sobs) 1)" in (place / "transcribe.log").read_text()
+    assert "removed 2 tags from the transcripts ([LAUGHTER] 1, (sobs) 1)" in (place / "transcribe.log").read_text()
     first = read(place / "t.csv")[0]
     assert (first["text"], first["reference"]) == ("I did not", "I did not")
 

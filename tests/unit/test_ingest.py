@@ -321,16 +321,16 @@ def test_a_corpus_that_grew_decodes_only_what_is_new(tmp_path, workers):
     rows = make_corpus(tmp_path)
     write_params(tmp_path, ingest={"workers": workers})
     ingest(tmp_path)
-    assert "12 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "12 files to decode, 0 already decoded" in (tmp_path / "ingest.log").read_text()
     for path in (tmp_path / "out").iterdir():
         path.unlink()  # as Snakemake does
     grow(tmp_path, rows)
     ingest(tmp_path)
-    assert "3 files to decode, 11 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "3 files to decode, 11 already decoded" in (tmp_path / "ingest.log").read_text()
     grown = {name: (tmp_path / "out" / name).read_bytes() for name in ("manifest.csv", "audio.h5")}
     shutil.rmtree(tmp_path / "data")
     ingest(tmp_path)
-    assert "14 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "14 files to decode, 0 already decoded" in (tmp_path / "ingest.log").read_text()
     assert grown == {name: (tmp_path / "out" / name).read_bytes() for name in grown}
 
 
@@ -341,7 +341,7 @@ def test_what_is_known_takes_no_space_and_is_not_believed_when_it_does_not_fit(t
     assert copy.samefile(tmp_path / "out/audio.h5")
     write_params(tmp_path, ingest={"min_seconds": 0.2})
     ingest(tmp_path)
-    assert "4 files to decode, 0 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "4 files to decode, 0 already decoded" in (tmp_path / "ingest.log").read_text()
     wanted = (tmp_path / "out/audio.h5").read_bytes()
     (copy,) = (tmp_path / "data/scratch/ingest").glob("*.h5")
     copy.unlink()
@@ -378,7 +378,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     rows, _, departures = ravdess.utterances(part, "corpora.r")
     assert len(rows) == 1439 and departures[1].utterance == "03-01-01-01-01-01-01"
     (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
-    with pytest.raises(UserError, match="not a RAVDESS name of this actor"):
+    with pytest.raises(UserError, match="not a RAVDESS file name of this actor"):
         ravdess.utterances(part, "corpora.r")
 
 

@@ -223,7 +223,7 @@ def test_edits_of_ravdess(tmp_path, monkeypatch, opened):
     assert corpus.changed() == set()
     Path("tree/Actor_03").mkdir()
     Path("tree/Actor_03/03-01-08-02-02-02-04.wav").touch()
-    with pytest.raises(UserError, match="not a RAVDESS name of this actor"):
+    with pytest.raises(UserError, match="not a RAVDESS file name of this actor"):
         corpus.changed()
 
 
@@ -277,12 +277,12 @@ def test_only_what_is_new_is_decoded_and_a_label_decodes_nothing(tmp_path):
     before, listed = store.read_bytes(), read(manifest)
     write_table(tmp_path, [rows[0] | {"emotion": "sad"}, *rows[1:]])
     ingest(tmp_path)
-    assert "0 files to decode, 8 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "0 files to decode, 8 already decoded" in (tmp_path / "ingest.log").read_text()
     assert store.read_bytes() == before and read(manifest) == [listed[0] | {"emotion": "sad"}, *listed[1:]]
     soundfile.write(tmp_path / "audio/u03.wav", tone(0.33, hertz=123), 16_000)
     os.utime(tmp_path / "audio/u04.wav")
     ingest(tmp_path)
-    assert "1 files to decode, 7 known from before" in (tmp_path / "ingest.log").read_text()
+    assert "1 files to decode, 7 already decoded" in (tmp_path / "ingest.log").read_text()
     changed = [new for old, new in zip(listed[1:], read(manifest)[1:], strict=True) if old != new]
     assert [row["utterance"] for row in changed] == ["u03"]
 
@@ -294,7 +294,7 @@ def test_what_the_inventory_lists_must_be_there_to_be_decoded(tmp_path):
     with open(tmp_path / "audio/u01.wav", "ab") as file:
         file.write(b"\0\0")
     assert "audio/u01.wav: " in (error := refused(tmp_path, "ingest", "--corpus", "mine", *files))
-    assert "it changed meanwhile; run again" in error
+    assert "the file has changed since; run again" in error
     shutil.rmtree(tmp_path / "audio")
     error = refused(tmp_path, "ingest", "--corpus", "mine", *files)
     assert "audio/u00.wav: no such file, though the inventory of corpora.mine lists it" in error
@@ -369,8 +369,8 @@ def test_what_is_gone_is_kept_and_said(settings, capsys):
     assert kept == {path: path.read_bytes() for path in names.ROOT.rglob("*.csv")}
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        "corpora.mine: audio is not there; taken as it was when last looked at",
-        "encoders.lab: lab is not there; taken as it was when last looked at",
+        "corpora.mine: audio is missing; its last inventory is used",
+        "encoders.lab: lab is missing; its last inventory is used",
     ]
     shutil.rmtree(names.ROOT)
     assert inventories.refresh(settings, ["mine"]) == [

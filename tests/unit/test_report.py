@@ -150,7 +150,7 @@ def test_page_shows_trials_as_they_can_be_recomputed(study, metrics):
     assert text.count("<figure>") == 4  # UAR of linear, three dimensions of the other
     cell = '<td class="wide">([^<]*)</td>'
     reasons = re.findall(rf'<th scope="row" class="wide">([^<]*)</th>{cell}{cell}', text)
-    assert ("majority", "every trial", "a control that hears nothing") in reasons
+    assert ("majority", "every trial", "a control that uses no audio") in reasons
     assert ("correlation", "every trial", "not a system of this study") in reasons
     assert ("srinivasan2022-cts", "babble noise, 0 dB", "the study does not ask for it") in reasons
 

@@ -115,7 +115,7 @@ def test_corruption_follows_from_seed_and_utterance(sentences):
 
 
 def test_corruption_that_cannot_be_is_refused():
-    with pytest.raises(UserError, match="cannot be met with this corpus' 2 words"):
+    with pytest.raises(UserError, match="cannot be reached with this corpus' 2 words"):
         corrupt({"a": "yes yes"}, Corrupted(**BAD | {"wer": 0.2}), "transcripts.bad")
 
 

@@ -67,9 +67,9 @@ def test_babble_needs_somebody_else(voices):
     [
         ({"noise-9": []}, r"studies\.default\.trials: there is no 'noise-9'; did you mean"),
         ({"noise-10": ["linaer"]}, r"noise-10: there is no 'linaer'; did you mean 'linear'"),
-        ({"noise-10": ["majority"]}, "noise-10: majority cannot be tried: a control that hears nothing"),
+        ({"noise-10": ["majority"]}, "noise-10: majority cannot be tried: a control that uses no audio"),
         ({"crema-d": ["srinivasan2022-teacher"]}, "reads words, and the trial names no transcripts"),
-        ({"crema-d": ["srinivasan2022-cts"]}, "does not say what the other corpus' ratings are"),
+        ({"crema-d": ["srinivasan2022-cts"]}, "to convert the other corpus' ratings"),
         ({"own": []}, "'planted' is the study's own corpus"),
         ({"unknown": []}, r"robustness\.unknown\.corpus: there is no 'nowhere'"),
     ],
