@@ -1,7 +1,7 @@
 """The parameters in force: the catalogue, params.yaml over it key by key, and every entry completed.
 
 An entry is completed with the values of another (``like: NAME``), or else with those of its kind: what ``recipes``
-and ``defaults`` say of its tag. Its own keys lie over them. Nothing here judges values; that do the models.
+and ``defaults`` say of its tag. Its own keys lie over them. Nothing here judges values; the models do.
 """
 
 from functools import lru_cache
@@ -62,7 +62,7 @@ def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, file
         for name, entry in own[section].items():
             if entry is None and name not in whole.get(section, {}):
                 raise UserError(
-                    f"{shown}: {section}.{name}: there is none to take away{nearest(name, whole.get(section, {}))}"
+                    f"{shown}: {section}.{name}: there is no such entry to remove{nearest(name, whole.get(section, {}))}"
                 )
     _note(own, whole, (), sources, shown)
     whole = _laid_over(whole, own)
@@ -128,7 +128,7 @@ class _Completion:
             raise UserError(f"{where}: there is no '{base}'{nearest(base, self.entries)}")
         if base in after:
             circle = " like ".join([*after[after.index(base) :], base])
-            raise UserError(f"{where}: goes round in a circle: {circle}; let one of them name its own values")
+            raise UserError(f"{where}: is circular: {circle}; let one of them name its own values")
         values = self.entry(base, after)
         if not isinstance(values, dict):
             raise UserError(f"{where}: '{base}' has no keys; name another")
