@@ -61,9 +61,8 @@ def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, file
     for section in (name for name in files.NAMED if name in own):
         for name, entry in own[section].items():
             if entry is None and name not in whole.get(section, {}):
-                raise UserError(
-                    f"{shown}: {section}.{name}: there is no such entry to remove{nearest(name, whole.get(section, {}))}"
-                )
+                near = nearest(name, whole.get(section, {}))
+                raise UserError(f"{shown}: {section}.{name}: there is no such entry to remove{near}")
     _note(own, whole, (), sources, shown)
     whole = _laid_over(whole, own)
     for section in files.NAMED:

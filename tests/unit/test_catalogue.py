@@ -168,7 +168,7 @@ def test_a_stage_of_the_chain_takes_its_own_values(lay):
     [
         ("systems: {mine: {like: frist}}", r"params\.yaml: systems\.mine\.like: there is no 'frist'; .* 'first'\?"),
         ("systems: {a: {like: b}, b: {like: a}}", r"systems\.b\.like: is circular: a like b like a; "),
-        ("systems: {first: {like: first}}", r"params\.yaml: systems\.first\.like: .* circle: first like first;"),
+        ("systems: {first: {like: first}}", r"params\.yaml: systems\.first\.like: is circular: first like first;"),
         ("systems: {a: {like: [first]}}", r"systems\.a\.like: \['first'\] is no name; give one of systems"),
         ("sytems: {a: {}}", r"params\.yaml: sytems: no such section; did you mean 'systems'\?"),
         ("systems: [a]", r"params\.yaml: systems: \['a'\] is no mapping"),
