@@ -40,7 +40,7 @@ class Section(BaseModel):
 
 
 def named(path: str) -> str:
-    """What a message calls a settings file: what is resolved in :data:`FILE` is changed in :data:`PARAMS`."""
+    """The name of a settings file in messages: :data:`FILE` is made from :data:`PARAMS`, which users edit."""
     return PARAMS if path == FILE else path
 
 
@@ -110,7 +110,7 @@ def nearest(word: str, names) -> str:
 
 
 def validate(model: type[Section], values: Any, where: str, path: str = PARAMS):
-    """``values`` as an instance of ``model``; any fault becomes a one-line :class:`UserError`."""
+    """``values`` as an instance of ``model``; a fault becomes a one-line :class:`UserError`."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -123,7 +123,7 @@ def load(model: type[Section], key: str, path: str = FILE):
 
 
 def explain(error: ValidationError, model: Any, where: str) -> str:
-    """The first fault of a validation error in a person's words: dotted key, what is wrong, the remedy."""
+    """The first fault of a validation error in plain words: dotted key, what is wrong, the remedy."""
     fault = error.errors()[0]
     steps, inner = _walk(model, [str(step) for step in fault["loc"]])
     key = ".".join([where, *steps] if where else steps)

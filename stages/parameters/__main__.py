@@ -1,4 +1,4 @@
-"""Resolve the catalogue and params.yaml, and prove them.
+"""Resolve the catalogue and params.yaml, and check them.
 
 python -m stages.parameters            check params.yaml and write data/settings.json, which jobs read
 python -m stages.parameters --show KEY the resolved value at a dotted key, such as systems.linear

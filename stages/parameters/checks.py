@@ -12,7 +12,7 @@ from .models import REGISTRIES, RESERVED, Params
 
 
 def check(params: dict, path: str = settings.PARAMS) -> None:
-    """Prove complete settings: types, limits, names that must exist, systems that fit their study.
+    """Check complete settings: types, limits, names that must exist, systems that fit their study.
 
     Raises
     ------
@@ -23,7 +23,9 @@ def check(params: dict, path: str = settings.PARAMS) -> None:
     for registry in REGISTRIES:
         for name in params[registry]:
             if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-                raise UserError(f"{path}: {registry}.{name}: a name has lower-case letters, digits, '-' and '_' alone")
+                raise UserError(
+                    f"{path}: {registry}.{name}: a name may contain only lower-case letters, digits, '-' and '_'"
+                )
     for key, registry in (("active", "studies"), ("shards", "corpora")):
         for name in params[key]:
             _known(path, key, name, params[registry])
@@ -39,7 +41,7 @@ def _known(path: str, key: str, name: str, names) -> None:
 def _check_study(path: str, params: dict, study: str) -> None:
     own, where, plan = params["studies"][study], f"studies.{study}", Plan(params, path)
     if study in RESERVED:
-        raise UserError(f"{path}: {where}: `make {study}` is a command; name the study otherwise")
+        raise UserError(f"{path}: {where}: `make {study}` is a command; give the study another name")
     for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("speech", "encoders")):
         _known(path, f"{where}.{key}", own[key], params[registry])
     for key, registry in (("text", "encoders"), ("transcripts", "transcripts")):
@@ -60,7 +62,7 @@ def _check_study(path: str, params: dict, study: str) -> None:
         if has is not None and not need & has:
             raise UserError(
                 f"{path}: {where}.systems: {name} predicts {row.task}, and corpus '{own['corpus']}' has no such labels;"
-                " take it out of the list"
+                " remove it from the list"
             )
         if row.recipe == "external" and study in params["active"] and not Path(row.file).is_file():
             raise UserError(f"{path}: systems.{name}.file: {row.file}: no such file; put the predictions there")
@@ -75,7 +77,7 @@ def _check_trial(path, params, study, trial, systems, plan) -> None:
     for name in systems:
         _known(path, where, name, params["systems"])
         if name in own["systems"] and (reason := conditions.untried(entry, plan.row(study, name))):
-            raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; take it out of the list")
+            raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; remove it from the list")
     if entry.kind == "corpus":
         for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):
             if wanted := getattr(entry, key):
@@ -90,8 +92,8 @@ def _check_text(path, params, study, name, row, plan, has, source) -> None:
         raise UserError(f"{path}: {where}.transcripts: {name} needs transcripts; name a source of transcripts")
     if source in ("gold", "corrupted") and has is not None and "text" not in has:
         raise UserError(
-            f"{path}: {where}.transcripts: {name} needs transcripts and corpus '{own['corpus']}' has none to take"
-            f" '{own['transcripts']}' from; name a Whisper source or leave {name} out"
+            f"{path}: {where}.transcripts: {name} needs transcripts, and corpus '{own['corpus']}' has none for"
+            f" '{own['transcripts']}'; name a Whisper source or remove {name}"
         )
     text = plan.encoder(study, row.text, "text")
     if not text:
@@ -104,7 +106,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
     if beside := getattr(row, "beside", ""):
         _known(path, f"systems.{name}.beside", beside, encoders)
         if plan.networked(beside):
-            raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no table of descriptors; name egemaps")
+            raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no set of descriptors; name egemaps")
     start = getattr(row, "start", "") and [("retrain", row.start)]
     while start:
         stage, entry = start.pop()

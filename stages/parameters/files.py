@@ -42,14 +42,14 @@ def loaded(path: Path, shown: str, *more: str) -> dict:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{shown}: no mapping of sections; write SECTION: and its keys beneath")
+        raise UserError(f"{shown}: no mapping of sections; write SECTION: and its keys below it")
     values = _undotted(values, shown)
     known = (*SECTIONS, *BENEATH, *more)
     for section, value in values.items():
         if section not in known:
             raise UserError(f"{shown}: {section}: no such section{nearest(section, known)}")
         if section not in ("active", *more) and not isinstance(value, dict | None):
-            raise UserError(f"{shown}: {section}: {value!r} is no mapping; write its keys beneath, one a line")
+            raise UserError(f"{shown}: {section}: {value!r} is no mapping; write its keys below it, one per line")
     return {section: value for section, value in values.items() if value is not None}
 
 
@@ -78,7 +78,7 @@ def _check_once(node: yaml.Node | None, where: str, shown: str) -> None:
             name, line = key.value, key.start_mark.line + 1
             dotted = f"{where}.{name}" if where else name
             if name in lines:
-                raise UserError(f"{shown}: {dotted}: stands on lines {lines[name]} and {line}; put them together")
+                raise UserError(f"{shown}: {dotted}: is on lines {lines[name]} and {line}; put them together")
             lines[name] = line
             _check_once(value, dotted, shown)
     elif isinstance(node, yaml.SequenceNode):
@@ -109,7 +109,7 @@ def catalogue(folder: Path) -> tuple[dict, Sources]:
             for name, entry in entries.items():
                 if (section, name) in sources:
                     raise UserError(
-                        f"{shown}: {section}.{name}: stands in {sources[section, name]} too; keep one of the two"
+                        f"{shown}: {section}.{name}: is in {sources[section, name]} too; keep one of the two"
                     )
                 if paper and section == "systems" and isinstance(entry, dict):
                     entry = {"paper": paper, **entry}

@@ -1,7 +1,7 @@
 """The parameters in force: the catalogue, params.yaml over it key by key, and every entry completed.
 
 An entry is completed with the values of another (``like: NAME``), or else with those of its kind: what ``recipes``
-and ``defaults`` say of its tag. Its own keys lie over them. Nothing here judges values; that do the models.
+and ``defaults`` say of its tag. Its own keys lie over them. Nothing here judges values; the models do.
 """
 
 from functools import lru_cache
@@ -61,9 +61,8 @@ def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, file
     for section in (name for name in files.NAMED if name in own):
         for name, entry in own[section].items():
             if entry is None and name not in whole.get(section, {}):
-                raise UserError(
-                    f"{shown}: {section}.{name}: there is none to take away{nearest(name, whole.get(section, {}))}"
-                )
+                near = nearest(name, whole.get(section, {}))
+                raise UserError(f"{shown}: {section}.{name}: there is no such entry to remove{near}")
     _note(own, whole, (), sources, shown)
     whole = _laid_over(whole, own)
     for section in files.NAMED:
@@ -128,7 +127,7 @@ class _Completion:
             raise UserError(f"{where}: there is no '{base}'{nearest(base, self.entries)}")
         if base in after:
             circle = " like ".join([*after[after.index(base) :], base])
-            raise UserError(f"{where}: goes round in a circle: {circle}; let one of them name its own values")
+            raise UserError(f"{where}: is circular: {circle}; let one of them name its own values")
         values = self.entry(base, after)
         if not isinstance(values, dict):
             raise UserError(f"{where}: '{base}' has no keys; name another")

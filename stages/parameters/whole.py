@@ -1,4 +1,4 @@
-"""All settings: resolved, proven, and written into the one file that jobs read."""
+"""All settings: resolved, checked, and written into the one file that jobs read."""
 
 import json
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What a process needs whatever it computes: errors, files, log, GPU, worker processes, the digest of code."""
+"""What every process needs: errors, files, the log, a GPU, worker processes, the digest of code."""

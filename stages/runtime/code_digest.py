@@ -29,9 +29,9 @@ RUNTIME = (
 """Modules that run a job and cannot change its result: settings count by their values, files by their bytes."""
 _LOGGER = "log"
 _WORDS = frozenset({"description", "epilog", "help", "metavar"})
-"""Arguments by name that hold words for people, whatever is called."""
+"""Named arguments that hold words for people, in any call."""
 _SPOKEN = {"setting": 0, "progress": 1}
-"""Functions of ours with one argument for people, and its place."""
+"""Functions of ours that take words for people, and the position of that argument."""
 
 
 def digest(*modules: str) -> str:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, locks on them, room on the disk, digests."""
+"""Files written completely or not at all, locks, free disk space, digests."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""The one exception for mistakes that the reader of the message can mend."""
+"""The exception for mistakes that the reader of the message can correct."""
 
 
 class UserError(Exception):

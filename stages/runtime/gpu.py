@@ -1,4 +1,4 @@
-"""Which device a process computes on: GPUs of a machine are shared out among the jobs that run on it, one each."""
+"""The device of a process: each job takes one GPU of the machine."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from .reporting import log
 
 POLL_SECONDS = 0.2
 COMPUTES = "computes on GPU"
-"""What the log of a job says that does; reports count its hours."""
+"""The log line of a job that computes on a GPU; reports count its hours."""
 _held: list[FileLock] = []
 """The lock of the claimed GPU: released when the process ends, and not inherited by its children."""
 

@@ -1,4 +1,4 @@
-"""Several processes for one job: independent pieces of work side by side, each process as one alone would be."""
+"""Several processes for one job: independent pieces of work side by side, each computed as in a single process."""
 
 import collections
 import contextlib

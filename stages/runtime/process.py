@@ -1,4 +1,4 @@
-"""What every stage script shares as a process: arguments, log, errors in one line, a clean death.
+"""What every stage script shares: arguments, the log, one-line errors, no orphans.
 
 A script ends with::
 

@@ -1,4 +1,4 @@
-"""The workflow under DVC: the Snakefile compiled to dvc.yaml, runs committed, checkouts taken in, commits compared.
+"""The workflow under DVC: dvc.yaml compiled from the Snakefile, runs recorded, checkouts synced, commits compared.
 
-The Snakefile is the only place where the graph is written; see design notes in README, "Versions".
+The graph is written in the Snakefile alone; see README, "Versions".
 """

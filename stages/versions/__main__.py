@@ -1,15 +1,15 @@
 """Versions of everything: the workflow under DVC.
 
 python -m stages.versions compile          write dvc.yaml from the Snakefile, stages/catalogue/ and params.yaml
-python -m stages.versions sync             after git checkout, dvc checkout or pull: let Snakemake know what is current
-python -m stages.versions why              what is stale and because of what; jobs and disk of the next run
+python -m stages.versions sync             after git checkout, dvc checkout or pull: tell Snakemake what is current
+python -m stages.versions why              what is stale and why; jobs and disk space of the next run
 python -m stages.versions compare REV      metrics here against those of a commit, paired, with intervals
-python -m stages.versions hook             sync by itself after every git checkout, in this clone
+python -m stages.versions hook             sync after every git checkout in this clone
 
 For the Snakefile and the stages of dvc.yaml:
 
-python -m stages.versions commit           record the last run in dvc.lock, where that was not done
-python -m stages.versions page             the page in which `dvc plots` draws without a network
+python -m stages.versions commit           record the last run in dvc.lock, if that failed
+python -m stages.versions page             write the page in which `dvc plots` draws without a network
 python -m stages.versions settings         resolve the settings, digest the code; refuses where dvc.yaml is stale
 python -m stages.versions inventory SECTION NAME
 python -m stages.versions job RULE OUTPUT...
@@ -58,7 +58,7 @@ def _plain(command: str) -> str | None:
         return offline.write()
     if command == "compile":
         jobs = runs.compile()
-        return f"dvc.yaml: compiled anew, {jobs} jobs; commit it\n" if jobs else "dvc.yaml: up to date\n"
+        return f"dvc.yaml: compiled again, {jobs} jobs; commit it\n" if jobs else "dvc.yaml: up to date\n"
     if command == "commit":
         return runs.commit_pending()
     if command == "settings":

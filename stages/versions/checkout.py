@@ -1,4 +1,4 @@
-"""What came by git and DVC: taken in for Snakemake, or refused where it has no record of how it was made."""
+"""Files that came by git and DVC: Snakemake accepts them after a sync, and refuses them before."""
 
 import json
 import os
@@ -21,15 +21,15 @@ exec $python -m stages.versions sync
 
 
 def sync() -> str:
-    """Take in what git and DVC have checked out, so that Snakemake finds nothing to do; a sentence on what was done.
+    """Tell Snakemake that what git and DVC have checked out is current. Returns a sentence on what was done.
 
     Raises
     ------
     UserError
-        Something is neither what dvc.lock says nor to be had from DVC's cache.
+        A file differs from dvc.lock, and DVC's cache does not have it.
     """
     if not compiled.LOCK.exists():
-        raise UserError("dvc.lock: no such file, so there is nothing to take in; run `make`")
+        raise UserError("dvc.lock: no such file, so there is nothing to sync; run `make`")
     _dvc("checkout", "--quiet", check=False)
     stale = {name: entries for name, entries in raw_status().items() if not _only_away(name, entries)}
     if stale:
@@ -43,11 +43,11 @@ def sync() -> str:
     done = subprocess.run(command, env=os.environ | {snakemake_inside.UNCHECKED: "1"}, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"snakemake --touch: {' '.join((done.stderr or done.stdout).split())}")
-    return "what DVC has checked out is known to Snakemake too"
+    return "Snakemake knows what DVC has checked out"
 
 
 def hook() -> str:
-    """Have this clone sync after every ``git checkout`` that moves to another commit; a sentence on what was done.
+    """Sync this clone after every ``git checkout`` of another commit. Returns a sentence on what was done.
 
     Raises
     ------
@@ -56,23 +56,23 @@ def hook() -> str:
     """
     done = subprocess.run(["git", "rev-parse", "--git-path", "hooks"], capture_output=True, text=True)
     if done.returncode:
-        raise UserError("hook: this folder is not a git repository; `git init` it first")
+        raise UserError("hook: this folder is not a git repository; run `git init` first")
     path = Path(done.stdout.strip()) / "post-checkout"
     if path.exists() and path.read_text() != HOOK:
-        raise UserError(f"{path}: there is a hook already; add to it: python -m stages.versions sync")
+        raise UserError(f"{path}: a hook exists already; add this line to it: python -m stages.versions sync")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HOOK)
     path.chmod(0o755)
-    return f"{path}: after every checkout DVC's files are checked out too and Snakemake is told"
+    return f"{path}: after every git checkout, DVC checks out its files and Snakemake is synced"
 
 
 def raw_status() -> dict[str, list]:
-    """What ``dvc status`` finds changed, by stage; empty where all is up to date."""
+    """The changes that ``dvc status`` reports, by stage; empty if everything is up to date."""
     return json.loads(_dvc("status", "--json").stdout or "{}")
 
 
 def _only_away(name: str, entries: list) -> bool:
-    """Whether a stage is changed in nothing but raw files that are not on this machine: its inventory is."""
+    """Whether the only change of a stage is that its raw files are not on this machine."""
     kinds = [(kind, change) for e in entries for kind, files in e.items() for change in files.values()]
     return name.startswith(tuple(compiled.INVENTORIES)) and set(kinds) <= {("changed deps", "deleted")}
 
@@ -89,7 +89,7 @@ def _changes(entries: list) -> list[str]:
 
 
 def refuse_foreign() -> None:
-    """Stop Snakemake where outputs came by DVC (clone, checkout, repro from its cache) without Snakemake's records.
+    """Stop Snakemake if outputs came by DVC (clone, checkout, repro from its cache) without Snakemake's records.
 
     Without a record Snakemake takes an output for current whatever the parameters say; with one of another run it
     would make it again.

@@ -1,4 +1,4 @@
-"""Two commits compared: paired differences of every metric on identical utterances, from their prediction files."""
+"""Compare two commits: paired differences of every metric on identical utterances, from their prediction files."""
 
 import json
 import subprocess
@@ -102,7 +102,7 @@ def _system(path: Path, before: Path) -> list[dict]:
 
 
 def _paths_at(rev: str) -> set[str]:
-    """Outputs that dvc.lock of a commit lists."""
+    """The outputs that a commit's dvc.lock lists."""
     done = subprocess.run(["git", "show", f"{rev}:dvc.lock"], capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"{rev}: no such commit, or no dvc.lock in it; name one that `git log -- dvc.lock` lists")

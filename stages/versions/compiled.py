@@ -1,4 +1,4 @@
-"""dvc.yaml from the planned jobs: one plain stage per job, named by the job alone, so nothing else renames it."""
+"""dvc.yaml, compiled from the planned jobs: one plain stage per job. Its name follows from the job alone."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -17,7 +17,7 @@ LOCK = Path("dvc.lock")
 CODE = "data/code.json"
 SETTINGS = settings.FILE
 BOOKKEEPING = "settings"
-"""The stage that resolves the settings and digests the code; all others depend on their keys of its two files."""
+"""The stage that resolves the settings and digests the code; all others depend on keys of its two files."""
 HEADER = """\
 # Compiled from the Snakefile and params.yaml by `python -m stages.versions compile`; edit those, not this.
 # One stage per job. The stage `settings` resolves stages/catalogue/ and params.yaml, digests the code that each job
@@ -28,9 +28,9 @@ INVENTORIES = {
     "inventory_encoder": names.ENCODERS,
     "inventory_transcripts": names.TRANSCRIPTS,
 }
-"""Rules that look at raw files, which are what their stages depend on; the section that each looks at."""
+"""The rules that take inventories, and the section of the settings whose raw files each one lists."""
 _INVERTIBLE = ("spectrogram", "mfcc")
-"""Kinds of encoders from whose features one can make audible speech."""
+"""Kinds of encoders from whose features audible speech can be made."""
 
 
 def name_of(job: Job) -> str:
@@ -63,7 +63,7 @@ def committed() -> str:
 
 
 def refuse_if_stale(jobs: list[Job], params: dict) -> None:
-    """Stop where dvc.yaml is not what the Snakefile and params.yaml imply.
+    """Stop if dvc.yaml is not what the Snakefile and params.yaml imply.
 
     Raises
     ------
@@ -78,9 +78,9 @@ def refuse_if_stale(jobs: list[Job], params: dict) -> None:
 
 
 def completed(jobs: list[Job], params: dict) -> list[Job]:
-    """The jobs, those that look at raw files with the entry that they read and the code of their reader.
+    """The jobs; those that take inventories get the settings that they read and the digest of their reader.
 
-    Snakemake has neither for them: it brings inventories up to date by itself, whenever it starts.
+    Snakemake has neither: it updates inventories whenever it starts.
     """
     whole = []
     for job in jobs:
@@ -100,7 +100,7 @@ def digests(jobs: list[Job]) -> dict:
 
 
 def in_git(path: str) -> bool:
-    """Whether git keeps an output, so that commits can be compared: the metrics."""
+    """Whether git keeps an output (the metrics), so that commits can be compared."""
     return path.endswith("/metrics.json")
 
 
@@ -129,20 +129,20 @@ def _stage(job: Job, params: dict) -> dict:
 
 
 def _raw(job: Job) -> tuple[str, str] | None:
-    """The section and entry of the settings whose raw files a job takes the inventory of; None for any other job."""
+    """The section and the entry whose raw files a job lists; None for any other job."""
     if job.rule not in INVENTORIES:
         return None
     return INVENTORIES[job.rule], next(iter(job.wildcards.values()))
 
 
 def raw_files(job: Job, params: dict) -> list[str]:
-    """The raw files and folders that a job looks at; none of any job but those of inventories."""
+    """The raw files and folders that a job lists; empty for a job that takes no inventory."""
     raw = _raw(job)
     return inventories.places(params, *raw) if raw else []
 
 
 def _private(job: Job, params: dict) -> bool:
-    """Whether recordings could be had from what a job writes: audio stores and spectra of any but synthetic corpora."""
+    """Whether recordings can be recovered from a job's outputs: audio stores and spectra of real corpora."""
     corpus = job.wildcards.get("corpus")
     if not corpus or params["corpora"][corpus]["reader"] == "planted":
         return False

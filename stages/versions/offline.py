@@ -1,4 +1,4 @@
-"""The page in which `dvc plots` draws, with the drawing code inside, so that it works without a network."""
+"""The page in which `dvc plots` draws. It contains the drawing code, so it works without a network."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _HTML = """<!DOCTYPE html>
 
 
 def write() -> None:
-    """Make the page, once; .dvc/config points `dvc plots` at it."""
+    """Write the page once; .dvc/config points `dvc plots` at it."""
     if PAGE.exists() or not Path(".dvc").is_dir():
         return
     import vl_convert

@@ -1,4 +1,4 @@
-"""Runs and DVC's record of them: a job for ``dvc repro``, the commit after Snakemake."""
+"""Runs and their record in DVC: a job for ``dvc repro``, the commit after Snakemake."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ FIRST = "recorded in dvc.lock. To compare later runs with this one, commit: git 
 
 
 def job(rule: str, outputs: list[str]) -> None:
-    """Become Snakemake running one job whose inputs are there: what a stage of dvc.yaml does. Never returns."""
+    """Replace this process by Snakemake running one job, as a stage of dvc.yaml does. Never returns."""
     process.die_with_parent()
     how = ("--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "all", "--allowed-rules", rule)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *how, "--", *outputs])
@@ -109,14 +109,14 @@ def commit_pending() -> None:
     if not PENDING.exists():
         return
     if compile():
-        print("dvc.yaml: compiled anew, for other jobs are asked for; commit it with dvc.lock", file=sys.stderr)
+        print("dvc.yaml: compiled again, because the jobs have changed; commit it with dvc.lock", file=sys.stderr)
     first = not compiled.LOCK.exists()
     digests, params = json.loads(Path(compiled.CODE).read_text()), settings.read(compiled.SETTINGS, "")
     run = [Job(**values) for values in json.loads(PENDING.read_text())]
     run = [job for job in run if job.name in digests.get(job.rule, {})]  # a file of an inactive study has no stage
     current = [job for job in run if _is_current(job, digests, params)]
     for job in [job for job in run if job not in current]:
-        print(f"{compiled.name_of(job)}: edited while it ran, so not recorded; run again", file=sys.stderr)
+        print(f"{compiled.name_of(job)}: edited while it ran, so it is not recorded; run again", file=sys.stderr)
     try:
         with _quiet(), Repo() as repo, lock_repo(repo):  # one lock: the graph is read once, not once per job
             _drop_damaged([path for job in current for path in job.outputs.values()], repo.cache.local.oid_to_path)

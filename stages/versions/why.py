@@ -1,4 +1,4 @@
-"""What is stale in this work tree and because of what, in a person's words; jobs, work and disk of the next run."""
+"""What is stale in this work tree and why; jobs, work and disk space of the next run."""
 
 import csv
 import os

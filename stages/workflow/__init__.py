@@ -1,1 +1,1 @@
-"""The graph of files: which jobs there are, what each reads, where it leaves its cost; the cluster."""
+"""The graph of jobs and files: what each job reads and writes, where Snakemake records its cost, the cluster."""

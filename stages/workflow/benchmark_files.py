@@ -1,4 +1,4 @@
-"""Where Snakemake leaves what the jobs of a study cost; the report asks here, with the plan of the whole."""
+"""Snakemake's benchmark files of a study's jobs: what each job cost. The report reads them."""
 
 from . import corpus_jobs, training_jobs
 from .plan import DATA, Files, Plan
@@ -22,7 +22,7 @@ _ORDER = (
 
 
 def of_study(plan: Plan, study: str) -> list[str]:
-    """Snakemake's benchmark files of all jobs that a report comes from; by DVC come outputs without them."""
+    """The benchmark files of all jobs behind a report; outputs that DVC restored have none."""
     own = plan.params["studies"][study]
     files: dict[str, str] = {}
     for name in own["systems"]:
@@ -48,7 +48,7 @@ def of_study(plan: Plan, study: str) -> list[str]:
 
 
 def _made_from(plan: Plan, study: str, path: str, part: str) -> Files:
-    """What a feature store or the output of ``adapt``, ``cluster`` or ``retrain`` is made from."""
+    """The inputs of a feature store, or of an output of ``adapt``, ``cluster`` or ``retrain``."""
     stage, *rest = path.removeprefix(f"{DATA}/").split("/")
     if stage == "features":
         corpus, *between, name = (word.removesuffix(".h5") for word in rest)

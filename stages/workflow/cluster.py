@@ -1,4 +1,4 @@
-"""Runs on SLURM: what is asked of the cluster before the first job, and what a run that died has left behind."""
+"""Runs on SLURM: checks before the first job, and how to deal with jobs that outlived their run."""
 
 import getpass
 import os
@@ -11,11 +11,11 @@ from ..runtime.errors import UserError
 from . import snakemake_inside
 
 RUN = Path(".snakemake/slurm-run.txt")
-"""The outputs that the last run set out to make; its time is when it began."""
+"""The outputs that the last run was to make; the file's time is when that run began."""
 
 
 def begin(workflow) -> None:
-    """Refuse what would end badly, else note what the run sets out to make; nothing where jobs run on this machine.
+    """Check the cluster and record what this run is to make; does nothing if jobs run on this machine.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def begin(workflow) -> None:
 
 
 def refuse_silence(status_command: str) -> None:
-    """Stop where jobs cannot be submitted, or their end would never be heard of.
+    """Stop if jobs cannot be submitted, or if Snakemake would never learn that they ended.
 
     Debian and others install ``sacct`` where no accounts are kept too. Snakemake would ask it all the same, take its
     failure for no answer and wait forever.
@@ -52,7 +52,7 @@ def refuse_silence(status_command: str) -> None:
 
 
 def refuse_survivors() -> None:
-    """Stop where jobs of an earlier run, whose Snakemake was killed, still wait or compute in this folder.
+    """Stop if jobs of an earlier run, whose Snakemake was killed, are still queued or running in this folder.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def refuse_survivors() -> None:
     found = [row[0] for row in rows if row[0] != own and len(row) == 2 and os.path.realpath(row[1]) == os.getcwd()]
     if found:
         raise UserError(
-            f"jobs of an earlier run are still here: wait until they have ended, or: scancel {' '.join(found)}"
+            f"jobs of an earlier run are still running: wait until they end, or cancel them: scancel {' '.join(found)}"
         )
 
 
 def distrust_survivors() -> None:
-    """Have made again what jobs wrote after their run had died.
+    """Mark as incomplete what jobs wrote after their run had died.
 
     Such a job ends well and removes Snakemake's mark of an unfinished output, but only the run that submitted it would
     have recorded under which parameters it was made; without that record the output passes for current forever.
@@ -85,5 +85,5 @@ def distrust_survivors() -> None:
 
 
 def end() -> None:
-    """After a successful run everything is on record."""
+    """Forget the run: everything that it made is recorded."""
     RUN.unlink(missing_ok=True)

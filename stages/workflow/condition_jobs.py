@@ -1,10 +1,10 @@
-"""What the jobs of ``robustness`` read; the rule asks here, with the plan of the whole."""
+"""Inputs, settings and options of the jobs of ``robustness``."""
 
 from .plan import DATA, Plan
 
 
 def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | list[str]]:
-    """Files by the names of the script's options: the study's own, and of what is tried."""
+    """Inputs by the names of the script's options: files of the study, and of the trial."""
     row, entry, own = plan.row(study, name), plan.trial(trial), plan.params["studies"][study]
     corpus, transcripts = own["corpus"], own["transcripts"]
     found: dict[str, str | list[str]] = dict(plan.files(study, ()))
@@ -23,13 +23,13 @@ def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | lis
 
 
 def reads(plan: Plan, study: str, trial: str, name: str) -> dict:
-    """What a job depends on of params.yaml: the trial, extraction, scoring, the system's encoders."""
+    """The settings that a job reads: the trial, extraction, scoring, the system's encoders."""
     encoders = (f"encoders.{one}" for one in plan.system_encoder_names(study, name))
     return plan.reads(f"robustness.{trial}", "features", "evaluate", *encoders)
 
 
 def options(plan: Plan, study: str, trial: str, name: str) -> str:
-    """The command-line options that are no files of a job's own."""
+    """The remaining options of the script."""
     entry = plan.trial(trial)
     if entry.kind == "noise":
         return f"--ledger {plan.ledger(study)}"

@@ -1,4 +1,4 @@
-"""Inputs and settings of the jobs that prepare a corpus, for the rules of these jobs."""
+"""Inputs and settings of the jobs that prepare a corpus: ingest, transcribe, protocol, features."""
 
 from ..corpora.manifest import known
 from ..corpora.release import root_key
@@ -8,7 +8,7 @@ from .plan import DATA, Files, Plan, Reads
 
 
 def ingest_reads(plan: Plan, corpus: str) -> Reads:
-    """What decoding a corpus reads: where its recordings are; of a planted one the whole entry."""
+    """The settings that ``ingest`` reads: where the recordings are; for a planted corpus its whole entry."""
     reader = plan.params["corpora"][corpus]["reader"]
     if reader == "planted":
         return plan.reads("ingest", f"corpora.{corpus}")
@@ -25,7 +25,7 @@ def transcribe_inputs(plan: Plan, corpus: str, transcripts: str) -> Files:
 
 
 def protocol_inputs(plan: Plan, corpus: str, protocol: str) -> Files:
-    """Manifest of a corpus, with the columns beyond it where the protocol's definition names one of those."""
+    """The manifest, and ``extra.csv`` if the protocol names a column that the manifest does not have."""
     found: Files = {"manifest": f"{DATA}/ingest/{corpus}/manifest.csv"}
     named = columns(plan.params["protocols"][protocol])
     if plan.params["corpora"][corpus]["reader"] == "table" and not all(map(known, named)):

@@ -1,4 +1,4 @@
-"""Which files a job reads: studies, systems and encoders resolved to paths. The rules of the Snakefile ask here."""
+"""Studies, systems and encoders resolved to the paths of their files. The rules of the Snakefile use it."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ Files = dict[str, str | list[str]]
 
 
 class Reads(dict):
-    """Settings by dotted key, as Snakemake records them; in a command line it prints as its keys."""
+    """Settings by dotted key. Snakemake records keys and values; in a command line only the keys are printed."""
 
     def __str__(self) -> str:
         return " ".join(self)
 
 
 class Plan:
-    """The validated parameters, seen as a graph of files.
+    """The checked settings as a graph of files.
 
     Every ``..._inputs`` method gives a dictionary from the name of an input to its path; the rules hand the same
     names to their script as options.
@@ -53,14 +53,14 @@ class Plan:
         return [f"{i}of{count}" for i in range(1, count + 1)]
 
     def shards(self, corpus: str, encoder: str) -> list[str]:
-        """The files that hold the frames of a corpus' store of speech features, where it is not a single one."""
+        """The shards of a corpus' store of speech features; none if the store is a single file."""
         count = self.params["shards"].get(corpus, 1)
         if count == 1:
             return []
         return [f"{DATA}/features/{corpus}/{encoder}/{i}of{count}.h5" for i in range(1, count + 1)]
 
     def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> Files:
-        """Paths of the inputs ``names`` (see stages/recipes/inputs.py) in a study, with manifest and protocol.
+        """Paths of the inputs ``names`` (see stages/recipes/training_inputs.py) in a study, with manifest and protocol.
 
         Where stores are in shards, ``frames`` are all of these; scripts find them by themselves.
         """
@@ -87,12 +87,12 @@ class Plan:
         return found | ({"frames": list(dict.fromkeys(frames))} if frames else {}) | self.inventory(*used)
 
     def weights(self, encoder: str) -> str:
-        """The file of an encoder that the pipeline pretrains itself; empty for any other."""
+        """The file of an encoder that this pipeline pretrains; empty for any other encoder."""
         spec = self.params["encoders"].get(encoder, {})
         return f"{DATA}/pretrain/{spec['pretrain']}.safetensors" if "pretrain" in spec else ""
 
     def inventory(self, *encoders: str) -> Files:
-        """The input ``inventory`` of a job that opens ``encoders``, where one lies in a folder of this disk."""
+        """The input ``inventory`` of a job that opens ``encoders``, if one of them is a local folder."""
         found = inventories.of_encoders(self.params, encoders)
         return {"inventory": found} if found else {}
 
@@ -101,7 +101,7 @@ class Plan:
         return [f"{DATA}/{stage}/{study}/{name}/{part}.csv" for part in self.parts(study, name)]
 
     def models(self, study: str, name: str) -> list[str]:
-        """The models that lie beside the predictions."""
+        """The files with the models, beside the predictions."""
         return [path.removesuffix(".csv") + ".safetensors" for path in self.predictions(study, name)]
 
     def system_encoder_names(self, study: str, name: str) -> list[str]:
@@ -140,7 +140,7 @@ class Plan:
         return f"{DATA}/report/{study}/index.html"
 
     def target(self, study: str):
-        """The report of an active study; for any other an input function that says what to do."""
+        """The report of an active study; for an inactive study an input function that raises the remedy."""
         if study in self.active:
             return self.report(study)
 
@@ -160,13 +160,13 @@ class Plan:
 def options(inputs) -> str:
     """Named inputs of a rule as command-line options: ``--name path ...``.
 
-    Left out are ``frames``, which stand in their store, and ``inventory``, which says whether raw files have changed.
+    Without ``frames``, which their store names, and ``inventory``, which only says whether raw files have changed.
     """
     return " ".join(f"--{name} {paths}" for name, paths in inputs.items() if name not in ("frames", "inventory"))
 
 
 def prepare_environment() -> None:
-    """What the jobs of this run find in their environment: our Python first, and which process is their parent.
+    """Set the environment of this run's jobs: our Python comes first, and they know their parent process.
 
     A job whose parent is another one is an orphan; see :func:`stages.runtime.process.die_with_parent`.
     """

@@ -1,16 +1,16 @@
-"""What the jobs read that score systems and report on a study."""
+"""Inputs, settings and options of the jobs that score systems and report on a study."""
 
 from . import corpus_jobs
 from .plan import DATA, Files, Plan, Reads
 
 
 def evaluate_reads(plan: Plan, study: str, name: str) -> Reads:
-    """What scoring a system depends on of params.yaml: its section, and where its encoders come from."""
+    """The settings that ``evaluate`` reads: its section, and where the system's encoders come from."""
     return plan.reads("evaluate", *(f"encoders.{one}.source" for one in plan.published(study, name)))
 
 
 def seen_options(plan: Plan, study: str, name: str) -> str:
-    """The command-line options that say what a system's published encoders are, and where scorings are counted."""
+    """The options that name a system's published encoders and the folder that counts scorings."""
     corpus, encoders = plan.params["studies"][study]["corpus"], " ".join(plan.published(study, name))
     return f"--corpus {corpus} --ledger {plan.ledger(study)}" + (f" --encoders {encoders}" if encoders else "")
 
@@ -32,7 +32,7 @@ def report_inputs(plan: Plan, study: str) -> Files:
 
 
 def report_reads(plan: Plan, study: str) -> Reads:
-    """What a report depends on of params.yaml: its section, the study, its corpus, protocol and systems' rows."""
+    """The settings that a report reads: its section, the study, its corpus, its protocol and its systems."""
     own = plan.params["studies"][study]
     keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
     keys += [f"robustness.{trial}" for trial in own.get("trials", {})]

@@ -1,4 +1,4 @@
-"""What this package needs of Snakemake's inside, all of it: the planned jobs, and whether an output is on record.
+"""All that this package uses of Snakemake's internals: the planned jobs, and the records of outputs.
 
 Snakemake has no public way to ask for either; so the version is checked first, and nothing else here looks inside.
 """
@@ -19,7 +19,7 @@ VERSION = "9.27"
 RECORDS = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")
 UNCHECKED = "SERPENTINE_UNCHECKED"
-"""Set in the environment where the Snakefile is read for its graph alone, or to take in what DVC has proven."""
+"""Set in the environment if the Snakefile is read only for its graph, or to take in what DVC has checked."""
 _PIECE = 254
 """Longer names are cut into pieces, one folder each."""
 
@@ -46,13 +46,13 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Its wildcards' values put together, without the part where one job has all folds."""
+        """The values of its wildcards, joined; without the part if one job has all folds."""
         return "-".join(value for value in self.wildcards.values() if value != "1of1")
 
 
 @dataclass(frozen=True)
 class Record:
-    """Under what an output was made (see :class:`Job`), and when it was written, in seconds since the epoch."""
+    """How an output was made (see :class:`Job`), and when it was written, in seconds since the epoch."""
 
     reads: dict[str, Any]
     code: str
@@ -60,7 +60,7 @@ class Record:
 
 
 def planned() -> list[Job]:
-    """All jobs of the active studies, in the order of the Snakefile; nothing is run and no file is touched.
+    """All jobs of the active studies, in the order of the Snakefile. No job runs.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def planned() -> list[Job]:
 
 
 def of_run(workflow) -> list[Job]:
-    """The jobs of a workflow whose graph is built, in the order of the Snakefile's rules; target rules left out."""
+    """The jobs of a built workflow, in the order of the Snakefile's rules, without target rules."""
     check_version()
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
     jobs = [_job(job) for job in workflow.dag.jobs if job.output]
@@ -111,7 +111,7 @@ def check_version() -> None:
 
 
 def record(path: str) -> Record | None:
-    """What Snakemake has on record of how ``path`` was made; None where it has none."""
+    """Snakemake's record of how ``path`` was made; None if there is no record."""
     try:
         found = json.loads(_file(RECORDS, path).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -123,13 +123,13 @@ def record(path: str) -> Record | None:
 
 
 def recorded_since(path: str, moment: float) -> bool:
-    """Whether Snakemake has put ``path`` on record after ``moment``, by the clock of the file system."""
+    """Whether Snakemake recorded ``path`` after ``moment``, by the clock of the file system."""
     file = _file(RECORDS, path)
     return file.exists() and file.stat().st_mtime >= moment
 
 
 def mark_incomplete(path: str) -> None:
-    """Have Snakemake make ``path`` again."""
+    """Mark ``path`` so that Snakemake makes it again."""
     file = _file(INCOMPLETE, path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text('{"external_jobid": null}')
@@ -141,7 +141,7 @@ def to_make(workflow) -> list[str]:
 
 
 def _file(folder: Path, path: str) -> Path:
-    """Where Snakemake keeps in ``folder`` what it knows of ``path``."""
+    """The file in ``folder`` in which Snakemake keeps its record of ``path``."""
     name = urlsafe_b64encode(path.encode()).decode()
     pieces = [name[i : i + _PIECE] for i in range(0, len(name), _PIECE)]
     return folder.joinpath(*("@" + piece for piece in pieces[:-1]), pieces[-1])
@@ -169,5 +169,5 @@ def _digest(code: str, command: str) -> str:
 
 
 def _plain(path: str) -> str:
-    """A path without what Snakemake hangs on it."""
+    """A path as a plain string, without Snakemake's flags."""
     return "".join(path)

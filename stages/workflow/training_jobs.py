@@ -1,4 +1,4 @@
-"""What the jobs read that train: systems, and the chain of ``adapt``, ``cluster`` and ``retrain``."""
+"""Inputs, settings and options of the jobs that train systems, and of ``adapt``, ``cluster`` and ``retrain``."""
 
 from ..runtime import code_digest
 from .plan import DATA, Files, Plan, Reads
@@ -19,7 +19,7 @@ def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
 
 
 def system_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
-    """What a training job reads: its stage's section, its row in the study, the seeds, its encoders."""
+    """The settings that a training job reads: its stage's section, its row in the study, the seeds, its encoders."""
     row = plan.row(study, name)
     keys = [stage, f"rows.{study}.{name}", f"studies.{study}.seeds"]
     if {"speech-weights", "text-weights"} & set(row.files()):
@@ -30,7 +30,7 @@ def system_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
 
 
 def training_cores(plan: Plan, study: str, name: str) -> int:
-    """What a training job can use: several workers for a frozen system with several seeds."""
+    """The cores that a training job can use: several workers for a frozen system with several seeds."""
     section, row = plan.params["train"], plan.row(study, name)
     several = not row.heavy and not row.deterministic and len(plan.params["studies"][study]["seeds"]) > 1
     return section["threads"] * (section["workers"] if several else 1)
@@ -52,7 +52,7 @@ def recipe_code(plan: Plan, stage: str, study: str, name: str) -> str:
 
 
 def chain_inputs(plan: Plan, stage: str, study: str, name: str, part: str) -> Files:
-    """Inputs of ``adapt``, ``cluster`` and ``retrain``, each beginning from the one before."""
+    """Inputs of ``adapt``, ``cluster`` and ``retrain``; each starts from the output of the stage before it."""
     entry = plan.params[stage][name]
     found = plan.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
     before = {"cluster": "adapt", "retrain": "cluster"}.get(stage)
@@ -62,6 +62,6 @@ def chain_inputs(plan: Plan, stage: str, study: str, name: str, part: str) -> Fi
 
 
 def chain_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
-    """What a job of ``adapt``, ``cluster`` or ``retrain`` depends on of params.yaml."""
+    """The settings that a job of ``adapt``, ``cluster`` or ``retrain`` reads."""
     speech = plan.encoder(study, plan.params[stage][name]["speech"], "speech")
     return plan.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")

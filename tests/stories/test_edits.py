@@ -26,13 +26,15 @@ SYSTEMS = (
 )
 CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
 LOOP = [
+    "pretrain hubert",
+    "pretrain bert",
     *CHAIN,
     "train default-pan2024-gmp-ams",
     "train default-pepino2021-dense-speaker",
     "teach default-srinivasan2022-teacher",
     "distill default-srinivasan2022-cts",
 ]
-"""The trainings of networks; ``cluster`` takes its seeds there."""
+"""Whatever trains a network; ``cluster`` takes its seeds there."""
 EDITS = {
     "learning rate of one system": (
         {"systems/pepino2021-dense-speaker/learning_rate": 2e-3},

@@ -142,7 +142,7 @@ def test_null_takes_away_what_lies_beneath(lay):
     assert lay("systems: {first: {hidden: null}}")["systems"]["first"]["hidden"] == 128, "the recipe's again"
     assert "hidden" not in lay("systems: {mine: {like: first, hidden: null}}")["systems"]["mine"]
     assert lay("systems:")["systems"].keys() == {"first", "second"}, "a section of comments alone says nothing"
-    with pytest.raises(UserError, match=r"systems\.secnod: there is none to take away; did you mean 'second'\?"):
+    with pytest.raises(UserError, match=r"systems\.secnod: there is no such entry to remove; did you mean 'second'\?"):
         lay("systems: {secnod: null}")
 
 
@@ -167,14 +167,14 @@ def test_a_stage_of_the_chain_takes_its_own_values(lay):
     ("own", "message"),
     [
         ("systems: {mine: {like: frist}}", r"params\.yaml: systems\.mine\.like: there is no 'frist'; .* 'first'\?"),
-        ("systems: {a: {like: b}, b: {like: a}}", r"systems\.b\.like: goes round in a circle: a like b like a; "),
-        ("systems: {first: {like: first}}", r"params\.yaml: systems\.first\.like: .* circle: first like first;"),
+        ("systems: {a: {like: b}, b: {like: a}}", r"systems\.b\.like: is circular: a like b like a; "),
+        ("systems: {first: {like: first}}", r"params\.yaml: systems\.first\.like: is circular: first like first;"),
         ("systems: {a: {like: [first]}}", r"systems\.a\.like: \['first'\] is no name; give one of systems"),
         ("sytems: {a: {}}", r"params\.yaml: sytems: no such section; did you mean 'systems'\?"),
         ("systems: [a]", r"params\.yaml: systems: \['a'\] is no mapping"),
         ("paper: someone2020", r"params\.yaml: paper: no such section"),
         ("[active]", r"params\.yaml: no mapping of sections"),
-        ("systems: {a: {}}\ncorpora: {}\nsystems: {b: {}}", r"params\.yaml: systems: stands on lines 1 and 3"),
+        ("systems: {a: {}}\ncorpora: {}\nsystems: {b: {}}", r"params\.yaml: systems: is on lines 1 and 3"),
     ],
 )
 def test_mistakes_name_file_key_and_remedy(lay, own, message):
@@ -183,7 +183,7 @@ def test_mistakes_name_file_key_and_remedy(lay, own, message):
 
 
 def test_two_files_that_define_one_entry_are_both_named(lay):
-    with pytest.raises(UserError, match=r"twice\.yaml: systems\.first: stands in .*paper\.yaml too"):
+    with pytest.raises(UserError, match=r"twice\.yaml: systems\.first: is in .*paper\.yaml too"):
         lay("", twice="systems: {first: {recipe: probe}}")
 
 

@@ -82,7 +82,7 @@ def left(folder) -> list[str]:
 def test_a_corpus_is_downloaded_once_with_its_licence_shown(tmp_path, server):
     entry(tmp_path, server)
     said = ingest(tmp_path, corpus="c")
-    assert "under its licence: Creative Commons Attribution 4.0" in said and server.asked == [""]
+    assert "licence: Creative Commons Attribution 4.0" in said and server.asked == [""]
     assert [row["utterance"] for row in read(tmp_path / "out/manifest.csv")] == ["03a01Fa", "08b02Tb", "16b10Lc"]
     assert [path.name for path in (tmp_path / "raw").iterdir()] == ["emodb"]
     assert "licence" not in ingest(tmp_path, corpus="c") and len(server.asked) == 1
@@ -126,7 +126,7 @@ def test_a_download_that_is_killed_goes_on_where_it_was(tmp_path, server):
 
 def test_another_digest_is_refused_and_nothing_kept(tmp_path, server):
     entry(tmp_path, server, digest="md5:" + 32 * "0")
-    assert "its digest is not md5:000" in ingest(tmp_path, corpus="c", run=refused)
+    assert "digest is not md5:000" in ingest(tmp_path, corpus="c", run=refused)
     assert left(tmp_path) == []
     entry(tmp_path, server)
     ingest(tmp_path, corpus="c")
@@ -135,7 +135,7 @@ def test_another_digest_is_refused_and_nothing_kept(tmp_path, server):
 def test_a_wrong_address_and_no_network_are_explained(tmp_path, server):
     entry(tmp_path, server, url=server.url.replace("emodb.zip", "emo.zip"))
     error = ingest(tmp_path, corpus="c", run=refused)
-    assert "404 Not Found; correct the address" in error and "set corpora.c.path to the folder" in error
+    assert "404 Not Found; correct its url" in error and "set corpora.c.path to the folder" in error
     entry(tmp_path, server, url="http://127.0.0.1:9/emodb.zip")
     error = ingest(tmp_path, corpus="c", run=refused)
     assert "127.0.0.1:9 cannot be reached" in error and "unpack it and set corpora.c.path to the folder" in error

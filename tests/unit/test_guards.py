@@ -111,12 +111,12 @@ def wrong_group(rows):
 
 VIOLATIONS = {
     "a speaker in two roles": (one_to("val"), "fold 2: speaker S1F is in two roles (u00 in val"),
-    "an unknown role": (one_to("dev"), "u00: role 'dev' is none of"),
+    "an unknown role": (one_to("dev"), "u00: role 'dev' is not one of"),
     "out without a reason": (one_to("out"), "u00: out without a reason"),
     "another label": (relabel, "u00: labelled 'sad', where the manifest's 'angry' is 'angry' elsewhere"),
     "an unknown utterance": (rename, "nobody: not in the manifest"),
     "a missing row": (lambda rows: rows.pop(0), "fold 1: u00: has no row"),
-    "a row twice": (lambda rows: rows.append(dict(rows[0])), "u00: stands there twice"),
+    "a row twice": (lambda rows: rows.append(dict(rows[0])), "u00: occurs twice"),
     "a session tested twice": (whole_session_to_test, "tested in 2 folds"),
     "no validation": (no_validation, "role val is empty"),
     "a group that the manifest denies": (wrong_group, "u00: session=Ses3, but the manifest says session=Ses1"),
@@ -269,7 +269,7 @@ MANIFEST_FAULTS = {
     "number": ({"arousal": "much"}, "line 2: arousal: not a finite number"),
     "gender": ({"gender": "w"}, "line 2: gender"),
     "duration": ({"duration": "0"}, "line 2: duration: not above 0 s"),
-    "name": ({"utterance": "u01"}, "line 3: utterance: stands on an earlier line too"),
+    "name": ({"utterance": "u01"}, "line 3: utterance: an earlier line has it too"),
 }
 
 

@@ -209,7 +209,7 @@ def test_a_corpus_of_nothing_usable_is_refused(tmp_path):
     (tmp_path / "audio/a.wav").touch()
     write_table(tmp_path, [{"file": "a.wav"}])
     write_params(tmp_path, ingest={"max_quarantined": 5})
-    assert "none of its 1 utterances" in ingest(tmp_path, run=refused)
+    assert "all 1 utterances are unusable" in ingest(tmp_path, run=refused)
 
 
 def test_repeated_audio_is_noticed(tmp_path):

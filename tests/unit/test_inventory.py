@@ -297,7 +297,7 @@ def test_what_the_inventory_lists_must_be_there_to_be_decoded(tmp_path):
     assert "the file has changed since; run again" in error
     shutil.rmtree(tmp_path / "audio")
     error = refused(tmp_path, "ingest", "--corpus", "mine", *files)
-    assert "audio/u00.wav: no such file, though the inventory of corpora.mine lists it" in error
+    assert "audio/u00.wav: no such file, but the inventory of corpora.mine lists it" in error
 
 
 def test_protocols_take_columns_that_only_the_users_table_has(tmp_path):
@@ -406,5 +406,5 @@ def test_the_command_line(tmp_path):
     values = yaml.safe_load((tmp_path / "params.yaml").read_text())
     values["encoders"] = {"hub": {"kind": "text", "source": "a/b", "revision": "0" * 40}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    assert "encoders.hub: reads no files of this disk" in refused(tmp_path, "inventory", "--encoder", "hub")
-    assert "transcripts.gold: reads no files" in refused(tmp_path, "inventory", "--source", "gold")
+    assert "encoders.hub: reads no local files" in refused(tmp_path, "inventory", "--encoder", "hub")
+    assert "transcripts.gold: reads no local files" in refused(tmp_path, "inventory", "--source", "gold")

@@ -305,7 +305,7 @@ def test_shipped_protocol_has_the_counts_of_the_release(name):
         roles = table[table["fold"] == fold]["role"].value_counts()
         assert (roles["train"], roles["val"], roles["test"]) == wanted
     gone = manifest.drop(index=0)
-    with pytest.raises(UserError, match=r"expect: .*: \d+ where \d+ are expected; complete the corpus"):
+    with pytest.raises(UserError, match=r"expect: .*: \d+ found, \d+ expected; complete the corpus"):
         departures(definition, assign(definition, gone, "p"), gone, "p")
 
 
@@ -357,7 +357,7 @@ def test_iemocap_by_session(dyadic):
     }
     assert classes_tested(rows) == {"angry": 40, "happy": 80, "neutral": 40, "sad": 40}
     whole = protocol(dyadic, "iemocap-sessions-all", refused)
-    assert "iemocap-sessions-all.expect: utterances: 280 where 200 are expected" in whole and "departures" in whole
+    assert "iemocap-sessions-all.expect: utterances: 280 found, 200 expected" in whole and "departures" in whole
 
 
 def test_iemocap_improvised_and_full_agreement(dyadic):

@@ -146,7 +146,7 @@ def test_words_and_rates():
 WHISPER_FAULTS = {
     "no weights": ({}, "no weights at weights/tiny.en.pt; download https://"),
     "unknown model": ({"model": "tinny.en"}, "did you mean 'tiny.en'?"),
-    "language": ({"language": "de"}, "tiny.en knows English only"),
+    "language": ({"language": "de"}, "tiny.en supports only English"),
 }
 
 
@@ -170,7 +170,7 @@ def test_audio_of_another_ingest_is_refused(corpus, tmp_path):
     write_params(corpus, transcripts={"w": WHISPER})
     content = (corpus / "out/audio.csv").read_text()
     (corpus / "out/audio.csv").write_text(content.replace(read(corpus / "out/audio.csv")[3]["sha256"], 64 * "0"))
-    assert "not made with out/audio.csv" in transcribe(corpus, "w", refused)
+    assert "does not match out/audio.csv" in transcribe(corpus, "w", refused)
     (corpus / "out/audio.csv").write_text(content)
 
 

@@ -109,5 +109,5 @@ def test_ratings_of_another_corpus_are_told_in_the_studys_units():
     found, left_out = other_corpus.truth(rows, "dimensions", ["arousal", "valence"], [-0.5, 1.5], "robustness.x")
     assert found.to_dict("list") == {"utterance": ["a", "b"], "true_arousal": [1.0, 7.0], "true_valence": [4.0, 4.0]}
     assert left_out == {"no rating": 1}
-    with pytest.raises(UserError, match=r"robustness\.x: no utterance that is tested has one of: angry"):
+    with pytest.raises(UserError, match=r"robustness\.x: no test utterance has one of: angry"):
         other_corpus.truth(rows, "emotion", ["angry"], [], "robustness.x")
