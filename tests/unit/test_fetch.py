@@ -138,7 +138,9 @@ def test_a_wrong_address_and_no_network_are_explained(tmp_path, server):
     assert "404 Not Found; correct its url" in error and "set corpora.c.path to the folder" in error
     entry(tmp_path, server, url="http://127.0.0.1:9/emodb.zip")
     error = ingest(tmp_path, corpus="c", run=refused)
-    assert "127.0.0.1:9 cannot be reached" in error and "unpack it yourself and set corpora.c.path to the folder" in error
+    assert (
+        "127.0.0.1:9 cannot be reached" in error and "unpack it yourself and set corpora.c.path to the folder" in error
+    )
 
 
 def test_a_digest_must_be_given(tmp_path, server):
