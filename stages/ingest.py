@@ -69,7 +69,7 @@ def main(args) -> None:
             rows.append({"utterance": each.utterance, "duration": seconds, "sha256": each.sha256})
             rows[-1]["clipped"] = each.clipped
             kept.append(i)
-        _refuse(rows, section, args)
+        _refuse(rows, section, args.corpus, args.log or "the lines above", settings.named(args.params))
         used = [rows[i] for i in kept]
         _mark_duplicates(used)
         with disk.writing(args.table) as table:
@@ -180,21 +180,19 @@ def _mark_duplicates(rows: list[dict]) -> None:
         log.warning("%d utterances repeat another's audio: %s%s", len(pairs), "; ".join(pairs[:3]), more)
 
 
-def _refuse(rows: list[dict], section: Ingest, args) -> None:
-    """Stop if more utterances are unusable than allowed, or all are."""
+def _refuse(rows: list[dict], section: Ingest, corpus: str, listed: Path | str, params: str) -> None:
+    """Stop if more utterances are unusable than allowed, or all are; all of them are ``listed`` somewhere."""
     refused = [f"{row['file']} ({row['reason']})" for row in rows if "reason" in row]
     for line in refused:
         log.info("unusable: %s", line)
     if len(refused) > section.max_quarantined:
-        more = f" and {len(refused) - 3} more, all in {args.log or 'the lines above'}" if len(refused) > 3 else ""
+        more = f" and {len(refused) - 3} more, all in {listed}" if len(refused) > 3 else ""
         raise UserError(
             f"{', '.join(refused[:3])}{more}: unusable; repair or remove the files, "
-            f"or leave them out with ingest.max_quarantined: {len(refused)} in {settings.named(args.params)}"
+            f"or leave them out with ingest.max_quarantined: {len(refused)} in {params}"
         )
     if len(refused) == len(rows):
-        raise UserError(
-            f"corpora.{args.corpus}: all {len(rows)} utterances are unusable; repair the files: {refused[0]} …"
-        )
+        raise UserError(f"corpora.{corpus}: all {len(rows)} utterances are unusable; repair the files: {refused[0]} …")
     if refused:
         log.warning("%d of %d utterances left out: %s …", len(refused), len(rows), refused[0])
 

@@ -63,9 +63,12 @@ def main(args) -> None:
         raise UserError(f"{args.texts}: utterance {gone[0]} of {args.decoded} is not in it; run ingest again")
     references = _untagged({row["utterance"]: said[row["utterance"]] for row in usable})
     if isinstance(source, Whisper):
-        results = [row | {"text": untagged(row["text"])} for row in _listen(source, args, usable)]
+        results = [
+            row | {"text": untagged(row["text"])}
+            for row in _listen(source, args.source, args.audio, args.decoded, usable)
+        ]
     else:
-        _need_text(references, args)
+        _need_text(references, args.source, args.corpus, args.texts)
         texts = references
         if isinstance(source, Corrupted):
             from .transcripts.corruption import corrupt
@@ -85,16 +88,16 @@ def main(args) -> None:
             writer.writerow([utterance, cell(row["text"]), reference, *numbers, *flags])
 
 
-def _listen(source: Whisper, args, usable: list[dict[str, str]]) -> list[dict]:
+def _listen(source: Whisper, name: str, audio: Path | None, decoded: Path, usable: list[dict[str, str]]) -> list[dict]:
     from .stores.audio import AudioStore, content
     from .transcripts import whisper_transcripts
 
-    if not args.audio:
+    if not audio:
         raise UserError("transcribe: --audio: Whisper needs it; give the corpus' audio.h5")
-    store = AudioStore(args.audio)
+    store = AudioStore(audio)
     if store.content != content(*zip(*((row["utterance"], row["sha256"]) for row in usable), strict=True)):
-        raise UserError(f"{args.audio}: does not match {args.decoded}; run the stage ingest again")
-    return whisper_transcripts.transcribe(source, store, f"transcripts.{args.source}")
+        raise UserError(f"{audio}: does not match {decoded}; run the stage ingest again")
+    return whisper_transcripts.transcribe(source, store, f"transcripts.{name}")
 
 
 def _untagged(texts: dict[str, str]) -> dict[str, str]:
@@ -108,18 +111,18 @@ def _untagged(texts: dict[str, str]) -> dict[str, str]:
     return {utterance: untagged(text) for utterance, text in texts.items()}
 
 
-def _need_text(references: dict[str, str], args) -> None:
+def _need_text(references: dict[str, str], name: str, corpus: str, texts: Path) -> None:
     """Refuse a corpus without transcripts; count the utterances that lack one."""
     empty = [utterance for utterance, text in references.items() if not text]
     if len(empty) == len(references):
         raise UserError(
-            f"transcripts.{args.source}: corpus {args.corpus}: none of its {len(references)} utterances has a "
-            f"transcript in {args.texts}; fill the column 'text' of the corpus, or use transcripts of kind whisper"
+            f"transcripts.{name}: corpus {corpus}: none of its {len(references)} utterances has a "
+            f"transcript in {texts}; fill the column 'text' of the corpus, or use transcripts of kind whisper"
         )
     if empty:
         log.warning(
             "%s: %d of %d utterances have no transcript (%s ...): empty text",
-            args.corpus,
+            corpus,
             len(empty),
             len(references),
             empty[0],
