@@ -37,4 +37,4 @@ def test_a_flipped_byte_is_named_and_mended(repository):
     store.unlink()
     repository.snakemake("--", target)
     assert store.read_bytes() == sound and store.stat().st_nlink > 1
-    assert not repository.dvc("status", "features-pretrained@planted-hubert-small").stdout.count("changed")
+    assert not repository.dvc("status", "features-planted-hubert-small").stdout.count("changed")

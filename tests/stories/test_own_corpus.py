@@ -32,12 +32,12 @@ def own(tmp_path_factory):
             soundfile.write(folder / f"{name}.flac", samples, 16_000)
             table.writerow([f"{name}.flac", row["speaker"], row["gender"], row["emotion"]])
     lines = yaml.safe_load((ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0])
-    lines["corpora"]["mine"]["audio"] = "flac"
-    study = lines["studies"]["mine"]
+    lines["corpora.mine"]["audio"] = "flac"
+    study = lines["studies.mine"]
     assert set(SYSTEMS) < set(study["systems"])
     study |= {"systems": SYSTEMS, "changes": {"pepino2021-dense-egemaps": {"epochs": 3}}}
     small = {key: value for key, value in SMALL.items() if key.startswith(("pretrain/", "evaluate/"))}
-    project.set({"corpora/mine": lines["corpora"]["mine"], "studies/mine": study, "active": ["mine"]} | small)
+    project.set({"corpora/mine": lines["corpora.mine"], "studies/mine": study, "active": ["mine"]} | small)
     project.snakemake()
     return project
 

@@ -94,7 +94,7 @@ def refusal(folder, *words) -> str:
 
 @pytest.mark.parametrize("name", HEARING)
 def test_what_the_study_predicted_comes_again_from_the_files(inside, spoken, name):
-    trained = of_study("params.yaml", "default", name, fold=1, seed=1)
+    trained = of_study(settings.FILE, "default", name, fold=1, seed=1)
     rows = pd.read_csv(f"data/evaluate/default/{name}.csv").query("role == 'test' and fold == 1 and seed == 1")
     speakers = {spoken[utterance].speaker for utterance in rows["utterance"]}
     asked = {u: request for u, request in spoken.items() if request.speaker in speakers}
@@ -111,7 +111,7 @@ def test_what_the_study_predicted_comes_again_from_the_files(inside, spoken, nam
 
 @pytest.mark.parametrize("name", ["linear", "srinivasan2022-teacher", "pan2024-gmp-ams"])
 def test_batched_and_single_agree_and_models_are_averaged(inside, spoken, name):
-    predictor = opened(of_study("params.yaml", "default", name))
+    predictor = opened(of_study(settings.FILE, "default", name))
     asked = heard(list(spoken.values())[:9])
     together = predictor.predict(asked)
     single = np.concatenate([predictor.predict([clip]) for clip in asked])
@@ -168,7 +168,7 @@ def test_bad_files_are_a_line_each_and_the_others_are_predicted(finished, bad, t
     figure = json.loads((finished.folder / "data/report/default/metrics.json").read_text())["linear"]["uar"]
     said = f"UAR {100 * figure['pooled']:.1f} % [{100 * figure['ci_low']:.1f}, {100 * figure['ci_high']:.1f}]"
     assert said in table["caveats"][0] and f"on {figure['n_utterances']} test utterances" in table["caveats"][0]
-    assert f"{bad['good']}: these models were trained on it" in done.stderr
+    assert f"{bad['good']}: these models were trained on this audio" in done.stderr
     assert f"{bad['stereo']}: these models" not in done.stderr
     (stereo,) = heard([Request(bad["stereo"])])
     soundfile.write(tmp_path / "mono.wav", stereo.samples, RATE, subtype="PCM_16")
@@ -192,7 +192,7 @@ def test_windows_are_predicted_like_files_of_their_own(inside, spoken, tmp_path)
     done = predict(inside, *wanted, tmp_path / "whole.wav")
     assert done.returncode == 0 and done.stdout == ""
     rows = json.loads(out.read_text())["predictions"]
-    expected = opened(of_study("params.yaml", "default", "pan2024-gmp-ams")).predict(pieces)
+    expected = opened(of_study(settings.FILE, "default", "pan2024-gmp-ams")).predict(pieces)
     np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], expected, atol=1e-5)
     assert [row["start"] for row in rows] == pytest.approx([piece.start for piece in pieces], abs=1e-4)
 
@@ -215,7 +215,7 @@ def test_what_cannot_be_answered_is_refused_in_one_line(finished, spoken, tmp_pa
 def test_another_encoder_than_in_training_is_refused(inside, tmp_path):
     from stages.encoders.speech import SpeechEncoder
 
-    trained = of_study("params.yaml", "default", "linear")
+    trained = of_study(settings.FILE, "default", "linear")
     encoder = SpeechEncoder.load(trained.weights["speech"])
     encoder.model.encoder.layers[0].attention.q_proj.weight.data[0, 0] += 1e-3
     encoder.save(tmp_path / "other.safetensors", encoder.notes)
@@ -273,7 +273,7 @@ def test_a_flipped_byte_anywhere_is_refused(bundles, tmp_path):
         content = bytearray((copy / name).read_bytes())
         content[len(content) // 2] ^= 1
         (copy / name).write_bytes(content)
-        with pytest.raises(UserError, match=r"not as it was written \(SHA-256\)|missing from the bundle"):
+        with pytest.raises(UserError, match=r"changed since it was written \(SHA-256\)|missing from the bundle"):
             bundle.read(copy)
     (bundles / "linear" / "seen.txt").rename(tmp_path / "kept")
     try:
@@ -308,7 +308,7 @@ def test_changes_under_new_digests_fail_the_golden_input(bundles, spoken, tmp_pa
 
 
 def test_heard_audio_is_told_from_the_test_part(inside, spoken):
-    trained = of_study("params.yaml", "default", "linear", fold=1)
+    trained = of_study(settings.FILE, "default", "linear", fold=1)
     rows = pd.read_csv("data/ingest/planted/protocols/sessions.csv").query("fold == 1")
     for row in rows.itertuples():
         (clip,) = heard([spoken[row.utterance]])

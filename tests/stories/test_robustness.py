@@ -56,6 +56,7 @@ def folder(finished, tmp_path_factory):
         }
     )
     out = "data/ingest/other"
+    project.run("python", "-m", "stages.parameters")
     ingest(project.folder, "other", out)
     own = ("--corpus", "other", "--protocol", "others", "--manifest", f"{out}/manifest.csv")
     stage(project.folder, "protocol", *own, "--out", f"{out}/protocols/others.csv")
@@ -70,7 +71,7 @@ def inside(folder, monkeypatch):
 
 def words(name: str, system: str) -> list[str]:
     """The options of the job that tries a system, as the rule gives them; outputs go to out/."""
-    plan = Plan(settings.read("params.yaml", ""))
+    plan = Plan(settings.read(settings.FILE, ""))
     found = ["--study", "default", "--name", name, "--system", system]
     found += wanted.options(plan, "default", name, system).split()
     for option, paths in wanted.inputs(plan, "default", name, system).items():
@@ -81,7 +82,7 @@ def words(name: str, system: str) -> list[str]:
 def tried(name: str, system: str, *more: str) -> tuple[pd.DataFrame, dict]:
     """What the stage writes, run in this process, for its command line costs seconds of imports."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--params", default="params.yaml")
+    parser.add_argument("--params", default=settings.FILE)
     robustness.arguments(parser)
     robustness.main(parser.parse_args([*words(name, system), *more]))
     return pd.read_csv(f"out/{name}-{system}.csv"), json.loads(Path(f"out/{name}-{system}.json").read_text())
@@ -150,7 +151,7 @@ def test_another_corpus_is_predicted_by_all_folds_and_scored_on_the_classes_it_h
     assert sorted(found["utterance"] + ".flac") == sorted(table["file"]) and set(found["fold"]) == {robustness.ALL}
     samples = {name: soundfile.read(f"flac/{name}.flac", dtype="int16")[0] for name in found["utterance"]}
     clips = [Clip(Request(name, "", ""), wave, 0.0, len(wave) / 16_000) for name, wave in samples.items()]
-    shares = opened(of_study("params.yaml", "default", "linear")).predict(clips)
+    shares = opened(of_study(settings.FILE, "default", "linear")).predict(clips)
     logits = found[[f"logit_{name}" for name in ("angry", "happy", "neutral", "sad")]]
     np.testing.assert_allclose(np.exp(logits), shares, atol=1e-5)
     assert figures["left_out"] == {"bored": 4} and figures["absent"] == ["sad"] and figures["difference"] == {}

@@ -20,7 +20,7 @@ def test_shards_wake_what_reads_them_and_change_no_figure(repository):
     sharded = repository.artifacts()
     shards = {STORE.replace(".h5", f"/{part}.h5") for part in ("1of2", "2of2")}
     assert sharded.keys() - single.keys() == shards
-    assert {name for name in single if sharded[name] != single[name]} == {STORE, "data/code.json"}
+    assert {name for name in single if sharded[name] != single[name]} == {STORE, "data/code.json", "data/settings.json"}
     assert not repository.dvc("status").stdout.count("changed")
     before, untouched = {name: repository.artifacts()[name] for name in (*shards, STORE, MODELS)}, folder / min(shards)
     made = untouched.stat().st_mtime_ns

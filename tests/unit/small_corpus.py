@@ -13,6 +13,7 @@ import soundfile
 import yaml
 
 from stages.raw_inputs import names
+from stages.runtime.declared_reads import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -25,7 +26,9 @@ PARAMS = {
 }
 
 
-PARAMETERS = ("--params", "params.yaml")
+def parameters(folder: Path) -> tuple[str, ...]:
+    """Where a stage reads its settings: what a project has resolved, else the params.yaml of a test."""
+    return () if (folder / SETTINGS).exists() else ("--params", "params.yaml")
 
 
 def options(**given) -> list[str]:
@@ -90,7 +93,7 @@ def stage(folder: Path, name: str, *arguments: str, status: int = 0) -> str:
 def attempted(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess:
     """Run ``python -m stages.NAME`` in ``folder``, whatever comes of it."""
     return subprocess.run(
-        [sys.executable, "-m", f"stages.{name}", *PARAMETERS, "--log", f"{name}.log", *map(str, arguments)],
+        [sys.executable, "-m", f"stages.{name}", *parameters(folder), "--log", f"{name}.log", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,

@@ -208,7 +208,7 @@ def test_protocols_of_true_ravdess(tmp_path):
         ("happy", "sad", "angry", "fearful", "disgust", "surprised"), 16
     )
     released = "pepino2021-ravdess-released"
-    assert "utterances: 1440 where 2452 are expected; complete the corpus" in protocol(tmp_path, released, refused)
+    assert "utterances: 1440 found, 2452 expected; complete the corpus" in protocol(tmp_path, released, refused)
     song = [name for name in PROTOCOLS[released]["expect"] if "speech" not in name]
     kept = ("role=test,emotion=disgust", "role=test,emotion=surprised")
     departures = {name: "the song part is not at hand" for name in song if name not in kept}
