@@ -45,8 +45,8 @@ def commands(project) -> dict[str, str]:
     printed = project.snakemake("--dry-run", "--forceall", "--printshellcmds").stdout
     found = {}
     for line in printed.splitlines():
-        if match := re.match(r"\s*exec python -m stages\.(\w+) .*--reads ", line):
-            found.setdefault(match[1], line.strip().removeprefix("exec "))
+        if match := re.search(r"exec (python -m stages\.(\w+) .*--reads .*)", line):
+            found.setdefault(match[2], match[1])
     return found
 
 
