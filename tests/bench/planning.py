@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from stages.parameters.resolve import resolved
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -23,13 +25,13 @@ def main(rows: int = 70) -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
         path = folder / "params.yaml"
         params = yaml.safe_load(path.read_text())
-        systems, study = params["systems"], params["studies"]["default"]
+        systems, study, own = resolved(path)["systems"], params["studies"]["default"], params["systems"] or {}
         shipped = [row for row in study["systems"] if not systems[row].get("teacher")]  # a student follows its teacher
         for i in range(rows - len(study["systems"])):
             like = shipped[i % len(shipped)]
-            systems[f"{like}-{i}"] = systems[like]
+            own[f"{like}-{i}"] = {"like": like}
             study["systems"].append(f"{like}-{i}")
-        study["parts"] = 5
+        study["parts"], params["systems"] = 5, own
         path.write_text(yaml.safe_dump(params, sort_keys=False))
         run(folder, "-m", "stages.versions", "compile")
         seconds, printed = run(folder, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--", "all")

@@ -21,6 +21,8 @@ import yaml
 from stages.corpora.manifest import read_manifest
 from stages.metrics import summary
 from stages.metrics.predictions import read_predictions
+from stages.parameters import whole
+from stages.parameters.resolve import resolved
 from tests.unit.small_corpus import ingest
 
 ROOT = Path(__file__).parents[2]
@@ -75,12 +77,12 @@ def compare(args, folder: Path) -> None:
 
 def parameters(args) -> dict:
     """The shipped parameters with both windows as encoders."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = resolved(ROOT / "params.yaml")
     params["corpora"]["ravdess"]["path"] = str(args.ravdess.resolve())
     shipped = params["encoders"]["whisper-tiny"] | {"source": str(args.encoder.resolve())}
     params["encoders"] |= {window: shipped | {"window": window} for window in WINDOWS}
     params["features"]["threads"] = args.threads
-    return params
+    return params | {"rows": whole.rows(params)}
 
 
 def stage(folder: Path, output: str, name: str, *options: str) -> float:
@@ -88,7 +90,7 @@ def stage(folder: Path, output: str, name: str, *options: str) -> float:
     if (folder / output).exists():
         return 0.0
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", f"stages.{name}", "--log", f"{name}.log", *options]
+    command = [sys.executable, "-m", f"stages.{name}", "--params", "params.yaml", "--log", f"{name}.log", *options]
     subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
