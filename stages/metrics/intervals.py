@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
 
 from ..runtime.errors import UserError
 
@@ -50,6 +49,8 @@ def interval(values: np.ndarray, confidence: float, speakers: int) -> tuple[floa
     freedom, and correct the bootstrap's variance, which is too small by (speakers - 1) / speakers. With ten speakers
     plain percentiles cover 89 % and these 94 % (``python -m tests.bench.coverage``); with a hundred the two agree.
     """
+    from scipy.special import ndtr, stdtrit
+
     reach = np.sqrt(speakers / (speakers - 1)) * stdtrit(speakers - 1, 0.5 + confidence / 2)
     tail = 100 * ndtr(-reach)
     low, high = np.percentile(values, [tail, 100 - tail])
@@ -70,12 +71,16 @@ def p_value(difference: float, differences: np.ndarray, speakers: int) -> float:
     spread = error(differences, speakers)
     if not spread and not difference:
         return 1.0
+    from scipy.special import stdtr
+
     found = float(2 * stdtr(speakers - 1, -abs(difference) / spread)) if spread else 0.0
     return max(found, 2.0 ** (1 - speakers))
 
 
 def detectable(differences: np.ndarray, confidence: float, speakers: int, power: float = 0.8) -> float:
     """The smallest true difference that a comparison with this spread would find with ``power`` (t theory)."""
+    from scipy.special import stdtrit
+
     reach = stdtrit(speakers - 1, [0.5 + confidence / 2, power]).sum()
     return float(reach * error(differences, speakers))
 

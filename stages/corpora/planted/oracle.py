@@ -9,7 +9,6 @@ probability of each class, whose decisions are scored on the corpus' own utteran
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
 from . import raters
 from .couplings import DIMENSIONS
@@ -60,6 +59,8 @@ def _expect(parts: list[_Part], cues: np.ndarray, biases: np.ndarray, rng) -> tu
     for part in parts:
         away = cues - part.mean
         logs.append(np.log(part.weight) - 0.5 * (part.logdet + ((away @ part.precision) * away).sum(1)))
+    from scipy.special import softmax
+
     odds = softmax(np.stack(logs, 1), axis=1)
     ratings, classes = [], []
     for start in range(0, len(cues), 500):
