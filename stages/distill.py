@@ -1,13 +1,12 @@
 """Distil a multimodal teacher into an audio-only student, on condition of the teacher's residuals.
 
 Reads manifest, protocol, the stored states that the trained blocks take, the teacher's views; params ``distill``,
-``systems.SYSTEM``, ``studies.STUDY.seeds`` and ``studies.STUDY.changes.SYSTEM``. Writes the student's predictions (CSV)
+``systems.SYSTEM``, ``studies.STUDY.seeds`` and ``rows.STUDY.SYSTEM``. Writes the student's predictions (CSV)
 and models (safetensors). Srinivasan 2022, section 3.2.
 """
 
 from .config import settings
 from .config.settings import Section, setting
-from .recipes import system_config
 from .runtime import process
 
 
@@ -25,21 +24,8 @@ def arguments(parser) -> None:
 
 def main(args) -> None:
     from .recipes import training_job
-    from .recipes.training_inputs import Inputs, paths_of
 
-    section = settings.load(Distill, "distill", args.params)
-    process.use_threads(section.threads)
-    row = system_config.load(args.params, args.study, args.system)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(
-        paths_of(args),
-        args.params,
-        row.task,
-        speech=args.speech_encoder,
-        text=args.text_encoder,
-        device=training_job.device_of(row),
-    )
-    training_job.train_and_write(training_job.job_of(args), row, inputs, seeds, section.threads)
+    training_job.run(args, settings.load(Distill, "distill", args.params))
 
 
 if __name__ == "__main__":

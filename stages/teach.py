@@ -1,7 +1,7 @@
 """Train a multimodal teacher and keep what it says of every training and validation utterance.
 
 Reads manifest, protocol, frozen speech features, text features; params ``teach``, ``systems.SYSTEM``,
-``studies.STUDY.seeds`` and ``studies.STUDY.changes.SYSTEM``. Writes the teacher's own predictions (CSV), its models,
+``studies.STUDY.seeds`` and ``rows.STUDY.SYSTEM``. Writes the teacher's own predictions (CSV), its models,
 and per unit its embeddings and predictions for the student (safetensors). Srinivasan 2022, sections 3.1 and 3.2.
 """
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from .config import settings
 from .config.settings import Section, setting
-from .recipes import system_config
 from .runtime import process
 
 
@@ -30,22 +29,9 @@ def arguments(parser) -> None:
 def main(args) -> None:
     from .guards.seen import pack
     from .recipes import training_job
-    from .recipes.training_inputs import Inputs, paths_of
     from .training import units
 
-    section = settings.load(Teach, "teach", args.params)
-    process.use_threads(section.threads)
-    row = system_config.load(args.params, args.study, args.system)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(
-        paths_of(args),
-        args.params,
-        row.task,
-        speech=args.speech_encoder,
-        text=args.text_encoder,
-        memory_gb=section.memory_gb,
-    )
-    results = training_job.train_and_write(training_job.job_of(args), row, inputs, seeds, section.threads)
+    inputs, results = training_job.run(args, settings.load(Teach, "teach", args.params))
     views = {}
     for (fold, seed), (arrays, notes) in results.items():
         taught = pack(inputs.examples.names(inputs.examples.fold(fold).train), inputs.utterances)

@@ -14,7 +14,7 @@ from ..stores.scratch import Unit
 class BertPretraining(Section):
     """A small BERT, pretrained on unlabelled sentences."""
 
-    recipe: Literal["bert"] = setting("the recipe: stages/encoders/masked_language.py")
+    recipe: Literal["bert"] = setting("the recipe: stages/pretraining/bert.py")
     seed: int = setting("of the unlabelled sentences and the training", ge=0)
     sentences: int = setting("unlabelled sentences to make", ge=1)
     vocabulary: int = setting("pieces at most: characters, then the most frequent words", ge=100)

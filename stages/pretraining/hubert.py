@@ -24,7 +24,7 @@ TEMPERATURE = 0.1
 class HubertPretraining(Section):
     """A small HuBERT, pretrained on unlabelled audio; or a published one, pretrained further."""
 
-    recipe: Literal["hubert"] = setting("the recipe: stages/encoders/masked_prediction.py")
+    recipe: Literal["hubert"] = setting("the recipe: stages/pretraining/hubert.py")
     seed: int = setting("of the unlabelled corpus, the clusters and the training", ge=0)
     utterances: int = setting("unlabelled utterances to synthesise (unused where audio is given)", ge=1)
     source: str = setting("encoder to start from, hub id or folder; '' for a new small one")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..runtime import code_digest, disk, gpu
+from ..config import settings
+from ..runtime import code_digest, disk, gpu, process
 from ..stores import scratch
 from ..training import units
 from . import system_config, training_inputs
@@ -23,6 +24,30 @@ def arguments(parser) -> None:
     parser.add_argument("--predictions", type=Path, required=True, help="output: predictions CSV")
     parser.add_argument("--models", type=Path, required=True, help="output: models")
     training_inputs.add_arguments(parser)
+
+
+def run(args, section) -> tuple[training_inputs.Inputs, dict]:
+    """Train the system that a command line with :func:`arguments` names; its inputs and its finished units.
+
+    ``section`` is the stage's own: its threads, and ``memory_gb`` where it limits the frames kept in memory.
+    """
+    process.use_threads(section.threads)
+    row = system_config.load(args.params, args.study, args.system)
+    seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
+    workers = 1 if row.heavy else max(1, args.cores // section.threads)
+    memory = {"memory_gb": section.memory_gb / workers} if hasattr(section, "memory_gb") else {}
+    inputs = training_inputs.Inputs(
+        training_inputs.paths_of(args),
+        args.params,
+        row.task,
+        speech=args.speech_encoder,
+        text=args.text_encoder,
+        beside=args.beside_encoder,
+        device=device_of(row),
+        **memory,
+    )
+    job = Job(args.system, args.part, args.scratch, args.predictions, args.models)
+    return inputs, train_and_write(job, row, inputs, seeds, section.threads, workers)
 
 
 def device_of(row):
@@ -44,11 +69,6 @@ class Job:
     scratch: Path
     predictions: Path
     models: Path
-
-
-def job_of(args) -> Job:
-    """The job that a command line with :func:`arguments` describes."""
-    return Job(args.system, args.part, args.scratch, args.predictions, args.models)
 
 
 def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, workers: int = 1) -> dict:
