@@ -1,7 +1,7 @@
 """Fifteen typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
 
 The smallest set: the jobs that read what was edited (of params.yaml, of the code that they import) and all that follow
-from them. README shows the table that this test makes.
+from them. docs/versions.md shows the table that this test makes.
 """
 
 import json
@@ -142,9 +142,9 @@ def test_both_tools_rerun_the_smallest_set(rows, edit):
     assert dvc == smallest
 
 
-def test_readme_shows_the_table(rows):
+def test_the_docs_show_the_table(rows):
     found, jobs = rows
     lines = [f"| edit | jobs of {jobs} that it makes stale, Snakemake | DVC | smallest set |", "|---|---|---|---|"]
     lines += [f"| {edit} | {len(s)} | {len(d)} | {len(smallest)} |" for edit, (smallest, s, d) in found.items()]
     table = "\n".join(lines)
-    assert table in (ROOT / "README.md").read_text(), f"put this into README:\n{table}"
+    assert table in (ROOT / "docs/versions.md").read_text(), f"put this into docs/versions.md:\n{table}"

@@ -89,8 +89,8 @@ def test_study_may_leave_trials_out(tmp_path):
         whole.load(write_params(tmp_path, robustness={"noise-10": {"snr_db": float("nan")}}))
 
 
-def test_readmes_lines_for_trials_are_enough(tmp_path):
-    blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
+def test_the_docs_lines_for_trials_are_enough(tmp_path):
+    blocks = (ROOT / "docs/studies.md").read_text().split("```yaml\n")[1:]
     block = next(block for block in blocks if block.startswith("robustness.")).split("```")[0]
     (tmp_path / "params.yaml").write_text(PARAMS.read_text() + block)
     values = whole.load(str(tmp_path / "params.yaml"))

@@ -1,4 +1,4 @@
-"""README's terminal session, run again: every command must still give what stands there, whatever the figures are."""
+"""The terminal session of docs/versions.md, run again: every command must still give what stands there, whatever the figures are."""
 
 import re
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow
 
 
 def sessions() -> list[tuple[str, str]]:
-    """Commands of README's ``console`` blocks and their output."""
-    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    """Commands of the ``console`` blocks and their output."""
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs/versions.md").read_text(), re.S)
     steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
     return [(command.split("  #")[0].strip(), output) for command, _, output in (s.partition("\n") for s in steps)]
 
@@ -26,7 +26,7 @@ def shape(text: str) -> str:
     return "\n".join(" ".join(re.sub(r"[-|]{2,}", "-", line).split()) for line in text.strip().splitlines())
 
 
-def test_readme_shows_what_the_commands_print(repository):
+def test_the_docs_show_what_the_commands_print(repository):
     (repository.folder / ".venv").symlink_to(ROOT / ".venv")
     (repository.folder / ".git/info/exclude").write_text(".venv\n")
     repository.git("config", "user.name", "tests")
@@ -35,12 +35,12 @@ def test_readme_shows_what_the_commands_print(repository):
     assert len(steps) >= 10
     for command, shown in steps:
         printed = repository.run("bash", "-c", f"set -o pipefail; {command} 2>&1").stdout
-        print(f"$ {command}\n{printed}")  # pytest -s gives README's text anew
+        print(f"$ {command}\n{printed}")  # pytest -s gives the page's text again
         lines = shape(printed).splitlines()
         for line in filter(None, shape(shown).splitlines()):
             wanted, open_end = line.removesuffix("…").strip(), line.endswith("…")
             there = any(other.startswith(wanted) if open_end else other == wanted for other in lines)
-            assert there or not wanted, f"$ {command}\n{printed}\nlacks README's line: {line}"
+            assert there or not wanted, f"$ {command}\n{printed}\nlacks the page's line: {line}"
     kept = yaml.safe_load((repository.folder / "dvc.yaml").read_text())["stages"]
     stores = [
         out for name, stage in kept.items() if "ingest" in name for out in stage["outs"] if "audio.h5" in str(out)
