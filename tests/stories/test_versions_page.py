@@ -1,4 +1,4 @@
-"""The terminal session of docs/versions.md, run again: every command must still give what stands there, whatever the figures are."""
+"""The terminal session of docs/versions.md, run again: each command must still print what the page shows, figures aside."""
 
 import re
 
