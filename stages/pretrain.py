@@ -1,4 +1,4 @@
-"""Train a built-in encoder: HuBERT's recipe on unlabelled speech, or BERT's on unlabelled sentences.
+"""Train a built-in encoder: HuBERT's recipe or CTC on unlabelled speech, or BERT's on unlabelled sentences.
 
 Voices and sentences differ from those of the planted corpus. With --audio a speech encoder is pretrained on a user's
 own unlabelled recordings instead. The file's header lists the training data.
@@ -13,13 +13,17 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from .config import settings
+from .encoders import checkpoint
+from .guards.contamination import sentence_digest
 from .pretraining.bert import BertPretraining
-from .pretraining.hubert import Audio, HubertPretraining
+from .pretraining.codebooks import Audio
+from .pretraining.ctc import CtcTraining
+from .pretraining.hubert import HubertPretraining
 from .runtime import code_digest, gpu, process
 from .runtime.errors import UserError
 from .stores.scratch import Unit
 
-Pretrain = Annotated[HubertPretraining | BertPretraining, Field(discriminator="recipe")]
+Pretrain = Annotated[HubertPretraining | CtcTraining | BertPretraining, Field(discriminator="recipe")]
 """One entry of ``pretrain:``."""
 
 
@@ -70,10 +74,12 @@ def main(args) -> None:
 
     torch.set_num_threads(section.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    if args.audio and not isinstance(section, HubertPretraining):
+        raise UserError(f"pretrain.{args.encoder}: needs sentences, which an audio store has not; leave --audio out")
     if isinstance(section, BertPretraining):
-        if args.audio:
-            raise UserError(f"pretrain.{args.encoder}: a text encoder; leave --audio out")
         encoder, notes = _text(section, device)
+    elif isinstance(section, CtcTraining):
+        encoder, notes = _spelling(section, device)
     else:
         encoder, notes = _speech(section, args.audio, device)
     encoder.save(args.out, notes)
@@ -86,28 +92,55 @@ def _unit(section, seen: dict, device, **more) -> Unit:
     return Unit("pretrain", plan | more)
 
 
-def _speech(section: HubertPretraining, path: Path | None, device):
+def _speech(section, path: Path | None, device):
     from .pretraining import hubert
 
     audio, seen = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
+    start = _start(section)
     encoder, notes = hubert.pretrain(
-        section, audio, device, lambda iteration: _unit(section, seen, device, iteration=iteration)
+        section, audio, device, lambda iteration: _unit(section, seen, device, iteration=iteration, start=start)
     )
-    start = {"source": section.source, "revision": section.revision}
     return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
+
+
+def _spelling(section: CtcTraining, device):
+    from .corpora import planted
+    from .pretraining import ctc
+
+    audio, seen = planted_audio(section.seed, section.utterances)
+    sentences = planted.unlabelled_sentences(section.seed, section.utterances)
+    seen["sentence_sha256"] = _digests(sentences)
+    spoken = ctc.Spoken(audio, sentences, [name.split("_")[0] for name in seen["names"]])
+    start = _start(section)
+    encoder, notes = ctc.train(section, spoken, device, _unit(section, seen, device, start=start))
+    return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
+
+
+def _start(section) -> dict:
+    """Where a training begins: the source, its revision, and of a file that ``pretrain`` made what is in its header."""
+    if not section.source:
+        return {}
+    if not section.source.endswith(".safetensors"):
+        return {"source": section.source, "revision": section.revision}
+    head = checkpoint.header(section.source)
+    return {"source": section.source, "tensors": head["tensors"], "notes": head["notes"]}
 
 
 def _text(section: BertPretraining, device):
     from .corpora import planted
     from .pretraining import bert
 
-    sentences = planted.unlabelled_sentences(section.seed, section.sentences)
-    digests = [hashlib.sha256(sentence.encode()).hexdigest() for sentence in sentences]
+    sentences, start = planted.unlabelled_sentences(section.seed, section.sentences), _start(section)
+    digests = _digests(sentences)
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     seen = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
     seen["sentence_sha256"] = digests
-    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, seen, device))
-    return encoder, {"recipe": section.model_dump(), "seen": seen} | notes
+    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, seen, device, start=start))
+    return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
+
+
+def _digests(sentences: list[str]) -> list[str]:
+    return [sentence_digest(sentence) for sentence in sentences]
 
 
 def arguments(parser) -> None:

@@ -17,11 +17,14 @@ def config_json(config) -> dict:
     return {k: v for k, v in values.items() if k not in ("_name_or_path", "transformers_version", "dtype")}
 
 
-def save(path: Path | str, state: dict, header: dict) -> None:
-    """Write tensors and a header of JSON-able values."""
+def save(path: Path | str, state: dict, header: dict, half: bool = False) -> None:
+    """Write tensors and a header of JSON-able values; ``half`` keeps floating-point tensors in float16."""
+    import torch
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    if half:
+        tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
     head = header | {"tensors": _digest(tensors)}
     metadata = {"encoder": integrity.sealed(head)}  # one key: safetensors writes several in random order
     with disk.writing(path) as temporary:

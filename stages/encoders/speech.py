@@ -18,6 +18,8 @@ from . import checkpoint, loading
 RATE = 16_000
 FAMILY = ("hubert", "wav2vec2", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
 """Values of ``model_type`` that are supported."""
+LETTERS = "letters."
+"""What the names of a CTC head's weights begin with in a file."""
 
 
 class MaskedGroupNorm(nn.GroupNorm):
@@ -63,6 +65,8 @@ class SpeechEncoder(nn.Module):
         SHA-256 of the weights it was loaded from, '' for random ones.
     notes : dict
         What its maker wrote into the file's header.
+    letters : dict
+        Weight and bias of its CTC head (:mod:`stages.encoders.letters`), where its file has one.
     untouched : dict
         Digests of its pretrained weights below every boundary (stages/encoders/prefix.py), where a recipe opened it.
     """
@@ -75,6 +79,7 @@ class SpeechEncoder(nn.Module):
         config.layerdrop, config.apply_spec_augment = 0.0, False
         self.model, self.normalise, self.weights, self.notes = model, normalise, weights, notes or {}
         self.untouched: dict[str, str] = {}
+        self.letters: dict[str, torch.Tensor] = {}
         self._steps = list(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.width, self.conv_width = config.hidden_size, config.conv_dim[-1]
         self.hop = math.prod(stride for _, stride in self._steps) / RATE
@@ -109,14 +114,18 @@ class SpeechEncoder(nn.Module):
         if header["class"] != "speech":
             raise UserError(f"{path}: holds a {header['class']} encoder where a speech encoder is needed")
         encoder = cls.build(header["config"], header["normalise"])
-        checkpoint.fill(encoder.model, checkpoint.tensors(path), path)
+        weights = checkpoint.tensors(path)
+        letters = {name: weights.pop(name) for name in list(weights) if name.startswith(LETTERS)}
+        encoder.letters = {name.removeprefix(LETTERS): value.float() for name, value in letters.items()}
+        checkpoint.fill(encoder.model, weights, path)
         encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
         return encoder.eval()
 
-    def save(self, path: Path | str, notes: dict) -> None:
-        """Write weights, configuration and ``notes`` (JSON-able) as one safetensors file."""
+    def save(self, path: Path | str, notes: dict, half: bool = False) -> None:
+        """Write weights, configuration and ``notes`` (JSON-able) as one safetensors file, in ``half`` precision too."""
         header = {"class": "speech", "config": checkpoint.config_json(self.model.config), "notes": notes}
-        checkpoint.save(path, self.model.state_dict(), header | {"normalise": self.normalise})
+        weights = self.model.state_dict() | {LETTERS + name: value for name, value in self.letters.items()}
+        checkpoint.save(path, weights, header | {"normalise": self.normalise}, half)
 
     @property
     def depth(self) -> int:

@@ -52,15 +52,17 @@ class TextEncoder(nn.Module):
         encoder.notes, encoder.weights = header["notes"], loading.digest([Path(path)])
         return encoder.eval()
 
-    def save(self, path: Path | str, notes: dict) -> None:
+    def save(self, path: Path | str, notes: dict, half: bool = False) -> None:
         """Write weights, configuration, vocabulary and ``notes`` (JSON-able) as one safetensors file.
+
+        ``half`` writes weights in half precision.
 
         Only for encoders from :meth:`build`; others have tokenisers that a vocabulary does not describe.
         """
         vocabulary = self.tokeniser.get_vocab()
         header = {"class": "text", "config": checkpoint.config_json(self.model.config), "notes": notes}
         header["vocabulary"] = sorted(vocabulary, key=vocabulary.get)
-        checkpoint.save(path, self.model.state_dict(), header)
+        checkpoint.save(path, self.model.state_dict(), header, half)
 
     def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask int64 [batch, tokens], right-padded, where the model is; an empty text is [CLS] [SEP]."""

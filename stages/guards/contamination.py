@@ -71,17 +71,33 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
     tested = manifest[manifest["utterance"].isin(predictions.loc[predictions["role"] == "test", "utterance"])]
     rows = []
     for path in files:
-        seen = checkpoint.header(path)["notes"].get("seen", {})
-        audio, sentences = set(seen.get("utterance_sha256", ())), set(seen.get("sentence_sha256", ()))
+        trainings = _trainings(checkpoint.header(path)["notes"])
+        audio = {digest for seen in trainings for digest in seen.get("utterance_sha256", ())}
+        sentences = {digest for seen in trainings for digest in seen.get("sentence_sha256", ())}
         known = manifest[manifest["sha256"].isin(audio)]
         _refuse(tested[tested["sha256"].isin(audio)], path, "was in its pretraining data")
         speakers = set(known["speaker"]) - {""}
         _refuse(tested[tested["speaker"].isin(speakers)], path, "is by a speaker of its pretraining data")
-        digests = tested["text"].map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+        digests = tested["text"].map(sentence_digest)
         _refuse(tested[digests.isin(sentences)], path, "has a text of its pretraining data")
         count = f"{len(audio):,} utterances" if audio else f"{len(sentences):,} sentences"
-        rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {seen.get('source', 'unknown source')}"})
+        source = trainings[0].get("source", "unknown source") if trainings else "unknown source"
+        rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {source}"})
     return rows
+
+
+def sentence_digest(text: str) -> str:
+    """The digest by which an encoder's file lists a sentence: 16 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _trainings(notes: dict) -> list[dict]:
+    """What an encoder has seen: in its last training, and in those of the encoders that it started from."""
+    found = []
+    while notes:
+        found += [notes["seen"]] if "seen" in notes else []
+        notes = notes.get("start", {}).get("notes", {})
+    return found
 
 
 def _refuse(bad, path: Path, what: str) -> None:

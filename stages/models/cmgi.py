@@ -3,25 +3,8 @@
 import torch
 from torch import nn
 
+from ..encoders.letters import LABELS
 from .pooling import frame_mask, masked_mean
-
-ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
-"""CTC labels 1..28; 0 is the blank."""
-
-
-def spelled(text: str) -> list[int]:
-    """The CTC labels of a text, other characters than those of ALPHABET left out."""
-    kept = "".join(c if c in ALPHABET else " " for c in text.lower())
-    return [ALPHABET.index(c) + 1 for c in " ".join(kept.split())]
-
-
-def greedy(logits: torch.Tensor, lengths: torch.Tensor) -> list[str]:
-    """Best-path decoding of [batch, frames, labels]: repeats merged, blanks removed."""
-    texts = []
-    for path, length in zip(logits.argmax(-1), lengths.tolist(), strict=True):
-        labels = torch.unique_consecutive(path[:length])
-        texts.append(" ".join("".join(ALPHABET[i - 1] for i in labels.tolist() if i).split()))
-    return texts
 
 
 class Attention(nn.Module):
@@ -61,12 +44,17 @@ class Interaction(nn.Module):
 
 
 class CmGI(nn.Module):
-    """Speech encoder with CTC and emotion heads (stage 1), joined by the text encoder and the interaction (stage 2)."""
+    """Speech encoder with CTC and emotion heads (stage 1), joined by the text encoder and the interaction (stage 2).
+
+    An encoder that was trained with CTC brings its head.
+    """
 
     def __init__(self, speech, text, classes: int, width: int, heads: int, dropout: float):
         super().__init__()
         self.speech, self.text = speech, text
-        self.ctc = nn.Linear(speech.width, len(ALPHABET) + 1)
+        self.ctc = nn.Linear(speech.width, LABELS)
+        if speech.letters:
+            self.ctc.load_state_dict(speech.letters)
         self.alone = nn.Linear(speech.width, classes)
         self.project = nn.ModuleList([nn.Linear(speech.width, width), nn.Linear(text.width, width)])
         self.interaction = Interaction(width, heads, dropout)

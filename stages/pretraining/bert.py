@@ -7,15 +7,16 @@ from typing import Literal
 import numpy as np
 from pydantic import model_validator
 
-from ..config.settings import Section, setting
+from ..config.settings import setting
 from ..stores.scratch import Unit
+from .section import Pretraining
 
 
-class BertPretraining(Section):
-    """A small BERT, pretrained on unlabelled sentences."""
+class BertPretraining(Pretraining):
+    """A small BERT, pretrained on unlabelled sentences from its beginning or from another one's weights."""
 
     recipe: Literal["bert"] = setting("the recipe: stages/pretraining/bert.py")
-    seed: int = setting("of the unlabelled sentences and the training", ge=0)
+    source: str = setting("file of a text encoder that pretrain made, to start from; '' for a new one")
     sentences: int = setting("unlabelled sentences to make", ge=1)
     vocabulary: int = setting("pieces at most: characters, then the most frequent words", ge=100)
     width: int = setting("channels", ge=8)
@@ -23,12 +24,7 @@ class BertPretraining(Section):
     heads: int = setting("attention heads", ge=1)
     dropout: float = setting("in the transformer", ge=0, lt=1)
     masked: float = setting("share of the pieces that are predicted", gt=0, lt=1)
-    steps: int = setting("training steps", ge=1)
     batch: int = setting("sentences per step", ge=1)
-    learning_rate: float = setting("highest, of AdamW", gt=0)
-    warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
-    threads: int = setting("threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting("steps between checkpoints; has no influence on the result", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -83,26 +79,20 @@ def corrupt(ids, mask, share: float, pieces: int, first: int, mask_id: int, gene
 def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit):
     """The pretrained :class:`stages.encoders.text.TextEncoder` in eval mode, and notes for its header."""
     import torch
-    from transformers import BertConfig, BertForMaskedLM
+    from transformers import BertForMaskedLM
 
     from ..encoders.text import SPECIAL, TextEncoder, tokeniser_of
     from .loop import train
 
-    vocabulary = vocabulary_of(sentences, section.vocabulary)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=section.width,
-        initializer_range=round(section.width**-0.5, 4),
-        num_hidden_layers=section.layers,
-        num_attention_heads=section.heads,
-        intermediate_size=4 * section.width,
-        hidden_dropout_prob=section.dropout,
-        attention_probs_dropout_prob=section.dropout,
-        max_position_embeddings=512,
-        pad_token_id=0,
-    )
     torch.manual_seed(section.seed)
-    model = BertForMaskedLM(config).to(device)
+    begun = TextEncoder.load(section.source) if section.source else None
+    vocabulary = _pieces(begun) if begun else vocabulary_of(sentences, section.vocabulary)
+    config = begun.model.config if begun else _config(section, len(vocabulary))
+    model = BertForMaskedLM(config)
+    if begun:
+        model.bert = begun.model
+        model.tie_weights()
+    model.to(device)
     encoder = TextEncoder(model.bert, tokeniser_of(vocabulary), True, 512)
     order = np.random.default_rng(section.seed)
     rows = order.integers(0, len(sentences), (section.steps, min(section.batch, len(sentences))))
@@ -131,3 +121,25 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         every=section.checkpoint_every,
     )
     return encoder.eval(), {"training": notes}
+
+
+def _pieces(encoder) -> list[str]:
+    vocabulary = encoder.tokeniser.get_vocab()
+    return sorted(vocabulary, key=vocabulary.get)
+
+
+def _config(section: BertPretraining, pieces: int):
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=pieces,
+        hidden_size=section.width,
+        initializer_range=round(section.width**-0.5, 4),
+        num_hidden_layers=section.layers,
+        num_attention_heads=section.heads,
+        intermediate_size=4 * section.width,
+        hidden_dropout_prob=section.dropout,
+        attention_probs_dropout_prob=section.dropout,
+        max_position_embeddings=512,
+        pad_token_id=0,
+    )

@@ -39,6 +39,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
     import torch
 
+    from ..encoders import letters
     from ..models import cmgi
     from ..training.batches import shuffled
     from ..training.loop import fit, seeded, warm_up
@@ -50,7 +51,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout).to(inputs.device)
     spoken = inputs.transcripts["reference"].tolist()
-    labels = [torch.tensor(cmgi.spelled(t), dtype=torch.long) for t in spoken]
+    labels = [torch.tensor(letters.spelled(t), dtype=torch.long) for t in spoken]
     targets = torch.from_numpy(examples.targets).to(inputs.device)
     ctc = torch.nn.CTCLoss(zero_infinity=True)
 
@@ -112,7 +113,7 @@ def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
 
 def _predictor(speech, model):
     """Positions -> logits and hypothesis of each utterance, from its audio alone."""
-    from ..models.cmgi import greedy
+    from ..encoders.letters import greedy
     from ..training.weights import on_cpu
     from .speech_input import in_batches
 

@@ -1,4 +1,4 @@
-"""The terminal session of docs/versions.md, run again: each command must still print what the page shows, figures aside."""
+"""The terminal session of docs/versions.md, run again: each command still prints what the page shows."""
 
 import re
 

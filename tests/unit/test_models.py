@@ -5,6 +5,7 @@ import pytest
 import torch
 from torchmetrics.regression import ConcordanceCorrCoef
 
+from stages.encoders import letters
 from stages.models import cmgi
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
@@ -170,11 +171,11 @@ def test_gate_reads_training_rows_alone():
 
 
 def test_ctc_spelling_and_greedy_decoding():
-    assert cmgi.spelled("Don't  STOP, now!") == cmgi.spelled("don't stop now")
-    path = [0, *cmgi.spelled("go"), 0, *cmgi.spelled("o n")]
-    logits = torch.nn.functional.one_hot(torch.tensor([path]), len(cmgi.ALPHABET) + 1).float()
-    assert cmgi.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
-    assert cmgi.greedy(logits, torch.tensor([1])) == [""]
+    assert letters.spelled("Don't  STOP, now!") == letters.spelled("don't stop now")
+    path = [0, *letters.spelled("go"), 0, *letters.spelled("o n")]
+    logits = torch.nn.functional.one_hot(torch.tensor([path]), letters.LABELS).float()
+    assert letters.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
+    assert letters.greedy(logits, torch.tensor([1])) == [""]
 
 
 def test_interaction_does_not_see_padding():

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stages import pretrain
-from stages.pretraining import bert, hubert
+from stages.pretraining import bert, codebooks, hubert
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.scratch import Unit
@@ -86,21 +86,31 @@ def test_masks_follow_fairseq():
 
 
 def test_targets_stand_at_the_encoders_frames():
-    from stages.encoders.acoustics import mfcc
+    from stages.encoders.acoustics import egemaps, mfcc
     from stages.encoders.speech import SpeechEncoder
 
     encoder = SpeechEncoder.build(hubert.config_of(tiny_hubert()))
     data, _ = audio()
-    at = hubert._mfcc_at(encoder, data)(3)
-    assert len(at) == encoder.frames(data.lengths[3])
-    assert np.array_equal(at[7], mfcc(data.read(3))[14])
+    found = codebooks.views(encoder, data, ["mfcc", "prosody", "delivery"], None)
+    at = {view: features(3) for view, features in found.items()}
+    assert {len(values) for values in at.values()} == {encoder.frames(data.lengths[3])}
+    assert np.array_equal(at["mfcc"][7], mfcc(data.read(3))[14])
+    descriptors = egemaps(data.read(3))[:, :11]
+    assert at["prosody"][7] == pytest.approx(descriptors[14 - 5 : 14 + 6].mean(0), rel=1e-4, abs=1e-4)
+    middle = at["delivery"][30]
+    assert middle[:11] == pytest.approx(
+        np.pad(descriptors, ((50, 50), (0, 0)), "edge")[60:161].mean(0), rel=1e-4, abs=1e-4
+    )
+    assert middle[11:] == pytest.approx(
+        np.pad(descriptors, ((50, 50), (0, 0)), "edge")[60:161].std(0), rel=1e-3, abs=1e-3
+    )
 
 
 def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
     section = tiny_hubert(steps=60, checkpoint_every=100)
     encoder, notes = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
-    assert notes["iteration_1"]["last_loss"] < np.log(8)
+    assert notes["iteration_1"]["last_loss"] < 3 * np.log(8)  # three codebooks
     started = time.perf_counter()
     again, _ = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert time.perf_counter() - started < 20

@@ -1,6 +1,5 @@
 """Guards of a whole study through the command line: what they refuse, and what the report says of each violation."""
 
-import hashlib
 import json
 import re
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from stages.encoders import checkpoint
-from stages.guards import seen, verdicts
+from stages.guards import contamination, seen, verdicts
 from stages.pages import overview
 from stages.runtime import gpu
 from stages.training import units
@@ -237,7 +236,7 @@ def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(
     assert f"test utterance {name} was in its pretraining data" in scored("--pretrained", path)
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
     assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(path, unlabelled))
-    digest = hashlib.sha256(study.rows["text"][0].encode()).hexdigest()
+    digest = contamination.sentence_digest(study.rows["text"][0])
     read = encoder(path, study.rows.head(0), sentence_sha256=[digest])
     assert "has a text of its pretraining data" in scored("--pretrained", read)
 

@@ -155,19 +155,43 @@ def synthesise(settings: Planted, rows: list[dict], workers: int | None = None):
     yield from espeak.render_all(jobs, workers)
 
 
+SPREAD = 1.25
+"""Standard deviation of the cues of unlabelled speech, where a corpus has 1."""
+NOISY = 0.3
+"""Share of the unlabelled utterances with noise."""
+SNR = (5.0, 30.0)
+"""Their signal-to-noise ratios, dB: uniform between these."""
+
+
 def unlabelled(seed: int, utterances: int, workers: int | None = None):
-    """Yield (name, int16 [samples] at 16 kHz) of unlabelled speech for pretraining: other voices than any corpus
-    has (one for every 20 utterances, 8 to 60), the sentences of :func:`unlabelled_sentences`, all cues random."""
+    """Yield (name, int16 [samples] at 16 kHz) of unlabelled speech for pretraining.
+
+    It has other voices than any corpus (one for every 20 utterances, 8 to 200), the sentences of
+    :func:`unlabelled_sentences`, random cues a little wilder than a corpus', and in part noise, white to brown.
+    """
     from . import espeak, latents, voices
 
-    cast = voices.others(seed, min(60, max(8, utterances // 20)))
+    cast = voices.others(seed, min(200, max(8, utterances // 20)))
     rng = latents.generator(seed, "unlabelled cues")
-    cues = latents.realise(rng.standard_normal((utterances, 5)))
+    cues = latents.realise(SPREAD * rng.standard_normal((utterances, 5)))
+    noisy, snr, colour = rng.random(utterances) < NOISY, rng.uniform(*SNR, utterances), rng.uniform(0, 2, utterances)
     jobs = []
     for i, text in enumerate(unlabelled_sentences(seed, utterances)):
         voice = cast[i % len(cast)]
         jobs.append(_job(seed, f"{voice.name}_{i:05d}", voice, [(text, True)], cues[i]))
-    yield from espeak.render_all(jobs, workers)
+    for i, (name, samples) in enumerate(espeak.render_all(jobs, workers)):
+        yield name, _with_noise(samples, snr[i], colour[i], jobs[i].seed) if noisy[i] else samples
+
+
+def _with_noise(samples, snr: float, colour: float, seed: int):
+    """int16 [samples] with noise whose power falls with frequency to the power of ``colour``, ``snr`` dB below."""
+    import numpy as np
+
+    spectrum = np.fft.rfft(np.random.default_rng(seed + 1).standard_normal(len(samples)))
+    spectrum *= np.maximum(np.arange(len(spectrum)), 1) ** (-colour / 2)
+    noise, clean = np.fft.irfft(spectrum, len(samples)), samples.astype(np.float64)
+    noise *= np.sqrt(np.mean(clean**2) / np.mean(noise**2) / 10 ** (snr / 10))
+    return np.clip(np.rint(clean + noise), -32768, 32767).astype(np.int16)
 
 
 def unlabelled_sentences(seed: int, count: int) -> list[str]:
