@@ -6,6 +6,8 @@ OUTPUTS
 
 
 rule pretrain:
+    input:
+        unpack(lambda w: plan.started(w.name)),
     output:
         "data/pretrain/{name}.safetensors",
     log:

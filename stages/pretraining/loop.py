@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from ..runtime.reporting import log
 from ..stores.scratch import Unit
 
@@ -24,7 +26,7 @@ def train(
     Returns
     -------
     dict
-        Mean loss of the first and of the last tenth of the steps, for the log.
+        Mean loss of the first and of the last tenth of the steps, and its curve: the mean of each twentieth.
 
     Raises
     ------
@@ -66,6 +68,8 @@ def train(
     )
     tenth = max(1, steps // 10)
     notes = {"first_loss": sum(history.loss[:tenth]) / tenth, "last_loss": sum(history.loss[-tenth:]) / tenth}
+    parts = np.array_split(history.loss, min(20, steps))
+    notes["curve"] = [round(float(part.mean()), 4) for part in parts]
     unit.save(as_arrays(model.state_dict()), notes)
     log.info("loss %.3f at first, %.3f at last", notes["first_loss"], notes["last_loss"])
     return notes

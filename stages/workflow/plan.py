@@ -91,6 +91,11 @@ class Plan:
         spec = self.params["encoders"].get(encoder, {})
         return f"{DATA}/pretrain/{spec['pretrain']}.safetensors" if "pretrain" in spec else ""
 
+    def started(self, pretrain: str) -> Files:
+        """The input ``source`` of a pretraining that starts from a file which an earlier one made."""
+        source = self.params["pretrain"][pretrain].get("source", "")
+        return {"source": source} if source.endswith(".safetensors") else {}
+
     def inventory(self, *encoders: str) -> Files:
         """The input ``inventory`` of a job that opens ``encoders``, if one of them is a local folder."""
         found = inventories.of_encoders(self.params, encoders)

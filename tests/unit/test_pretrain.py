@@ -205,6 +205,12 @@ def test_corruption_is_80_10_10():
     assert torch.equal(wanted[chosen], ids[chosen])
     assert (masked[chosen] == 4).float().mean().item() == pytest.approx(0.8, abs=0.02)
     assert (masked[chosen] == ids[chosen]).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    weights = torch.ones(1000)
+    weights[500:] = 9.0
+    _, wanted = bert.corrupt(ids, mask, 0.1, 1000, 5, 4, generator, weights)
+    chosen = wanted[wanted >= 0]
+    assert ((wanted >= 0).sum(1) == 4).all() and not (wanted >= 0)[:, 40:].any()  # a tenth of 40 pieces
+    assert (chosen >= 500).float().mean().item() == pytest.approx(0.89, abs=0.03)  # 9 : 1, a few without replacement
     _, one = bert.corrupt(ids[:1, :3], mask[:1, :3], 1e-9, 1000, 5, 4, generator)
     assert (one >= 0).sum() == 1
 
