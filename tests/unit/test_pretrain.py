@@ -215,6 +215,17 @@ def test_corruption_is_80_10_10():
     assert (one >= 0).sum() == 1
 
 
+def test_halves_share_a_sentence_and_belong_together():
+    mask = torch.ones(6, 20, dtype=torch.long)
+    mask[3:, 11:] = 0
+    first, second = bert.halves(mask, torch.Generator().manual_seed(0))
+    assert torch.equal(first + second, mask) and (first.sum(1) > 0).all() and (second.sum(1) > 0).all()
+    assert (first.diff(dim=1) <= 0).all()  # the first pieces
+    rows = torch.eye(4, 8)
+    assert bert.matching(rows, rows).item() == pytest.approx(np.log(1 + 3 * np.exp(-10)), abs=1e-5)
+    assert bert.matching(rows, rows.flip(0)).item() == pytest.approx(10 + np.log(1 + 3 * np.exp(-10)), abs=1e-5)
+
+
 @pytest.fixture
 def place(tmp_path):
     entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120, "checkpoint_every": 10})}
