@@ -149,6 +149,10 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
     pieces, valid = (values.cpu() for values in encoder.tokenise(sentences))
     weights = rarity(pieces, valid, len(vocabulary)) if section.choice == "idf" else None
 
+    def mean_state(ids, half):
+        states = model.bert(input_ids=ids, attention_mask=half).last_hidden_state
+        return (states * half[..., None]).sum(1) / half.sum(1, keepdim=True)
+
     def loss_at(step, generator):
         longest = int(valid[rows[step]].sum(1).max())
         ids, mask = pieces[rows[step], :longest], valid[rows[step], :longest]
