@@ -6,6 +6,7 @@
 # make test     set up, then the tests (about 20 minutes)
 # make lint     ruff, snakefmt, snakemake --lint
 # make claims   the long statistical tests (hours)
+# make encoders the built-in encoders from their beginning, shipped in stages/encoders/builtin/ (2 hours)
 
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,7 +17,7 @@ RUN = flock --nonblock --conflict-exit-code 75 .snakemake/one-run \
   --keep-going --quiet all --
 SHOW = python -m stages.report --log data/logs/show.log --show
 
-.PHONY: all test lint claims schema environment why sync compare
+.PHONY: all test lint claims schema environment why sync compare encoders
 all: environment
 	@$(call run,all)
 	@for study in $$(python -c 'import json; print(*json.load(open("data/settings.json"))["active"])'); do $(SHOW) data/report/$$study; done
@@ -41,6 +42,10 @@ why sync: environment
 
 compare: environment
 	@python -m stages.versions compare $(REV)
+
+encoders: environment
+	snakemake --cores $(CORES) --nolock --rerun-incomplete data/pretrain/{hubert,hubert-ctc,bert}-whole.safetensors
+	python -m stages.pretraining
 
 schema: environment
 	python -m stages.parameters --schema

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from stages import pretrain
-from stages.pretraining import bert, codebooks, hubert
+from stages.encoders.speech import SpeechEncoder
+from stages.pretraining import bert, codebooks, ctc, hubert
+from stages.pretraining.__main__ import ship
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.scratch import Unit
@@ -33,6 +35,7 @@ TINY = {
     "checkpoint_every": 5,
     "target_layer": 1,
 }
+SEEN = {"source": "tones", "seed": 1, "utterances": 3, "names": ["U1_0", "U1_1", "U2_0"]}
 SENTENCES = [f"the {a} {b} runs {c}" for a in ("old", "red") for b in ("dog", "fox", "cat") for c in ("now", "far")]
 
 
@@ -224,6 +227,33 @@ def test_halves_share_a_sentence_and_belong_together():
     rows = torch.eye(4, 8)
     assert bert.matching(rows, rows).item() == pytest.approx(np.log(1 + 3 * np.exp(-10)), abs=1e-5)
     assert bert.matching(rows, rows.flip(0)).item() == pytest.approx(10 + np.log(1 + 3 * np.exp(-10)), abs=1e-5)
+
+
+def test_ctc_spells_goes_on_and_ships(tmp_path):
+    """A small HuBERT learns to spell tones; its file keeps the head, and is a start for the next training."""
+    clips, _ = audio()
+    section = tiny_hubert(steps=2)
+    hubert.pretrain(section, clips, torch.device("cpu"), units(tmp_path))[0].save(
+        tmp_path / "tiny-whole.safetensors", {"recipe": section.model_dump(), "seen": SEEN}
+    )
+    changes = {"source": str(tmp_path / "tiny-whole.safetensors"), "steps": 150, "batch_seconds": 3.0, "held_out": 0.2}
+    how = ctc.CtcTraining.model_validate(shipped(ctc.CtcTraining, **changes))
+    spoken = ctc.Spoken(clips, ["a b"] * 12, [f"U{i // 2}" for i in range(12)])
+    encoder, notes = ctc.train(how, spoken, torch.device("cpu"), Unit("pretrain", {"ctc": 1}, tmp_path))
+    assert notes["held_out"] == ["U5"] and notes["wer"] == 0.0
+    assert notes["training"]["curve"][-1] < notes["training"]["curve"][0] / 4
+
+    start = {"source": how.source, "notes": {"recipe": section.model_dump(), "seen": SEEN}}
+    encoder.save(
+        tmp_path / "spells-whole.safetensors", {"recipe": how.model_dump(), "seen": SEEN, "start": start} | notes
+    )
+    out = ship(tmp_path / "spells-whole.safetensors", tmp_path)
+    again = SpeechEncoder.load(out)
+    assert out.name == "spells.safetensors" and again.letters["bias"].shape == (29,)
+    for name, value in encoder.letters.items():
+        assert torch.equal(again.letters[name], value.half().float())
+    card = out.with_suffix(".md").read_text()
+    assert "WER 0.0 %" in card and "## hubert" in card and "3 utterances of 2 voices" in card
 
 
 @pytest.fixture
