@@ -23,12 +23,16 @@ LETTERS = "letters."
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """A GroupNorm with one channel per group whose statistics leave padding out (float32 inside)."""
+    """A GroupNorm with one channel per group whose statistics leave padding out (float32 inside).
 
-    def __init__(self, norm: nn.GroupNorm):
+    ``eps``, if given, is added to the variance in place of the norm's own: one as large as the variance of speech
+    lets loudness through, which the norm would else remove.
+    """
+
+    def __init__(self, norm: nn.GroupNorm, eps: float | None = None):
         if norm.num_groups != norm.num_channels:
             raise ValueError("only a GroupNorm with one channel per group is supported")
-        super().__init__(norm.num_groups, norm.num_channels, norm.eps)
+        super().__init__(norm.num_groups, norm.num_channels, norm.eps if eps is None else eps)
         self.weight, self.bias = norm.weight, norm.bias
         self.lengths: torch.Tensor | None = None
 
@@ -90,7 +94,7 @@ class SpeechEncoder(nn.Module):
             self.receptive = (self.receptive - 1) * stride + kernel
         first = model.feature_extractor.conv_layers[0]
         if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm):
-            first.layer_norm = MaskedGroupNorm(first.layer_norm)
+            first.layer_norm = MaskedGroupNorm(first.layer_norm, getattr(config, "conv_norm_eps", None))
         self.with_mask_embedding()
         self._padding: torch.Tensor | None = None
         position = model.encoder.pos_conv_embed

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from ..config.settings import setting
 from ..runtime.errors import UserError
 from ..stores.scratch import Unit
-from .codebooks import Audio, Features, View, codebook, views
+from .codebooks import Audio, Features, View, codebook, mfcc_at, prosody_at
 from .section import SpeechPretraining
 
 TEMPERATURE = 0.1
@@ -33,14 +33,18 @@ class HubertPretraining(SpeechPretraining):
         max_length=7,
     )
     conv_norm: Literal["layer", "group"] = setting(
-        "as in HuBERT-large, with biases, or as in HuBERT-base, which makes it all but deaf to loudness"
+        "layer: over channels at every step, as in HuBERT-large; group: over time, first layer alone, as in HuBERT-base"
+    )
+    conv_norm_eps: float = setting(
+        "added to the variance in group's norm, 1e-5 in HuBERT; as large as speech's (0.002) it lets loudness through",
+        gt=0,
     )
     norm_first: bool = setting("norms before attention and feed-forward, as in HuBERT-large; false: after, as in -base")
     dropout: float = setting("in the transformer, kept in its configuration for fine-tuning", ge=0, lt=1)
     targets: list[View] = setting(
-        "codebooks that masked frames are predicted in, mfcc alone in HuBERT: stages/pretraining/codebooks.py",
-        min_length=1,
+        "codebooks that masked frames are predicted in: stages/pretraining/codebooks.py", min_length=1
     )
+    prosody: float = setting("weight of predicting descriptors of prosody, stages/pretraining/descriptors.py", ge=0)
     clusters: int = setting("of every codebook's k-means", ge=2)
     cluster_frames: int = setting("frames at most that k-means is fitted on, a random sample", ge=1)
     iterations: Literal[1, 2] = setting("2: a second training, in which hidden takes the place of mfcc")
@@ -72,6 +76,7 @@ def config_of(section: HubertPretraining) -> dict:
         "conv_bias": section.conv_norm == "layer",
         "initializer_range": round(section.width**-0.5, 4),
         "feat_extract_norm": section.conv_norm,
+        **({"conv_norm_eps": section.conv_norm_eps} if section.conv_norm == "group" else {}),
         "do_stable_layer_norm": section.norm_first,
         "num_conv_pos_embeddings": 32,
         "num_conv_pos_embedding_groups": 8,
@@ -105,33 +110,39 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
 
     from ..encoders.batching import collate, plan
     from ..encoders.speech import RATE
+    from . import descriptors
     from .loop import train
     from .span_mask import span_mask
 
-    encoder, notes = None, {}
+    encoder, notes, near = None, {}, descriptors.NEAR
     for iteration in range(1, section.iterations + 1):
         torch.manual_seed(section.seed + iteration - 1)
         earlier, encoder = encoder, started(section).to(device)
         targets = section.targets if earlier is None else [v for v in section.targets if v != "mfcc"] + ["hidden"]
-        hidden = None
+        found = {"mfcc": mfcc_at(encoder, audio)}
         if "hidden" in targets:
             teacher = (earlier or started(section)).to(device).eval()
             if section.target_layer > teacher.depth:
                 raise UserError(f"params.yaml: target_layer: {section.target_layer}: it has {teacher.depth} blocks")
-            hidden = _hidden_at(teacher, audio, section.target_layer, device)
+            found["hidden"] = _hidden_at(teacher, audio, section.target_layer, device)
         frames = [encoder.frames(n) for n in audio.lengths]
         how = section.clusters, section.cluster_frames, section.seed
-        found = views(encoder, audio, targets, hidden)
-        books = [codebook(view, features, frames, *how) for view, features in found.items()]
+        books = [codebook(view, found[view], frames, *how) for view in targets]
         labels = {book.view: [torch.from_numpy(each) for each in book.labels] for book in books}
+        told = [torch.from_numpy(each) for each in prosody_at(encoder, audio)] if section.prosody else []
         model = torch.nn.ModuleDict({"encoder": encoder})
         for view in labels:
             model[f"projection_{view}"] = torch.nn.Linear(encoder.width, encoder.width)
             model[f"targets_{view}"] = torch.nn.Embedding(section.clusters, encoder.width)
+        if told:
+            model["near"] = torch.nn.Sequential(
+                torch.nn.LayerNorm(encoder.conv_width), torch.nn.Linear(encoder.conv_width, descriptors.NEAR)
+            )
+            model["far"] = torch.nn.Linear(encoder.width, descriptors.COLUMNS - descriptors.NEAR)
         model.to(device)
         batches = plan(audio.lengths, section.batch_seconds * RATE)
 
-        def loss_at(step, generator, model=model, encoder=encoder, batches=batches, labels=labels):
+        def loss_at(step, generator, model=model, encoder=encoder, batches=batches, labels=labels, told=told):
             epoch, place = divmod(step, len(batches))
             shuffler = torch.Generator().manual_seed(section.seed * 7919 + epoch)
             batch = batches[torch.randperm(len(batches), generator=shuffler)[place]]
@@ -149,6 +160,12 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
                         predicted = model[f"projection_{view}"](last[chosen.to(device)])
                         scores = torch.nn.functional.normalize(predicted, dim=1) @ directions.T / TEMPERATURE
                         loss = loss + weight * torch.nn.functional.cross_entropy(scores, wanted[chosen].to(device))
+            if told:
+                frame = mask | rest
+                wanted = torch.nn.utils.rnn.pad_sequence([told[i] for i in batch], batch_first=True)[frame].to(device)
+                for name, states, columns in (("near", conv, slice(0, near)), ("far", last, slice(near, None))):
+                    said = model[name](states[frame.to(device)])
+                    loss = loss + section.prosody * descriptors.loss(said, wanted[:, columns], columns.start)
             return loss
 
         notes[f"iteration_{iteration}"] = train(

@@ -13,7 +13,7 @@ import yaml
 
 from stages import pretrain
 from stages.encoders.speech import SpeechEncoder
-from stages.pretraining import bert, codebooks, ctc, hubert
+from stages.pretraining import bert, codebooks, ctc, descriptors, hubert
 from stages.pretraining.__main__ import ship
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
@@ -89,31 +89,44 @@ def test_masks_follow_fairseq():
 
 
 def test_targets_stand_at_the_encoders_frames():
-    from stages.encoders.acoustics import egemaps, mfcc
-    from stages.encoders.speech import SpeechEncoder
+    from stages.encoders.acoustics import mfcc
 
     encoder = SpeechEncoder.build(hubert.config_of(tiny_hubert()))
     data, _ = audio()
-    found = codebooks.views(encoder, data, ["mfcc", "prosody", "delivery"], None)
-    at = {view: features(3) for view, features in found.items()}
-    assert {len(values) for values in at.values()} == {encoder.frames(data.lengths[3])}
-    assert np.array_equal(at["mfcc"][7], mfcc(data.read(3))[14])
-    descriptors = egemaps(data.read(3))[:, :11]
-    assert at["prosody"][7] == pytest.approx(descriptors[14 - 5 : 14 + 6].mean(0), rel=1e-4, abs=1e-4)
-    middle = at["delivery"][30]
-    assert middle[:11] == pytest.approx(
-        np.pad(descriptors, ((50, 50), (0, 0)), "edge")[60:161].mean(0), rel=1e-4, abs=1e-4
-    )
-    assert middle[11:] == pytest.approx(
-        np.pad(descriptors, ((50, 50), (0, 0)), "edge")[60:161].std(0), rel=1e-3, abs=1e-3
-    )
+    at = codebooks.mfcc_at(encoder, data)(3)
+    assert len(at) == encoder.frames(data.lengths[3])
+    assert np.array_equal(at[7], mfcc(data.read(3))[14])
+    told = codebooks.prosody_at(encoder, data)
+    assert [len(values) for values in told] == [encoder.frames(n) for n in data.lengths]
+    whole = np.concatenate(told)
+    assert np.nanmean(whole, 0) == pytest.approx(0, abs=1e-3)
+
+
+def test_prosody_is_told_over_a_tenth_of_a_second_and_over_a_second():
+    from stages.encoders.acoustics import egemaps
+
+    wave = audio()[0].read(3)
+    raw = egemaps(wave)[:, :11].astype(np.float64)
+    told = descriptors.prosody(wave)
+    assert told.shape == (len(raw), descriptors.COLUMNS)
+    assert told[14, :10] == pytest.approx(raw[9:20, :10].mean(0), rel=1e-4, abs=1e-4)
+    second = np.pad(raw, ((50, 50), (0, 0)), "edge")[60:161]
+    assert told[60, 12:19] == pytest.approx(second[:, :7].mean(0), rel=1e-4, abs=1e-4)
+    assert told[60, 19:26] == pytest.approx(second[:, :7].std(0), rel=1e-3, abs=1e-3)
+    pitch = second[:, 10][second[:, 10] > 0]
+    assert told[60, 26:] == pytest.approx([len(pitch) / 101, pitch.mean(), pitch.std()], rel=1e-3)
+    zero, wanted = torch.zeros(5, 12), torch.zeros(5, 12)
+    wanted[:, 11], wanted[0, 0], wanted[1, 0] = 2.0, 2.0, torch.nan  # smooth L1 of 2: 1.5
+    assert descriptors.loss(zero, wanted, 0).item() == pytest.approx((5 * 3 * 1.5 + 1.5) / (5 * (10 + 6) - 1))
+    silent = descriptors.prosody(np.zeros(16_000, np.float32))
+    assert np.isnan(silent[:, [11, 27, 28]]).all() and (silent[:, [10, 26]] == 0).all()
 
 
 def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
-    section = tiny_hubert(steps=60, checkpoint_every=100)
+    section = tiny_hubert(steps=60, checkpoint_every=100, prosody=0.0)
     encoder, notes = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
-    assert notes["iteration_1"]["last_loss"] < 3 * np.log(8)  # three codebooks
+    assert notes["iteration_1"]["last_loss"] < np.log(8)
     started = time.perf_counter()
     again, _ = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert time.perf_counter() - started < 20
