@@ -12,8 +12,8 @@ from .resolve import resolved
 def load(path: str = settings.PARAMS) -> dict:
     """The complete settings behind a user's file, after every check.
 
-    Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {study: {system: the settings of
-    that system in that study, with the study's changes}}, which training jobs read.
+    Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {active study: {system: the
+    settings of that system in that study, with the study's changes}}, which training jobs read.
 
     Raises
     ------
@@ -26,10 +26,15 @@ def load(path: str = settings.PARAMS) -> dict:
 
 
 def rows(values: dict) -> dict[str, dict[str, dict]]:
-    """{study: {system: settings}}: every row with the changes of the study that lists it."""
+    """{study: {system: settings}}: the rows of the active studies, each with the changes of the study that lists it.
+
+    No job runs for the others, and with theirs the file would be twice as long; DVC walks through all of it for each
+    key that a stage depends on.
+    """
+    studies = ((study, values["studies"][study]) for study in values["active"])
     return {
         study: {name: values["systems"][name] | own["changes"].get(name, {}) for name in own["systems"]}
-        for study, own in values["studies"].items()
+        for study, own in studies
     }
 
 
