@@ -6,14 +6,16 @@ from pathlib import Path
 from ..config import settings
 from ..runtime import disk
 from .checks import check
-from .resolve import resolved
+from .resolve import resolved, shipped
 
 
 def load(path: str = settings.PARAMS) -> dict:
     """The complete settings behind a user's file, after every check.
 
     Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {active study: {system: the
-    settings of that system in that study, with the study's changes}}, which training jobs read.
+    settings of that system in that study, with the study's changes}}, which training jobs read, and ``shipped``:
+    {active study: {system: {key: the catalogue's value}}} of what params.yaml changes in the catalogue's rows
+    themselves, which reports read.
 
     Raises
     ------
@@ -22,7 +24,12 @@ def load(path: str = settings.PARAMS) -> dict:
     """
     values = resolved(path)
     check(values, path)
-    return values | {"rows": rows(values)}
+    changed = shipped(path)
+    before = {
+        study: {name: changed[name] for name in values["studies"][study]["systems"] if name in changed}
+        for study in values["active"]
+    }
+    return values | {"rows": rows(values), "shipped": before}
 
 
 def rows(values: dict) -> dict[str, dict[str, dict]]:
