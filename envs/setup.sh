@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv from the pinned list of this machine's kind: envs/cpu.txt, or envs/cuda.txt where nvidia-smi answers.
+# Makes .venv from the pinned list of this machine's kind: envs/cpu.txt, or envs/cuda.txt where nvidia-smi answers;
+# Snakemake's SLURM plugin of that list only where there is sbatch.
 #   envs/setup.sh          make or bring up to date (nothing to do: under a second)
 #   envs/setup.sh lock     resolve pyproject.toml anew into envs/cpu.txt and envs/cuda.txt
 set -euo pipefail
@@ -9,6 +10,11 @@ kind=cpu
 if command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; then kind=cuda; fi
 pins=envs/$kind.txt
 uv=.venv/bin/uv
+
+# Snakemake imports every plugin that is there whenever it starts, in each job too; SLURM's brings pandas along (0.4 s).
+pinned() {
+  if command -v sbatch >/dev/null; then cat $pins; else grep -v '^snakemake-executor-plugin-slurm' $pins; fi
+}
 
 # uv does not read pip's settings; a folder of wheels named there is meant for every installer.
 links=$(python3 -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | head -n 1)
@@ -29,7 +35,7 @@ lock() {
     how=(--universal); if [ $kind = cpu ]; then how=(--torch-backend=cpu --override envs/without-triton.txt); fi
     if [ -n "${UV_FIND_LINKS:-}" ] && [ $kind = cpu ]; then how=(--override envs/without-triton.txt); fi
     rm -f envs/$kind.txt
-    $uv pip compile --quiet pyproject.toml --extra $kind --extra dev "${how[@]}" --python-version 3.11 \
+    $uv pip compile --quiet pyproject.toml --extra $kind --extra slurm --extra dev "${how[@]}" --python-version 3.11 \
       --no-header --no-annotate --no-emit-find-links -o envs/$kind.txt
     sed -i 's/^\(torch==[^+ ]*\)+[a-z0-9]*/\1/' envs/$kind.txt
     echo "envs/$kind.txt: $(grep -c == envs/$kind.txt) distributions"
@@ -44,12 +50,12 @@ install() {
     $uv pip install --quiet "$torch"
   fi
   # The list is complete, so nothing is resolved again (on a CPU that leaves out triton, see envs/without-triton.txt).
-  $uv pip install --quiet --no-deps --requirement $pins
+  pinned | $uv pip install --quiet --no-deps --requirement -
 }
 
 if [ "${1:-}" = lock ]; then make_venv; lock; exit; fi
 stamp=.venv/.installed-from
-if cmp -s $pins $stamp; then exit 0; fi
+if pinned | cmp -s - $stamp; then exit 0; fi
 started=$SECONDS
 echo "setting up .venv from $pins" >&2
 make_venv
@@ -63,5 +69,5 @@ export -n PYTHONDONTWRITEBYTECODE
 .venv/bin/python -c "import $heavy"
 # Both tools import as they go, so they are run once: nothing of it is wanted but the bytecode.
 for tool in "snakemake --dry-run" "dvc status"; do .venv/bin/python -m $tool --quiet >/dev/null 2>&1 || :; done
-cp $pins $stamp
+pinned >$stamp
 echo "environment ready after $((SECONDS - started)) s" >&2

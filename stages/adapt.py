@@ -27,7 +27,7 @@ class Adapt(Section):
 
 
 def main(args) -> None:
-    pan_stages.run(args, "adapt", Adapt, adapted, "encoder/")
+    pan_stages.run("adapt", Adapt, adapted, "encoder/", **pan_stages.asked(args))
 
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):

@@ -25,7 +25,7 @@ class Cluster(Section):
 
 
 def main(args) -> None:
-    pan_stages.run(args, "cluster", Cluster, clustered, "labels/")
+    pan_stages.run("cluster", Cluster, clustered, "labels/", **pan_stages.asked(args))
 
 
 def clustered(section: Cluster, inputs, fold, seed: int, unit):

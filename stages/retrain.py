@@ -29,7 +29,7 @@ class Retrain(Section):
 
 
 def main(args) -> None:
-    pan_stages.run(args, "retrain", Retrain, retrained, "encoder/")
+    pan_stages.run("retrain", Retrain, retrained, "encoder/", **pan_stages.asked(args))
 
 
 def retrained(section: Retrain, inputs, fold, seed: int, unit):

@@ -63,12 +63,13 @@ def evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, 
 def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict | None) -> Entry:
     """The system ``name`` with its settings in this study; ``evaluation`` is None where it is missing."""
     row = system_config.load(params, study_name, name)
-    plain = settings.read(params, f"systems.{name}")
+    now = settings.read(params, f"rows.{study_name}.{name}")
+    plain = settings.read(params, f"systems.{name}") | settings.read(params, f"shipped.{study_name}").get(name, {})
     own = {}
     for kind, wanted in row.encoders().items():
         spec = {} if wanted == "study" else settings.read(params, f"encoders.{wanted}")
         own[kind] = system_config.encoder(study, wanted, kind, spec)
-    changes = study["changes"].get(name, {})
-    deviations = [f"{key} {value} for {plain[key]}" for key, value in changes.items() if value != plain[key]]
+    keys = dict.fromkeys([*study["changes"].get(name, {}), *plain])
+    deviations = [f"{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
     return Entry(name, row, own, deviations, evaluation, missing)

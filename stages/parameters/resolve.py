@@ -47,16 +47,27 @@ def origin(*keys: str, params: str | Path = "params.yaml", catalogue: Path = CAT
     return str(params)
 
 
-def _resolved(params: str | Path, catalogue: Path) -> tuple[dict, files.Sources]:
+def shipped(params: str | Path = "params.yaml", catalogue: Path = CATALOGUE) -> dict[str, dict]:
+    """{system: {key: the catalogue's value}} of those systems of the catalogue for which params.yaml says otherwise."""
+    values, _, systems = _resolved(params, catalogue)
+    found = {}
+    for name in (name for name in systems if name in values["systems"]):
+        now = values["systems"][name]
+        found[name] = {key: value for key, value in systems[name].items() if key in now and now[key] != value}
+    return _copied({name: before for name, before in found.items() if before})
+
+
+def _resolved(params: str | Path, catalogue: Path) -> tuple[dict, files.Sources, dict]:
     paths = [Path(params), *sorted(Path(catalogue).glob("*.yaml"))]
     stamps = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.exists())
     return _made(str(Path(params).absolute()), str(params), str(Path(catalogue).absolute()), stamps)
 
 
 @lru_cache(maxsize=16)
-def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, files.Sources]:
-    """What the files say; ``stamps`` are in the key so that a change of them is seen."""
+def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, files.Sources, dict]:
+    """What the files say, where, and the systems of the catalogue alone; with ``stamps`` a change of them is seen."""
     whole, sources = files.catalogue(Path(folder))
+    systems = _Completion("systems", {"systems": {}, **whole}, sources, shown).all()
     own = files.loaded(Path(path), shown)
     for section in (name for name in files.NAMED if name in own):
         for name, entry in own[section].items():
@@ -68,7 +79,8 @@ def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, file
     for section in files.NAMED:
         whole.setdefault(section, {})
     entries = {section: _Completion(section, whole, sources, shown).all() for section in COMPLETED}
-    return {section: entries.get(section, whole[section]) for section in files.SECTIONS if section in whole}, sources
+    values = {section: entries.get(section, whole[section]) for section in files.SECTIONS if section in whole}
+    return values, sources, systems
 
 
 def _laid_over(below: dict, above: dict) -> dict:

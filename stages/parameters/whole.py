@@ -6,14 +6,16 @@ from pathlib import Path
 from ..config import settings
 from ..runtime import disk
 from .checks import check
-from .resolve import resolved
+from .resolve import resolved, shipped
 
 
 def load(path: str = settings.PARAMS) -> dict:
     """The complete settings behind a user's file, after every check.
 
-    Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {study: {system: the settings of
-    that system in that study, with the study's changes}}, which training jobs read.
+    Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {active study: {system: the
+    settings of that system in that study, with the study's changes}}, which training jobs read, and ``shipped``:
+    {active study: {system: {key: the catalogue's value}}} of what params.yaml changes in the catalogue's rows
+    themselves, which reports read.
 
     Raises
     ------
@@ -22,14 +24,24 @@ def load(path: str = settings.PARAMS) -> dict:
     """
     values = resolved(path)
     check(values, path)
-    return values | {"rows": rows(values)}
+    changed = shipped(path)
+    before = {
+        study: {name: changed[name] for name in values["studies"][study]["systems"] if name in changed}
+        for study in values["active"]
+    }
+    return values | {"rows": rows(values), "shipped": before}
 
 
 def rows(values: dict) -> dict[str, dict[str, dict]]:
-    """{study: {system: settings}}: every row with the changes of the study that lists it."""
+    """{study: {system: settings}}: the rows of the active studies, each with the changes of the study that lists it.
+
+    No job runs for the others, and with theirs the file would be twice as long; DVC walks through all of it for each
+    key that a stage depends on.
+    """
+    studies = ((study, values["studies"][study]) for study in values["active"])
     return {
         study: {name: values["systems"][name] | own["changes"].get(name, {}) for name in own["systems"]}
-        for study, own in values["studies"].items()
+        for study, own in studies
     }
 
 

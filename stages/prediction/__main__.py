@@ -42,18 +42,20 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from . import bundle, clips
+    from . import bundle, clips, from_study
 
-    study = bool(args.study and args.system)
+    study, chosen = bool(args.study and args.system), (args.params, args.study, args.system, args.fold, args.seed)
     if not study and (args.study or args.system or not args.bundle):
         raise UserError("no system; give --study and --system, or only --bundle FOLDER")
     if not study and (args.fold is not None or args.seed is not None):
         raise UserError("--fold, --seed: a bundle has a fixed set of models; use these with --study and --system")
     if study and args.bundle:
-        write_bundle(args)
+        if args.files or args.table:
+            raise UserError("--bundle with --study writes the bundle; predict in a second call with only --bundle")
+        write_bundle(args.bundle, from_study.of_study(*chosen))
         return
     asked = clips.requests(args.files, args.text, args.one_speaker, args.table)
-    trained = of_study(args) if study else bundle.read(args.bundle)
+    trained = from_study.of_study(*chosen) if study else bundle.read(args.bundle)
     refuse_unanswerable(trained, asked, args.window)
     refused: list[clips.Refused] = []
     usable = usable_clips(trained, asked, args.window, refused)
@@ -75,20 +77,12 @@ def main(args) -> None:
     sys.exit(1 if refused else 0)
 
 
-def of_study(args):
-    from . import from_study
-
-    return from_study.of_study(args.params, args.study, args.system, args.fold, args.seed)
-
-
-def write_bundle(args) -> None:
+def write_bundle(folder: Path, trained) -> None:
+    """Write all that ``trained`` needs to ``folder``, and say its caveats."""
     from . import bundle
 
-    if args.files or args.table:
-        raise UserError("--bundle with --study writes the bundle; predict in a second call with only --bundle")
-    trained = of_study(args)
-    bundle.write(args.bundle, trained, opened(trained))
-    print(f"{args.bundle}: {trained.caveats}")
+    bundle.write(folder, trained, opened(trained))
+    print(f"{folder}: {trained.caveats}")
 
 
 def opened(trained):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..config import settings
 from ..runtime import code_digest, process
-from ..stores import scratch
+from ..stores.scratch import ROOT
 from ..training import units
 
 
@@ -15,37 +15,60 @@ def arguments(parser) -> None:
     parser.add_argument("--name", required=True, help="entry of the stage's section in params.yaml")
     parser.add_argument("--part", default="1of1", help="share of the folds, as 2of5 (default: 1of1, all)")
     parser.add_argument("--speech-encoder", default="", help="its name in encoders")
-    parser.add_argument("--scratch", type=Path, default=scratch.ROOT, help="store of finished units")
+    parser.add_argument("--scratch", type=Path, default=ROOT, help="store of finished units")
     parser.add_argument("--out", type=Path, required=True, help="output: the arrays of all units")
     training_inputs.add_arguments(parser)
 
 
-def run(args, stage: str, model: type[settings.Section], make, keep: str) -> None:
-    """Make every unit and write those of its arrays whose names begin with ``keep``.
+def asked(args) -> dict:
+    """What a command line with :func:`arguments` says, as :func:`run` takes it."""
+    from . import training_inputs
+
+    names = ("params", "study", "name", "part", "speech_encoder", "scratch", "out")
+    return {name: getattr(args, name) for name in names} | {"paths": training_inputs.paths_of(vars(args))}
+
+
+def run(
+    stage: str,
+    model: type[settings.Section],
+    make,
+    keep: str,
+    *,
+    params: str,
+    study: str,
+    name: str,
+    part: str,
+    paths: dict[str, Path | None],
+    speech_encoder: str,
+    scratch: Path,
+    out: Path,
+) -> None:
+    """Make every unit of a part of the folds and write, to ``out``, its arrays whose names begin with ``keep``.
 
     ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes; ``seen`` of the notes names the
-    utterances that it was fitted on.
+    utterances that it was fitted on. ``section`` is the entry ``name`` of the stage's section in ``params``; finished
+    units lie in ``scratch``.
     """
     import torch
 
     from ..runtime import gpu
-    from .training_inputs import Inputs, paths_of
+    from .training_inputs import Inputs
 
-    section = settings.load(model, f"{stage}.{args.name}", args.params)
+    section = settings.load(model, f"{stage}.{name}", params)
     process.use_threads(section.threads)
     torch.set_num_threads(section.threads)
-    seeds = settings.read(args.params, f"studies.{args.study}.seeds")
-    inputs = Inputs(paths_of(args), args.params, "emotion", speech=args.speech_encoder, device=gpu.pick())
-    examples, inputs.scratch = inputs.examples, args.scratch
+    seeds = settings.read(params, f"studies.{study}.seeds")
+    inputs = Inputs(paths, params, "emotion", speech=speech_encoder, device=gpu.pick())
+    examples, inputs.scratch = inputs.examples, scratch
     shared = {"section": section.model_dump(), "inputs": inputs.digests(), "device": str(inputs.device)}
     shared["code"] = code_digest.digest("recipes.training_inputs", stage)
 
     def work(number, seed, unit):
         inputs.seen = {}
         arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
-        inputs.note_seen(f"{stage} {args.name}", notes.pop("seen"))
+        inputs.note_seen(f"{stage} {name}", notes.pop("seen"))
         return arrays, notes | {"seen": inputs.seen}
 
-    pairs = [(fold, seed) for fold in units.part_of(args.part, examples.folds) for seed in seeds]
-    results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, args.scratch)
-    units.write(args.out, results, keep)
+    pairs = [(fold, seed) for fold in units.part_of(part, examples.folds) for seed in seeds]
+    results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, scratch)
+    units.write(out, results, keep)

@@ -37,9 +37,9 @@ def add_arguments(parser) -> None:
         parser.add_argument(f"--{name}", type=Path, help=f"input: {name}", required=name in ("manifest", "protocol"))
 
 
-def paths_of(args) -> dict[str, Path | None]:
-    """The inputs that a command line with :func:`add_arguments` names."""
-    return {name: getattr(args, name.replace("-", "_")) for name in FILES}
+def paths_of(options: dict) -> dict[str, Path | None]:
+    """The inputs among the options of a command line with :func:`add_arguments`; theirs have _ in place of -."""
+    return {name: options[name.replace("-", "_")] for name in FILES}
 
 
 class Inputs(StoresAndEncoders):

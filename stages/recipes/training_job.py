@@ -37,7 +37,7 @@ def run(args, section) -> tuple[training_inputs.Inputs, dict]:
     workers = 1 if row.heavy else max(1, args.cores // section.threads)
     memory = {"memory_gb": section.memory_gb / workers} if hasattr(section, "memory_gb") else {}
     inputs = training_inputs.Inputs(
-        training_inputs.paths_of(args),
+        training_inputs.paths_of(vars(args)),
         args.params,
         row.task,
         speech=args.speech_encoder,

@@ -35,45 +35,62 @@ _SPOKEN = {"setting": 0, "progress": 1}
 
 
 def digest(*modules: str) -> str:
-    """One digest for ``modules`` and all that they import of ours, in functions too."""
+    """One digest for ``modules`` and all that they import of ours, in functions too.
+
+    It is that of the files as they were when this process first asked for one of them; see :func:`look_again`.
+    """
+    return _digest(PACKAGE, modules)
+
+
+def look_again() -> None:
+    """Let this process see what has changed in the package since it first asked."""
+    for seen in (_digest, _files, _read, _imports, _memory):
+        seen.cache_clear()
+
+
+@cache
+def _digest(package: Path, modules: tuple[str, ...]) -> str:
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module not in found and module not in RUNTIME:
             found.add(module)
-            waiting += _imports(module)
-    _keep()
+            waiting += _imports(package, module)
+    _keep(package)
     whole = hashlib.sha256()
     for module in sorted(found):
-        whole.update(f"{module} {_content(module)}\n".encode())
-        for path in _templates(module):
-            whole.update(f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        whole.update(f"{module} {_read(package, module)[0]}\n".encode())
+        for path in _templates(package, module):
+            whole.update(f"{path.relative_to(package)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()[:16]
 
 
-def _templates(module: str) -> list[Path]:
+def _templates(package: Path, module: str) -> list[Path]:
     """The files in a package's folder ``templates`` that are not Python; none of a module or where it has no such."""
-    path = _file(module)
+    path = _files(package).get(module)
     if not path or path.name != "__init__.py":
         return []
     found = (path.parent / "templates").rglob("*")
     return sorted(one for one in found if one.is_file() and one.suffix not in (".py", ".pyc"))
 
 
-def _file(module: str) -> Path | None:
-    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
 @cache
-def _parsed(path: Path, changed_ns: int) -> tuple[str, list[str]]:
+def _files(package: Path) -> dict[str, Path]:
+    """{module: its file}; where a module and a package share a name, the module's."""
+    found: dict[str, Path] = {}
+    for folder, _, names in os.walk(package):  # a folder before those below it
+        inside = Path(folder).relative_to(package).parts
+        for name in (name for name in names if name.endswith(".py")):
+            path = (*inside, name.removesuffix(".py")) if name != "__init__.py" else inside
+            found.setdefault(".".join(path), Path(folder, name))
+    return found
+
+
+def _parsed(package: Path, path: Path) -> tuple[str, list[str]]:
     """The digest of a file and what it imports of ours."""
     tree = ast.parse(path.read_bytes(), str(path))
-    place = path.relative_to(PACKAGE).parent.parts
+    place = path.relative_to(package).parent.parts
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -129,34 +146,32 @@ def _memory(root: Path) -> dict:
     return memory if memory.get("maker") == maker else {"maker": maker}
 
 
-def _keep() -> None:
+def _keep(package: Path) -> None:
     """Write what was newly parsed beside Snakemake's own records, where it has any."""
-    memory, place = _memory(PACKAGE.parent), PACKAGE.parent / ".snakemake"
+    memory, place = _memory(package.parent), package.parent / ".snakemake"
     if memory.pop("new", False) and os.access(place, os.W_OK):
         partial = place / f"parsed.{os.getpid()}.json"
         partial.write_text(json.dumps(memory))
         partial.replace(place / "parsed.json")
 
 
-def _read(module: str) -> tuple[str, list[str]]:
-    path = _file(module)
+@cache
+def _read(package: Path, module: str) -> tuple[str, list[str]]:
+    path = _files(package).get(module)
     if not path:
         return "", []
-    memory, status = _memory(PACKAGE.parent), path.stat()
+    memory, status = _memory(package.parent), path.stat()
     found = memory.get(str(path), [])
     if found[:2] != [status.st_size, status.st_mtime_ns]:
-        found = [status.st_size, status.st_mtime_ns, *_parsed(path, status.st_mtime_ns)]
+        found = [status.st_size, status.st_mtime_ns, *_parsed(package, path)]
         # a file that changed a moment ago may change again within the clock's grain
         if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
             memory |= {str(path): found, "new": True}
     return found[2], found[3]
 
 
-def _content(module: str) -> str:
-    return _read(module)[0]
-
-
-def _imports(module: str) -> list[str]:
-    inside = [name for name in _read(module)[1] if _file(name)]
+@cache
+def _imports(package: Path, module: str) -> list[str]:
+    inside = [name for name in _read(package, module)[1] if name in _files(package)]
     packages = [".".join(module.split(".")[:i]) for i in range(1, module.count(".") + 1)]
     return inside + packages

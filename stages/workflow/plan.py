@@ -150,15 +150,27 @@ class Plan:
             return self.report(study)
 
         def refuse(wildcards):
-            raise UserError(
-                f"{self.path}: study '{study}' is not active; add it to the list:"
-                f" active: [{', '.join([*self.active, study])}]"
-            )
+            raise self._inactive(study)
 
         return refuse
 
+    def _inactive(self, study: str) -> UserError:
+        return UserError(
+            f"{self.path}: study '{study}' is not active; add it to the list:"
+            f" active: [{', '.join([*self.active, study])}]"
+        )
+
     def reads(self, *keys: str) -> Reads:
-        """The settings at dotted ``keys``: all that a job may read of them."""
+        """The settings at dotted ``keys``: all that a job may read of them.
+
+        Raises
+        ------
+        UserError
+            A key is of a row in a study that is not active.
+        """
+        for study in (key.split(".")[1] for key in keys if key.startswith("rows.")):
+            if study not in self.active:
+                raise self._inactive(study)
         return Reads({key: dig(self.params, key, self.path) for key in keys})
 
 

@@ -34,7 +34,7 @@ def report_inputs(plan: Plan, study: str) -> Files:
 def report_reads(plan: Plan, study: str) -> Reads:
     """The settings that a report reads: its section, the study, its corpus, its protocol and its systems."""
     own = plan.params["studies"][study]
-    keys = [f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
+    keys = [f"shipped.{study}", f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
     keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
     keys += [f"transcripts.{own['transcripts']}"] if reads_text(plan, study) else []
     for name in own["systems"]:

@@ -82,7 +82,7 @@ def parameters(args) -> dict:
     shipped = params["encoders"]["whisper-tiny"] | {"source": str(args.encoder.resolve())}
     params["encoders"] |= {window: shipped | {"window": window} for window in WINDOWS}
     params["features"]["threads"] = args.threads
-    return params | {"rows": whole.rows(params)}
+    return params | {"rows": whole.rows(params), "shipped": {study: {} for study in params["active"]}}
 
 
 def stage(folder: Path, output: str, name: str, *options: str) -> float:

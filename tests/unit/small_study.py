@@ -102,7 +102,13 @@ class SmallStudy:
         own |= {"trials": {}} | changes
         rows = {name: ready["systems"][name] | change for name, change in systems.items()}
         self.params = folder / "params.yaml"
-        self.values = {"studies": {self.study: own}, "systems": rows, "evaluate": ready["evaluate"] | {"draws": 1000}}
+        self.values = {
+            "active": [self.study],
+            "studies": {self.study: own},
+            "systems": rows,
+            "shipped": {self.study: {}},
+        }
+        self.values["evaluate"] = ready["evaluate"] | {"draws": 1000}
         self.values["corpora"] = {own["corpus"]: ready["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: ready["protocols"][own["protocol"]]}
         self.values["encoders"] = ready["encoders"]

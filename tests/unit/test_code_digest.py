@@ -31,6 +31,12 @@ def f(parser, items):
 """
 
 
+def digest(*modules: str) -> str:
+    """The digest of what lies there now."""
+    code_digest.look_again()
+    return code_digest.digest(*modules)
+
+
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     package = tmp_path / "stages"
@@ -61,10 +67,10 @@ def tree(tmp_path, monkeypatch):
     ],
 )
 def test_words_and_layout_wake_nothing(tree, old, new):
-    before = code_digest.digest("one")
+    before = digest("one")
     assert old in A
     (tree / "lib/a.py").write_text(A.replace(old, new))
-    assert code_digest.digest("one") == before
+    assert digest("one") == before
 
 
 @pytest.mark.parametrize(
@@ -79,17 +85,33 @@ def test_words_and_layout_wake_nothing(tree, old, new):
     ],
 )
 def test_what_can_change_a_result_wakes(tree, old, new):
-    before = code_digest.digest("one")
+    before = digest("one")
     assert old in A
     (tree / "lib/a.py").write_text(A.replace(old, new))
-    assert code_digest.digest("one") != before
+    assert digest("one") != before
 
 
 def test_a_line_wakes_exactly_what_imports_it(tree):
-    before = code_digest.digest("one"), code_digest.digest("two")
+    before = digest("one"), digest("two")
     (tree / "lib/a.py").write_text("def f():\n    return 3\n")
-    after = code_digest.digest("one"), code_digest.digest("two")
+    after = digest("one"), digest("two")
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_a_process_takes_the_package_as_it_first_found_it(tree):
+    before = digest("one"), digest("two")
+    (tree / "lib/b.py").write_text("VALUE = 3\n")
+    assert (code_digest.digest("one"), code_digest.digest("two")) == before
+    assert digest("one") == before[0] and digest("two") != before[1]
+
+
+def test_a_module_goes_before_a_package_of_its_name(tree):
+    before = digest("two")
+    (tree / "lib/b").mkdir()
+    (tree / "lib/b/__init__.py").write_text("VALUE = 4\n")
+    assert digest("two") == before
+    (tree / "lib/b.py").unlink()
+    assert digest("two") != before
 
 
 def test_an_edit_of_a_template_wakes_what_imports_its_package(tree):
@@ -98,30 +120,30 @@ def test_an_edit_of_a_template_wakes_what_imports_its_package(tree):
     (tree / "pages/__init__.py").write_text("")
     (tree / "pages/page.py").write_text("")
     (tree / "pages/templates/page.html.j2").write_text("<p>{{ words }}</p>")
-    before = code_digest.digest("one"), code_digest.digest("two")
+    before = digest("one"), digest("two")
     (tree / "pages/templates/page.html.j2").write_text("<b>{{ words }}</b>")
-    edited = code_digest.digest("one")
+    edited = digest("one")
     (tree / "pages/templates/parts/style.css").write_text("b {}")
-    added = code_digest.digest("one")
+    added = digest("one")
     (tree / "pages/notes.txt").write_text("not a template")
     assert len({before[0], edited, added}) == 3
-    assert (code_digest.digest("one"), code_digest.digest("two")) == (added, before[1])
+    assert (digest("one"), digest("two")) == (added, before[1])
 
 
 def test_an_edit_of_a_runtime_module_wakes_nothing(tree):
-    before = code_digest.digest("one")
+    before = digest("one")
     (tree / "runtime/reporting.py").write_text("log = print\n")
-    assert code_digest.digest("one") == before
+    assert digest("one") == before
 
 
 def test_runtime_modules_compute_nothing():
     """They import no numeric library and nothing of ours but each other: no result can depend on them."""
     for module in code_digest.RUNTIME:
-        tree = ast.parse(code_digest._file(module).read_text())
+        tree = ast.parse(code_digest._files(code_digest.PACKAGE)[module].read_text())
         names = {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
         names |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level}
         assert not names & {"numpy", "torch", "pandas", "scipy", "sklearn", "h5py", "soundfile"}, module
-        ours = {name for name in code_digest._imports(module) if name not in ("runtime", "config")}
+        ours = {name for name in code_digest._imports(code_digest.PACKAGE, module) if name not in ("runtime", "config")}
         assert ours <= set(code_digest.RUNTIME), module
 
 
@@ -129,15 +151,15 @@ def test_what_is_known_of_a_file_holds_until_it_changes(tree):
     (tree.parent / ".snakemake").mkdir()
     for path in tree.rglob("*.py"):
         os.utime(path, (1e9, 1e9))
-    before = code_digest.digest("two")
+    before = digest("two")
     code_digest._memory.cache_clear()
     memory = code_digest._memory(tree.parent)
     known = sorted(Path(name).name for name in memory if name != "maker")
     assert known == ["__init__.py", "b.py", "two.py"]
-    assert code_digest.digest("two") == before
+    assert digest("two") == before
     (tree / "lib/b.py").write_text("VALUE = 3\n")
     os.utime(tree / "lib/b.py", (1e9 + 1, 1e9 + 1))
-    assert code_digest.digest("two") != before
+    assert digest("two") != before
 
 
 def test_recipes_do_not_wake_each_other():
@@ -149,7 +171,7 @@ def test_recipes_do_not_wake_each_other():
             module = waiting.pop()
             if module not in seen:
                 seen.add(module)
-                waiting += code_digest._imports(module)
+                waiting += code_digest._imports(code_digest.PACKAGE, module)
         assert not (set(names) - {name}) & seen
         found |= seen
     assert "models.dense" in found

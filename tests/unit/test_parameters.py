@@ -7,6 +7,7 @@ import pytest
 
 from stages.config import settings
 from stages.metrics.comparison import read_published
+from stages.pages import study_files
 from stages.parameters import whole
 from stages.protocols import config as protocols
 from stages.runtime import declared_reads
@@ -44,6 +45,38 @@ def test_settings_are_written_once(values, tmp_path):
 def test_rows_have_the_changes_of_their_study(values):
     row = values["rows"]["default"]["pan2024-gmp-ams"]
     assert row["start"] == "gmp-small" and values["systems"]["pan2024-gmp-ams"]["start"] == "gmp"
+
+
+def test_what_the_user_changes_in_a_shipped_row_is_a_deviation(values, tmp_path):
+    assert values["shipped"] == {"default": {}}
+    name = "pepino2021-dense-speaker"
+    before = values["rows"]["default"][name]
+    text = write_params(
+        tmp_path,
+        systems={name: {"hidden": before["hidden"] // 2}, "linear": {"row": "1"}, "mine": {"like": name, "hidden": 8}},
+        recipes={"cmgi": {"alpha": 0.75}},
+    )
+    changed = whole.load(text)
+    alpha = values["systems"]["gao2024-cmgi"]["alpha"]
+    assert changed["shipped"]["default"] == {
+        name: {"hidden": before["hidden"]},
+        "linear": {"row": ""},
+        "gao2024-cmgi": {"alpha": alpha},
+    }
+    path = str(tmp_path / "settings.json")
+    whole.write(changed, path)
+    study = changed["studies"]["default"]
+    own = study_files.entry(path, "default", study, name, None).deviations
+    assert (
+        own[0] == "learning_rate 0.003 for 0.001"
+        and own[-1] == f"hidden {before['hidden'] // 2} for {before['hidden']}"
+    )
+    assert f"alpha 0.75 for {alpha}" in study_files.entry(path, "default", study, "gao2024-cmgi", None).deviations
+
+
+def test_rows_of_a_study_that_is_not_active_are_refused(values):
+    with pytest.raises(UserError, match="study 'ravdess' is not active; add it to the list"):
+        Plan(values).reads("rows.ravdess.linear")
 
 
 def test_an_undeclared_read_is_refused(values, tmp_path):
