@@ -17,7 +17,7 @@ rule features:
         "data/logs/features/{corpus}-{encoder}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}.tsv"
-    threads: plan.params["features"]["threads"]
+    threads: lambda w: corpus_jobs.features_cores(plan, w.encoder, joined=bool(plan.shards(w.corpus, w.encoder)))
     resources:
         gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
     params:
@@ -26,7 +26,7 @@ rule features:
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
-        " {params.inputs} --out {output}"
+        " --cores {threads} {params.inputs} --out {output}"
 
 
 rule features_part:
@@ -38,7 +38,7 @@ rule features_part:
         "data/logs/features/{corpus}-{encoder}-{part}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}-{part}.tsv"
-    threads: plan.params["features"]["threads"]
+    threads: lambda w: corpus_jobs.features_cores(plan, w.encoder)
     resources:
         gpu=lambda w: int(plan.networked(w.encoder)),
     params:
@@ -47,7 +47,7 @@ rule features_part:
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
-        " --part {wildcards.part} {params.inputs} --out {output}"
+        " --cores {threads} --part {wildcards.part} {params.inputs} --out {output}"
 
 
 rule features_text:

@@ -44,3 +44,10 @@ def features_inputs(plan: Plan, corpus: str, encoder: str, transcripts: str = ""
     )
     weights = plan.weights(encoder)
     return source | ({"pretrained": weights} if weights else {}) | plan.inventory(encoder)
+
+
+def features_cores(plan: Plan, encoder: str, joined: bool = False) -> int:
+    """The cores of a job that extracts features: a network's threads, or so many processes that compute descriptors."""
+    if plan.networked(encoder):
+        return plan.params["features"]["threads"]
+    return 1 if joined else plan.params["ingest"]["workers"]
