@@ -32,6 +32,8 @@ def main(args) -> None:
         return
     section = settings.load(specs.Features, "features", args.params)
     spec = specs.load(args.params, args.encoder)
+    if specs.NEEDED in spec.layers:
+        spec = specs.with_layers(spec, settings.read(args.params, f"stored.{args.corpus}.{args.encoder}"))
     source = args.transcripts if is_text(spec) else args.audio
     if source is None:
         wanted = "--transcripts" if is_text(spec) else "--audio"

@@ -21,7 +21,7 @@ rule features:
     resources:
         gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
@@ -42,7 +42,7 @@ rule features_part:
     resources:
         gpu=lambda w: int(plan.networked(w.encoder)),
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
@@ -63,7 +63,7 @@ rule features_text:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:

@@ -33,8 +33,9 @@ def extract(
 ):
     """Run every item once, in the batches of :func:`planned`; yields the number of batches stored so far.
 
-    Descriptors (``extractor.forks``) are computed in so many ``processes``, whole batches each. Otherwise: where a GPU computes or a core is free (``extractor.beside``), a thread reads the next batch and another stores the
-    last while one is computed; values and their order are the same as without threads.
+    Descriptors (``extractor.forks``) are computed in so many ``processes``, whole batches each. A network's
+    next batch is read by a thread, and its last one stored by another, while one is computed, where a GPU does that or
+    a core is free (``extractor.beside``). Values and their order are the same without processes and threads.
 
     Parameters
     ----------
@@ -138,9 +139,9 @@ def write_store(
 ) -> int:
     """Extract every item, or those of a ``shard``, and write the store of all layers; the number of frames.
 
-    ``names`` are the utterances', ``sizes``, ``read``, ``limit`` and ``processes`` as for :func:`extract`, ``attributes`` the
-    store's and ``plan`` as in stages/stores/feature_writer.py; ``who`` precedes an utterance's name in an error, and
-    ``others`` are the files of the other shards, finished or not.
+    ``names`` are the utterances', ``sizes``, ``read``, ``limit`` and ``processes`` as for :func:`extract`,
+    ``attributes`` the store's and ``plan`` as in stages/stores/feature_writer.py; ``who`` precedes an utterance's name
+    in an error, and ``others`` are the files of the other shards, finished or not.
     """
     frames = np.array([extractor.frames(size) for size in sizes], np.int64)
     mine = np.arange(len(names))

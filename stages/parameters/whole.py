@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ..config import settings
 from ..runtime import disk
+from ..workflow import stored_layers
+from ..workflow.plan import Plan
 from .checks import check
 from .resolve import resolved
 
@@ -13,7 +15,8 @@ def load(path: str = settings.PARAMS) -> dict:
     """The complete settings behind a user's file, after every check.
 
     Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {study: {system: the settings of
-    that system in that study, with the study's changes}}, which training jobs read.
+    that system in that study, with the study's changes}}, which training jobs read, and ``stored``: {corpus: {encoder:
+    the layers that active studies read}}, which extraction reads.
 
     Raises
     ------
@@ -22,7 +25,7 @@ def load(path: str = settings.PARAMS) -> dict:
     """
     values = resolved(path)
     check(values, path)
-    return values | {"rows": rows(values)}
+    return values | {"rows": rows(values), "stored": stored_layers.stored(Plan(values, path))}
 
 
 def rows(values: dict) -> dict[str, dict[str, dict]]:

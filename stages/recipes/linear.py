@@ -34,6 +34,9 @@ class Linear(System):
     def files(self) -> tuple[str, ...]:
         return (self.sees,)
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {self.sees: self.layers}
+
 
 def train(row: Linear, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""

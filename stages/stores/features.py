@@ -133,7 +133,7 @@ class FeatureStore:
             if layer not in self.described:
                 raise UserError(
                     f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it to"
-                    f" encoders.{self.attributes.get('encoder', 'NAME')}.layers"
+                    f" encoders.{self.attributes.get('encoder', 'NAME')}.layers and run again"
                 )
             maps = [_map(path, *places[layer]) for path, places in zip(self._files, self._places, strict=True)]
             self._open[layer] = maps, self.checksums[layer].tolist(), self._proven[layer]

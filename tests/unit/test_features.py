@@ -300,6 +300,25 @@ def test_what_another_plan_left_is_not_taken(place, monkeypatch, caplog):
     assert len(FeatureStore(place / "out.h5")) == 5
 
 
+def test_needed_layers_are_resolved_when_the_encoder_is_opened(place):
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["encoders"]["small"]["layers"], files = ["needed", "local"], {"audio": "audio.h5"}
+    files["pretrained"] = "small.safetensors"
+    for wanted, there in ((["conv", "last-1"], ["1", "conv", "local"]), (["last", "last-6"], ["0", "2", "local"])):
+        params["stored"] = {"noise": {"small": wanted}}
+        (place / "params.yaml").write_text(yaml.safe_dump(params))
+        made(place, "small", "out.h5", **files)
+        assert FeatureStore(place / "out.h5").layers == there
+    with pytest.raises(
+        UserError, match=r"no layer '1' \(there are: 0, 2, local\); add it to encoders.small.layers and"
+    ):
+        FeatureStore(place / "out.h5").read("1", 0)
+    del params["stored"]
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match="stored: no such key"):
+        made(place, "small", "out.h5", **files)
+
+
 def test_text_store(place):
     made(place, "words", "out.h5", transcripts="transcripts.csv", pretrained="words.safetensors")
     store = FeatureStore(place / "out.h5")
