@@ -17,6 +17,7 @@ rule features:
         "data/logs/features/{corpus}-{encoder}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}.tsv"
+    priority: lambda w: corpus_jobs.features_priority(plan, w.encoder)
     threads: lambda w: corpus_jobs.features_cores(plan, w.encoder, joined=bool(plan.shards(w.corpus, w.encoder)))
     resources:
         gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
@@ -38,6 +39,7 @@ rule features_part:
         "data/logs/features/{corpus}-{encoder}-{part}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}-{part}.tsv"
+    priority: lambda w: corpus_jobs.features_priority(plan, w.encoder)
     threads: lambda w: corpus_jobs.features_cores(plan, w.encoder)
     resources:
         gpu=lambda w: int(plan.networked(w.encoder)),

@@ -71,3 +71,12 @@ def features_cores(plan: Plan, encoder: str, joined: bool = False) -> int:
     if plan.networked(encoder):
         return plan.params["features"]["threads"]
     return 1 if joined else plan.params["ingest"]["workers"]
+
+
+def features_priority(plan: Plan, encoder: str) -> int:
+    """The priority of extraction: before what waits for it; descriptors, which need several cores, before all else.
+
+    Snakemake chooses the ready jobs whose priorities have the largest sum. A job that needs several cores never begins
+    while long jobs of one core take turns, so it has more than these together.
+    """
+    return 15 if plan.networked(encoder) else 40

@@ -14,9 +14,11 @@ from stages.recipes import system_config
 from stages.runtime import declared_reads
 from stages.runtime.errors import UserError
 from stages.train import Train
+from stages.versions import sizes
 from stages.workflow import benchmark_files, stored_layers
 from stages.workflow.corpus_jobs import features_inputs, features_reads
 from stages.workflow.plan import Plan, options
+from stages.workflow.snakemake_inside import Job
 from stages.workflow.training_jobs import system_encoders, system_inputs, system_reads
 from tests.unit.catalogue import PARAMS, write_params
 
@@ -215,3 +217,28 @@ def test_a_row_that_sees_no_text_reads_none(values):
     assert not {"transcripts", "text", "text-weights"} & set(found)
     assert "--text-encoder" not in system_encoders(plan, "default", "deoliveira2023-distil-text")
     assert "encoders.bert-small" not in system_reads(plan, "train", "default", "deoliveira2023-distil-text")
+
+
+def test_the_size_of_a_store_is_told_before_it_is_made(values, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan, name = Plan(values), "hubert-small"
+    made = {"features": {"corpus": "planted", "encoder": name}, "features_part": {"part": "1of2"}}
+    made["features_part"] |= made["features"]
+    reads = features_reads(plan, "planted", name)
+    jobs = [Job(rule, wildcards, {}, {}, "", reads, "") for rule, wildcards in made.items()]
+    assert sizes.of_job(jobs[0], values) is None  # never decoded
+    table = Path("data/ingest/planted/manifest.csv")
+    table.parent.mkdir(parents=True)
+    table.write_text("utterance,duration\na,60\nb,40.0\n")
+    columns = 4 * 64 + 64  # states 0 to 3, and the CNN's output
+    whole = 100 * 50 * columns * 2
+    assert values["pretrain"]["hubert"]["layers"] == 3 and sizes.of_job(jobs[0], values) == whole
+    assert sizes.of_job(jobs[1], values) == whole / 2
+    large = values["encoders"]["hubert-large"] | {"source": "large", "revision": "", "layers": ["needed"]}
+    reads = {"features": values["features"], "encoders.large": large, "stored.planted.large": ["last-6"]}
+    job = Job("features", {"corpus": "planted", "encoder": "large"}, {}, {}, "", reads, "")
+    assert sizes.of_job(job, values) is None  # its configuration is not here
+    Path("large").mkdir()
+    config = '{"num_hidden_layers": 24, "hidden_size": 1024, "conv_dim": [512], "conv_stride": [5, 2, 2, 2, 2, 2, 2]}'
+    Path("large/config.json").write_text(config)
+    assert sizes.of_job(job, values) == 100 * 50 * 1024 * 2
