@@ -32,6 +32,8 @@ def main(args) -> None:
         return
     section = settings.load(specs.Features, "features", args.params)
     spec = specs.load(args.params, args.encoder)
+    if specs.NEEDED in spec.layers:
+        spec = specs.with_layers(spec, settings.read(args.params, f"stored.{args.corpus}.{args.encoder}"))
     source = args.transcripts if is_text(spec) else args.audio
     if source is None:
         wanted = "--transcripts" if is_text(spec) else "--audio"
@@ -106,6 +108,7 @@ def main(args) -> None:
             plan=digest,
             shard=args.part,
             others=others if count > 1 else (),
+            processes=args.cores,
         )
         shutil.move(partial, temporary)
     log.info("%d frames, layers %s", frames, ", ".join(extractor.widths))
@@ -137,6 +140,7 @@ def arguments(parser) -> None:
     parser.add_argument("--audio", type=Path, help="audio store (for speech encoders)")
     parser.add_argument("--transcripts", type=Path, help="transcripts CSV (for text encoders)")
     parser.add_argument("--pretrained", type=Path, help="the built-in encoder's file")
+    parser.add_argument("--cores", type=int, default=1, help="processes that compute descriptors (default: 1)")
     parser.add_argument("--part", default="1of1", help="share of the batches, as 2of3 (default: 1of1, all): a shard")
     parser.add_argument("--shards", type=Path, nargs="+", help="extract nothing, join these shards, 1ofN to NofN")
     parser.add_argument("--out", type=Path, required=True, help="feature store to write")

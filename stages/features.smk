@@ -17,16 +17,17 @@ rule features:
         "data/logs/features/{corpus}-{encoder}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}.tsv"
-    threads: plan.params["features"]["threads"]
+    priority: lambda w: corpus_jobs.features_priority(plan, w.encoder)
+    threads: lambda w: corpus_jobs.features_cores(plan, w.encoder, joined=bool(plan.shards(w.corpus, w.encoder)))
     resources:
         gpu=lambda w: int(plan.networked(w.encoder) and not plan.shards(w.corpus, w.encoder)),
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
-        " {params.inputs} --out {output}"
+        " --cores {threads} {params.inputs} --out {output}"
 
 
 rule features_part:
@@ -38,16 +39,17 @@ rule features_part:
         "data/logs/features/{corpus}-{encoder}-{part}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{encoder}-{part}.tsv"
-    threads: plan.params["features"]["threads"]
+    priority: lambda w: corpus_jobs.features_priority(plan, w.encoder)
+    threads: lambda w: corpus_jobs.features_cores(plan, w.encoder)
     resources:
         gpu=lambda w: int(plan.networked(w.encoder)),
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.features --log {log} --reads {params.reads} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
-        " --part {wildcards.part} {params.inputs} --out {output}"
+        " --cores {threads} --part {wildcards.part} {params.inputs} --out {output}"
 
 
 rule features_text:
@@ -63,7 +65,7 @@ rule features_text:
     resources:
         gpu=1,
     params:
-        reads=lambda w: plan.reads("features", f"encoders.{w.encoder}"),
+        reads=lambda w: corpus_jobs.features_reads(plan, w.corpus, w.encoder),
         code=code_digest.digest("features"),
         inputs=lambda w, input: options(input),
     shell:

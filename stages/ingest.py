@@ -28,7 +28,7 @@ from .runtime.reporting import log, progress
 class Ingest(Section):
     """How corpora are decoded and which files are refused."""
 
-    workers: int = setting("processes that decode or synthesise; no influence on the result", ge=1)
+    workers: int = setting("processes that decode, synthesise or compute descriptors; no influence on the result", ge=1)
     max_quarantined: int = setting("how many unusable files are admitted, listed and left out", ge=0)
     silence_peak: float = setting("a clip whose peak stays below this part of full scale is silent", ge=0)
     min_seconds: float = setting("a shorter clip is unusable, seconds", ge=0)

@@ -16,6 +16,7 @@ rule ingest:
         "data/logs/ingest/{corpus}.log",
     benchmark:
         "data/benchmarks/ingest/{corpus}.tsv"
+    priority: 30  # more than two pretrainings: it needs several cores, which would not be free again before they end
     threads: plan.params["ingest"]["workers"]
     resources:
         gpu=0,

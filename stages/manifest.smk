@@ -22,6 +22,7 @@ rule manifest:
         "data/logs/manifest/{corpus}.log",
     benchmark:
         "data/benchmarks/manifest/{corpus}.tsv"
+    priority: 15  # a second, and the longest chain waits for it
     threads: 1
     resources:
         gpu=0,

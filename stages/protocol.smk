@@ -14,6 +14,7 @@ rule protocol:
         "data/logs/protocol/{corpus}-{protocol}.log",
     benchmark:
         "data/benchmarks/protocol/{corpus}-{protocol}.tsv"
+    priority: 15  # a second, and the longest chain waits for it
     threads: 1
     resources:
         gpu=0,

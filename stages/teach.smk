@@ -18,6 +18,7 @@ rule teach:
         "data/logs/teach/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/teach/{study}-{system}-{part}.tsv"
+    priority: 6  # the student waits for it
     threads: plan.params["teach"]["threads"]
     resources:
         gpu=0,

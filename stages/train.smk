@@ -16,6 +16,7 @@ rule train:
         "data/logs/train/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/train/{study}-{system}-{part}.tsv"
+    priority: lambda w: 5 if plan.row(w.study, w.system).heavy else 0  # hours, beside seconds
     threads: lambda w: training_jobs.training_cores(plan, w.study, w.system)
     resources:
         gpu=lambda w: int(plan.row(w.study, w.system).heavy),

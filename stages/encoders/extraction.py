@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..runtime import pool
 from ..runtime.errors import UserError
 from ..runtime.reporting import log, progress
 from ..stores import shards
@@ -20,12 +21,21 @@ def planned(extractor, sizes: np.ndarray, limit: float) -> list[np.ndarray]:
 
 
 def extract(
-    extractor, sizes: np.ndarray, read, limit: float, put, dtype: str = "float32", done: int = 0, shard: str = "1of1"
+    extractor,
+    sizes: np.ndarray,
+    read,
+    limit: float,
+    put,
+    dtype: str = "float32",
+    done: int = 0,
+    shard: str = "1of1",
+    processes: int = 1,
 ):
     """Run every item once, in the batches of :func:`planned`; yields the number of batches stored so far.
 
-    Where a GPU computes or a core is free (``extractor.beside``), a thread reads the next batch and another stores the
-    last while one is computed; values and their order are the same as without threads.
+    Descriptors (``extractor.forks``) are computed in so many ``processes``, whole batches each. A network's
+    next batch is read by a thread, and its last one stored by another, while one is computed, where a GPU does that or
+    a core is free (``extractor.beside``). Values and their order are the same without processes and threads.
 
     Parameters
     ----------
@@ -45,6 +55,14 @@ def extract(
         The share of the batches that is run.
     """
     batches = shards.share(planned(extractor, sizes, limit), shard)[done:]
+    if extractor.forks and min(processes, len(batches)) > 1:
+        found = _side_by_side(extractor, batches, read, dtype, min(processes, len(batches)))
+        for count, (batch, items) in enumerate(zip(batches, progress(found, "features", len(batches)), strict=True)):
+            for i, layers in zip(batch, items, strict=True):
+                for layer, values in layers.items():
+                    put(i, layer, values, lambda i=i, layer=layer: extractor.run([read(i)])[0][layer])
+            yield done + count + 1
+        return
 
     def prepared(batch):
         return extractor.prepare([read(i) for i in batch])
@@ -70,6 +88,16 @@ def extract(
         if leaving:
             leaving.result()
             yield done + len(batches)
+
+
+def _side_by_side(extractor, batches: list, read, dtype: str, processes: int):
+    """The layers of every batch's items, in order, computed in forked processes. Files are read in this one alone."""
+
+    def computed(items):
+        return extractor.fetch(extractor.forward(extractor.prepare(items)), dtype)
+
+    pieces = (([read(i) for i in batch],) for batch in batches)
+    return pool.in_order(computed, pieces, processes, 2 * processes, "ingest.workers")
 
 
 class _AtOnce(Executor):
@@ -107,12 +135,13 @@ def write_store(
     plan: str = "",
     shard: str = "1of1",
     others: tuple[Path, ...] = (),
+    processes: int = 1,
 ) -> int:
     """Extract every item, or those of a ``shard``, and write the store of all layers; the number of frames.
 
-    ``names`` are the utterances', ``sizes``, ``read`` and ``limit`` as for :func:`extract`, ``attributes`` the
-    store's and ``plan`` as in stages/stores/feature_writer.py; ``who`` precedes an utterance's name in an error, and
-    ``others`` are the files of the other shards, finished or not.
+    ``names`` are the utterances', ``sizes``, ``read``, ``limit`` and ``processes`` as for :func:`extract`,
+    ``attributes`` the store's and ``plan`` as in stages/stores/feature_writer.py; ``who`` precedes an utterance's name
+    in an error, and ``others`` are the files of the other shards, finished or not.
     """
     frames = np.array([extractor.frames(size) for size in sizes], np.int64)
     mine = np.arange(len(names))
@@ -133,7 +162,7 @@ def write_store(
         except NotFinite:
             raise refusal(exact(), dtype, f"{who}utterance {names[i]}, layer {layer}") from None
 
-    for done in extract(extractor, sizes, read, limit, put, dtype, writer.done, shard):
+    for done in extract(extractor, sizes, read, limit, put, dtype, writer.done, shard, processes):
         writer.mark(done)
     writer.close()
     return int(frames[mine].sum())

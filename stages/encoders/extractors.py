@@ -47,6 +47,8 @@ class Extractor:
         Samples beyond which a batch gains nothing here; no limit on a GPU.
     beside
         Whether other threads can work while this one computes: on a GPU, or where it leaves a core to them.
+    forks
+        Whether forked processes can compute batches side by side: of descriptors, which need one core each.
     """
 
     widths: dict[str, int]
@@ -61,6 +63,7 @@ class Extractor:
     lengths: Callable[[list[str]], list[int]] | None = None
     most: float = math.inf
     beside: bool = True
+    forks: bool = False
 
     def run(self, items: list) -> list[Layers]:
         """Every item's layers float32 [frames, width], one step after the other."""
@@ -137,7 +140,10 @@ def _plain(spec) -> Extractor:
         with np.errstate(over="ignore"):
             return [{"0": values.astype(dtype)} for values in found]
 
-    return Extractor({"0": width}, seconds, int, frames, list, lambda waves: [work(wave) for wave in waves], fetch)
+    def forward(waves):
+        return [work(wave) for wave in waves]
+
+    return Extractor({"0": width}, seconds, int, frames, list, forward, fetch, forks=True)
 
 
 def _speech(spec, pretrained, device, cast) -> Extractor:

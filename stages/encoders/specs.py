@@ -9,12 +9,19 @@ from ..config import settings
 from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 
-LAYERS = "layers to store: 0 to N (hidden_states[i]), [all] of them; taps before: conv (CNN), local (that projected)"
+LAYERS = (
+    "layers to store: [needed], those that systems of active studies read; 0 to N (hidden_states[i]), or [all] of them;"
+    " taps before: conv (CNN), local (that projected; always by name)"
+)
 TAPS = ("conv", "local")
 """What a wav2vec 2.0 has before its blocks: the CNN's output, and that projected, before the positional convolution."""
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
+
+
+NEEDED = "needed"
+"""In an entry: the layers that the systems of the active studies read (:mod:`stages.workflow.stored_layers`)."""
 
 
 class Features(Section):
@@ -38,8 +45,8 @@ class _Layered(Section):
     @classmethod
     def _named(cls, layers: list[str]) -> list[str]:
         for name in layers:
-            if name not in ("all", *TAPS) and not re.fullmatch(r"0|[1-9]\d*", name):
-                raise ValueError("a layer is conv, local, a number in quotes, or all")
+            if name not in ("all", NEEDED, *TAPS) and not re.fullmatch(r"0|[1-9]\d*", name):
+                raise ValueError("a layer is conv, local, a number in quotes, all or needed")
         if len(set(layers)) != len(layers) or ("all" in layers and set(layers) - {"all", *TAPS}):
             raise ValueError("name every layer once; beside all only conv and local may stand")
         return layers
@@ -139,8 +146,19 @@ def is_text(spec) -> bool:
     return (spec.get("kind") if isinstance(spec, dict) else spec.kind) in ("text", "builtin-text")
 
 
+def with_layers(spec, layers: list[str]):
+    """The entry with ``layers`` in the place of ``needed``; what it names beside that stays.
+
+    ``layers`` are as :meth:`stages.recipes.system_config.System.layers_read` has them: ``last-6`` is 6 before the last.
+    """
+    if NEEDED not in spec.layers:
+        return spec
+    named = [name for name in spec.layers if name != NEEDED]
+    return spec.model_copy(update={"layers": list(dict.fromkeys([*layers, *named]))})
+
+
 def chosen(spec, depth: int, taps: bool) -> list[str]:
-    """The layers that ``spec`` asks of an encoder with ``depth`` blocks, ``all`` written out.
+    """The layers that ``spec`` asks of an encoder with ``depth`` blocks, written out: numbers first, then taps.
 
     Raises
     ------
@@ -149,8 +167,14 @@ def chosen(spec, depth: int, taps: bool) -> list[str]:
     """
     blocks = [str(i) for i in range(depth + 1)]
     there = [*(TAPS if taps else ()), *blocks]
-    names = [n for name in spec.layers for n in (blocks if name == "all" else [name])]
-    for name in names:
+    names = {n for name in spec.layers for n in (blocks if name == "all" else [from_end(name, depth)])}
+    for name in sorted(names):
         if name not in there:
             raise UserError(f"params.yaml: layers: this {spec.kind} encoder has no layer '{name}'; choose from {there}")
-    return names
+    return [name for name in [*blocks, *TAPS] if name in names]
+
+
+def from_end(name: str, depth: int) -> str:
+    """The layer that ``last``, or ``last-N`` (not below 0), is in an encoder with ``depth`` blocks; others as named."""
+    word, _, before = name.partition("-")
+    return str(max(0, depth - int(before or 0))) if word == "last" else name

@@ -6,7 +6,9 @@ from pathlib import Path
 from ..conditions import config as conditions
 from ..config import settings
 from ..corpora.readers import provides
+from ..encoders.specs import NEEDED
 from ..runtime.errors import UserError
+from ..workflow import stored_layers
 from ..workflow.plan import Plan
 from .models import REGISTRIES, RESERVED, Params
 
@@ -127,9 +129,23 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
                 f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be fine-tuned;"
                 " name a transformers or built-in one"
             )
-        if row.recipe != "student" and "conv" not in encoders[speech]["layers"]:  # that one begins at a block
-            raise UserError(f"{path}: encoders.{speech}.layers: {name} trains on the CNN's output; add 'conv' to them")
+    if study in params["active"]:
+        _check_layers(path, params, study, name, plan)
     if row.recipe == "student":
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
         if params["systems"][row.teacher]["recipe"] != "teacher":
             raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
+
+
+def _check_layers(path, params, study, name, plan) -> None:
+    """Every layer that a system reads is named in the encoder's entry, or planned where that says ``needed``."""
+    for encoder, layers in stored_layers.of_system(plan, study, name).items():
+        there = set(params["encoders"][encoder]["layers"])
+        planned = {layer for layer in layers if layer != "local"} if NEEDED in there else set()
+        numbered = {layer for layer in layers if layer[:4] == "last" or layer == "all"}  # of those that there are
+        numbered |= {layer for layer in layers if layer.isdigit()} if "all" in there else set()
+        if missing := sorted(layers - there - planned - numbered):
+            raise UserError(
+                f"{path}: encoders.{encoder}.layers: {name} reads layer '{missing[0]}' in study '{study}'; add"
+                f" '{missing[0]}' to them"
+            )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ..config import settings
 from ..runtime import disk
+from ..workflow import stored_layers
+from ..workflow.plan import Plan
 from .checks import check
 from .resolve import resolved, shipped
 
@@ -13,9 +15,10 @@ def load(path: str = settings.PARAMS) -> dict:
     """The complete settings behind a user's file, after every check.
 
     Beside the sections of :class:`stages.parameters.models.Params` it has ``rows``: {active study: {system: the
-    settings of that system in that study, with the study's changes}}, which training jobs read, and ``shipped``:
+    settings of that system in that study, with the study's changes}}, which training jobs read; ``shipped``:
     {active study: {system: {key: the catalogue's value}}} of what params.yaml changes in the catalogue's rows
-    themselves, which reports read.
+    themselves, which reports read; and ``stored``: {corpus: {encoder: the layers that active studies read}}, which
+    extraction reads.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def load(path: str = settings.PARAMS) -> dict:
         study: {name: changed[name] for name in values["studies"][study]["systems"] if name in changed}
         for study in values["active"]
     }
-    return values | {"rows": rows(values), "shipped": before}
+    return values | {"rows": rows(values), "shipped": before, "stored": stored_layers.stored(Plan(values, path))}
 
 
 def rows(values: dict) -> dict[str, dict[str, dict]]:

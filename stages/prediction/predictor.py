@@ -38,6 +38,7 @@ class Predictor:
         for kind in {"speech", "text", "beside"} & set(self.row.files()):
             about = trained.about["encoders"][kind]
             spec = specs.load(trained.params, about["name"])
+            spec = specs.with_layers(spec, self.row.layers_read()[kind])
             extractor = open_extractor(spec, trained.weights.get(kind), torch.device("cpu"), features.precision)
             if extractor.weights != about["weights"]:
                 raise UserError(

@@ -34,6 +34,9 @@ class Cmgi(System):
     heavy: ClassVar = True
     transcribes: ClassVar = True
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {"speech": ["conv"]}
+
 
 def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""

@@ -53,16 +53,14 @@ def train(row: Correlation, inputs: "TrainingInputs", fold, seed: int, unit):
     speakers = inputs.speakers[known]
     if len(set(speakers)) < 2:
         raise UserError(f"fold {fold.number}: one speaker in training and validation; the recipe leaves speakers out")
-    basis = _principal(frames, fold.train, sizes[-1])
     rows, fitted = np.concatenate([known, np.setdiff1d(fold.test, known)]), np.arange(len(fold.train))
-    described = _described(frames, basis, rows)
+    basis, described = _basis_and_described(frames, fold.train, sizes[-1], rows)
     truth = np.eye(examples.outputs)[examples.targets[known]]
-    every = np.arange(len(known))
     tried, best = {}, None
     for size in sizes:
         pairs = size * (size - 1) // 2
-        scale = np.sqrt(described[fitted, :, :pairs].var(0).sum(1) * len(frames.layers)) + 1e-12
-        kernel = _kernel(described[every, :, :pairs], scale)
+        scale = _scale(described[: len(fitted), :, :pairs])
+        kernel = _kernel(described[: len(known), :, :pairs], scale)
         ridge = KernelRidge(kernel, truth, _balanced(truth))
         for penalty in row.penalties:
             left_out = ridge.left_out(penalty, speakers)
@@ -74,7 +72,7 @@ def train(row: Correlation, inputs: "TrainingInputs", fold, seed: int, unit):
     dual, intercept = kept.dual(penalty)
     validation = kernel[len(fitted) :, : len(fitted)] @ dual + intercept
     if row.refit:
-        kept, fitted = ridge, every
+        kept, fitted = ridge, np.arange(len(known))
         dual, intercept = ridge.dual(penalty)
     pairs = size * (size - 1) // 2
     weights = np.einsum("nlp,no->lpo", described[fitted, :, :pairs], dual, optimize=True) / scale[:, None, None] ** 2
@@ -94,31 +92,53 @@ def restored(row: Correlation, inputs: "RecipeInputs", arrays: dict):
     return lambda positions: _outputs(arrays, _described(frames, arrays["basis"], positions))
 
 
-def _principal(frames, train: np.ndarray, size: int) -> np.ndarray:
-    """The ``size`` strongest principal axes of every layer's normalised frames [layers, width, size]."""
-    products = np.zeros((len(frames.layers), frames.width, frames.width))
+def _basis_and_described(frames, train: np.ndarray, size: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Principal axes [layers, width, size] of the rows ``train`` and :func:`_described` ``rows``, layer by layer."""
+    basis = np.empty((len(frames.layers), frames.width, size), np.float32)
+    described = np.empty((len(rows), len(frames.layers), size * (size - 1) // 2), np.float32)
+    for layer in range(len(frames.layers)):
+        basis[layer] = _principal(frames, layer, train, size)
+        described[:, layer] = _correlations(frames, layer, basis[layer], rows)
+        frames.store.release(frames.layers[layer])
+    return basis, described
+
+
+def _principal(frames, layer: int, train: np.ndarray, size: int) -> np.ndarray:
+    """The ``size`` strongest principal axes of a layer's normalised frames [width, size]."""
+    products = np.zeros((frames.width, frames.width))
     for position in train:
-        normalised = frames.utterance(int(position)).numpy()[:, ::STRIDE]
-        products += normalised.transpose(0, 2, 1) @ normalised
-    return np.linalg.eigh(products)[1][:, :, : -size - 1 : -1].astype(np.float32)
+        normalised = frames.of_layer(layer, int(position)).numpy()[::STRIDE]
+        products += normalised.T @ normalised
+    return np.linalg.eigh(products)[1][:, : -size - 1 : -1].astype(np.float32)
+
+
+def _correlations(frames, layer: int, axes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Correlations in one layer of every utterance [utterances, pairs]; those of fewer components come first."""
+    below = np.tril_indices(axes.shape[1], -1)
+    correlations = np.empty((len(positions), len(below[0])), np.float32)
+    for i, position in enumerate(positions):
+        turned = frames.of_layer(layer, int(position)).numpy() @ axes
+        turned -= turned.mean(0)
+        turned /= np.sqrt((turned**2).sum(0)) + 1e-6
+        correlations[i] = (turned.T @ turned)[below]
+    return correlations
 
 
 def _described(frames, basis: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Correlations of every utterance [utterances, layers, pairs]; those of fewer components come first."""
-    below = np.tril_indices(basis.shape[2], -1)
-    correlations = np.empty((len(positions), len(basis), len(below[0])), np.float32)
-    for i, position in enumerate(positions):
-        turned = frames.utterance(int(position)).numpy() @ basis
-        turned -= turned.mean(1, keepdims=True)
-        turned /= np.sqrt((turned**2).sum(1, keepdims=True)) + 1e-6
-        correlations[i] = (turned.transpose(0, 2, 1) @ turned)[:, below[0], below[1]]
-    return correlations
+    """Correlations of every utterance in all layers [utterances, layers, pairs], read one after the other."""
+    return np.stack([_correlations(frames, i, axes, positions) for i, axes in enumerate(basis)], 1)
 
 
 def _tested(described: np.ndarray, rows: np.ndarray, test: np.ndarray, pairs: int) -> np.ndarray:
     """The part of ``described``, whose utterances are ``rows``, that belongs to ``test``."""
     where = {int(position): i for i, position in enumerate(rows)}
     return described[[where[int(position)] for position in test], :, :pairs]
+
+
+def _scale(described: np.ndarray) -> np.ndarray:
+    """What every layer of ``described`` [rows, layers, pairs] is divided by, so that all have the same weight."""
+    spreads = np.array([described[:, layer].var(0).sum() for layer in range(described.shape[1])])
+    return np.sqrt(spreads * described.shape[1]) + 1e-12
 
 
 def _kernel(described: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -26,13 +26,19 @@ class Frames:
         self.store, self.rows, self.layers = store, rows, layers
         self.hop = float(store.attributes["hop"])
         self.limit = round(max_seconds / self.hop) if self.hop and max_seconds else None
-        self.moments = [Moments(store, layer) for layer in layers]
+        self.moments = [self._moments(layer) for layer in layers]
         self.memory = memory
         self.width = store.width(layers[0])
         self.normaliser: Normaliser | None = None
         self.seen: list[str] = []
         """Names of the utterances that the normalisation of others came from; whoever sets it fills this in."""
         self.room: torch.Tensor | None = None
+
+    def _moments(self, layer: str) -> Moments:
+        """Those of a layer, whose map is let go, so that one layer's pages are in memory at a time."""
+        moments = Moments(self.store, layer)
+        self.store.release(layer)
+        return moments
 
     def normalise(self, kind: str, speakers: np.ndarray, train: np.ndarray, stored=None) -> None:
         """Set the normalisation (see :class:`Normaliser`); ``train`` are positions of utterances."""
@@ -66,12 +72,23 @@ class Frames:
 
         Torch widens float16 ten times as fast as numpy.
         """
+        for i in range(len(self.layers)):
+            self._read_layer(i, position, place[i])
+
+    def _read_layer(self, layer: int, position: int, place: "torch.Tensor") -> None:
         import torch
 
         row = self.rows[position]
-        for i, layer in enumerate(self.layers):
-            stored = np.array(self.store.read(layer, row)[: self.limit])
-            self.normaliser.apply(place[i].copy_(torch.from_numpy(stored)), i, row)
+        stored = np.array(self.store.read(self.layers[layer], row)[: self.limit])
+        self.normaliser.apply(place.copy_(torch.from_numpy(stored)), layer, row)
+
+    def of_layer(self, layer: int, position: int) -> "torch.Tensor":
+        """Frames float32 [frames, width] of one utterance in the layer with this number among ``layers``; not kept."""
+        import torch
+
+        frames = torch.empty(self.length(position), self.width)
+        self._read_layer(layer, position, frames)
+        return frames
 
     def batch(self, positions: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
         """Frames laid end to end [layers, sum of lengths, width] and lengths [batch].
@@ -103,8 +120,15 @@ class Frames:
         lengths = torch.tensor([len(each) for each in frames])
         return torch.nn.utils.rnn.pad_sequence(frames, batch_first=True), lengths
 
-    def means(self) -> np.ndarray:
-        """Normalised mean frame of every utterance [utterances, layers, width], uncut."""
-        pooled = np.stack([m.means for m in self.moments], 1)
+    def pooled(self, pooling: str) -> np.ndarray:
+        """Normalised frames of every utterance, uncut, pooled [utterances, layers, columns].
+
+        ``mean``: the mean frame, ``width`` columns; ``mean+std``: beside it the standard deviation over frames, 0 where
+        there is but one. Both come from the moments, without another pass over the frames.
+        """
         group = self.normaliser.group
-        return ((pooled - self.normaliser.mean[group]) / self.normaliser.scale[group])[self.rows]
+        centre, scale = self.normaliser.mean[group], self.normaliser.scale[group]
+        parts = [(np.stack([m.means for m in self.moments], 1) - centre) / scale]
+        if pooling == "mean+std":
+            parts.append(np.stack([m.spreads() for m in self.moments], 1) / scale)
+        return np.concatenate(parts, 2)[self.rows]

@@ -28,6 +28,9 @@ class Frozen(System):
     def files(self) -> tuple[str, ...]:
         return (self.sees,)
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {self.sees: ["last"]}
+
     inputs: ClassVar = ("speech", "text")
 
 

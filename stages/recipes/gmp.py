@@ -29,6 +29,9 @@ class Gmp(System):
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
     heavy: ClassVar = True
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {"speech": ["conv"]}
+
 
 def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""

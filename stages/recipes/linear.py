@@ -1,4 +1,7 @@
-"""The control that every system is held against: logistic or ridge regression on mean-pooled frozen features.
+"""The control that every system is held against: logistic or ridge regression on frozen features pooled over time.
+
+An utterance is described by the means of its channels and, of speech, by their standard deviations, which are most of
+what descriptors such as eGeMAPS have to say (its own functionals are means and spreads).
 
 Layer (one, or all side by side) and strength are chosen on the validation speakers, anew in every fold.
 """
@@ -20,6 +23,8 @@ class Linear(System):
     recipe: Literal["linear"] = setting("the recipe: stages/recipes/linear.py")
     task: TASK = setting("what is predicted")
     sees: Literal["speech", "text"] = setting("which features; text: of the study's transcripts")
+    layers: list[str] = setting("layers to choose from; all: every numbered one", min_length=1)
+    pooling: Literal["mean", "mean+std"] = setting("over frames or tokens: mean, or standard deviation beside it")
     labels: Literal["true", "shuffled"] = setting("shuffled: of the training rows, which must end at chance")
     normalise: Literal["global", "speaker"] = setting("feature normalisation; speaker is transductive")
     strengths: list[float] = setting("inverse regularisation strengths C to choose from")
@@ -29,11 +34,14 @@ class Linear(System):
     def files(self) -> tuple[str, ...]:
         return (self.sees,)
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {self.sees: self.layers}
+
 
 def train(row: Linear, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, outputs], the chosen model's arrays, notes."""
-    examples, frames = inputs.examples, inputs.frames(["all"], 0, row.normalise, fold, row.sees)
-    pooled, every = frames.means(), list(range(len(frames.layers)))
+    examples, frames = inputs.examples, inputs.frames(row.layers, 0, row.normalise, fold, row.sees)
+    pooled, every = frames.pooled(row.pooling), list(range(len(frames.layers)))
     labels = examples.targets[fold.train]
     if row.labels == "shuffled":
         labels = np.random.default_rng([seed, fold.number]).permutation(labels)
@@ -57,7 +65,7 @@ def train(row: Linear, inputs: "TrainingInputs", fold, seed: int, unit):
 
 def restored(row: Linear, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    pooled = inputs.frames(["all"], 0, row.normalise, arrays, row.sees).means()
+    pooled = inputs.frames(row.layers, 0, row.normalise, arrays, row.sees).pooled(row.pooling)
     return lambda positions: _outputs(arrays, pooled[positions], inputs.outputs).astype(np.float32)
 
 
@@ -77,7 +85,7 @@ def _fitted(task: str, x: np.ndarray, y: np.ndarray, strength: float) -> dict[st
 def _outputs(model: dict[str, np.ndarray], pooled: np.ndarray, count: int) -> np.ndarray:
     """Class scores [rows, count] (a class that training lacks scores lowest) or predicted values.
 
-    ``pooled`` is [rows, layers, width]. The scores are log-probabilities.
+    ``pooled`` is [rows, layers, columns]. The scores are log-probabilities.
     """
     x = pooled[:, model["layers"]].reshape(len(pooled), -1)
     scores = (x - model["mean"]) / model["scale"] @ model["weights"].T + model["bias"]

@@ -41,6 +41,10 @@ class Moments:
                 self.deviations[rows] = np.add.reduceat(np.square(block, out=block), bounds)
             start = end
 
+    def spreads(self) -> np.ndarray:
+        """Standard deviation over the frames of every utterance [utterances, width]."""
+        return np.sqrt(self.deviations / np.maximum(self.counts, 1)[:, None])
+
     def statistics(self, utterances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation [width] over all frames of ``utterances`` (positions)."""
         counts, means = self.counts[utterances][:, None], self.means[utterances]

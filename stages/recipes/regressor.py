@@ -26,6 +26,9 @@ class Regressor(System):
     inputs: ClassVar = ("speech", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {"speech": ["conv"]}
+
 
 def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, dimensions] in the corpus' units, the model's arrays, notes."""

@@ -36,6 +36,10 @@ class Student(System):
     inputs: ClassVar = ("speech", "speech-weights", "start")
     heavy: ClassVar = True
 
+    def layers_read(self) -> dict[str, list[str]]:
+        """The state that the first tuned block takes."""
+        return {"speech": [f"last-{self.tuned_blocks}"]}
+
 
 def gate_open(predicted: np.ndarray, true: np.ndarray, train: np.ndarray, limit: float) -> tuple[np.ndarray, dict]:
     """Which training utterances the student may learn the teacher's embedding from (equation 8).

@@ -40,6 +40,18 @@ class System(Section):
         used = [kind for kind in ("speech", "beside", "text") if {kind, f"{kind}-weights"} & set(self.files())]
         return {kind: getattr(self, kind) for kind in used}
 
+    def layers_read(self) -> dict[str, list[str]]:
+        """{store that the row reads, ``speech``, ``beside`` or ``text``: its layers}.
+
+        A layer is a name in the store, ``all`` (every numbered one), ``last``, or ``last-N``, N before the last. A
+        recipe that says nothing of it reads its own ``layers``, or all, and ``conv`` where it trains an encoder.
+        """
+        numbered = {"speech": getattr(self, "layers", ["all"]), "beside": ["0"], "text": ["all"]}
+        found = {kind: numbered[kind] for kind in numbered if kind in self.files()}
+        if "speech" in found and "speech-weights" in self.files():
+            found["speech"] = [*found["speech"], "conv"]
+        return found
+
     @property
     def reads_text(self) -> bool:
         """Whether transcripts are read, in training at least."""

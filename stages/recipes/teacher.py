@@ -26,6 +26,9 @@ class Teacher(System):
     epochs: int = setting("epochs; the best on validation is kept", ge=1)
     inputs: ClassVar = ("speech", "text")
 
+    def layers_read(self) -> dict[str, list[str]]:
+        return {"speech": ["last"], "text": ["last"]}
+
 
 def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored``, the model's arrays with what the teacher says of every utterance, notes.

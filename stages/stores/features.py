@@ -76,6 +76,7 @@ class FeatureStore:
         self.layers = sorted(self.described, key=lambda n: (not n.isdigit(), int(n) if n.isdigit() else 0, n))
         """Layer names, numbered blocks first in their order, then named taps such as ``conv``."""
         self._open: dict[str, tuple[list[np.ndarray], list[int], bytearray]] = {}
+        self._proven = {name: bytearray(len(self.utterances)) for name in self.described}
 
     def _shard(self, path: Path, index: str) -> dict:
         """The places of a shard's layers."""
@@ -122,16 +123,20 @@ class FeatureStore:
             return np.concatenate(utterances)
         return maps[0][self.offsets[start] : self.offsets[end]]
 
+    def release(self, layer: str) -> None:
+        """Let go of a layer's maps, so of its pages in memory; a later read maps it again and proves nothing twice."""
+        self._open.pop(layer, None)
+
     def _opened(self, layer: str) -> tuple[list[np.ndarray], list[int], bytearray]:
         """The maps of a layer, one of each file, the checksums, and which utterances are proven."""
         if layer not in self._open:
             if layer not in self.described:
                 raise UserError(
                     f"{self.path}: no layer '{layer}' (there are: {', '.join(self.layers)}); add it to"
-                    f" encoders.{self.attributes.get('encoder', 'NAME')}.layers"
+                    f" encoders.{self.attributes.get('encoder', 'NAME')}.layers and run again"
                 )
             maps = [_map(path, *places[layer]) for path, places in zip(self._files, self._places, strict=True)]
-            self._open[layer] = maps, self.checksums[layer].tolist(), bytearray(len(self))
+            self._open[layer] = maps, self.checksums[layer].tolist(), self._proven[layer]
         return self._open[layer]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from ..config import settings
 from ..workflow.snakemake_inside import Job
 from . import checkout, compiled, runs
+from .sizes import of_job
 
 
 def told() -> str:
     """The answer as text."""
-    planned = runs.plan()[0]
+    planned, params = runs.plan()
     reasons = stale(planned)
     if not reasons:
         return f"nothing is stale: all {len(planned)} jobs are up to date\n"
@@ -24,6 +25,9 @@ def told() -> str:
             lines.append(f"  {job.rule:{rules}} {job.name:{names}} {first}")
             lines += [f"  {'':{rules}} {'':{names}} {text}" for text in more]
     todo = [job for job in planned if (job.rule, job.name) in reasons]
+    sizes = [f"{job.name} {size / 1e9:.3g} GB" for job in todo if (size := of_job(job, params)) is not None]
+    if sizes:
+        lines.append(f"features that it writes: {', '.join(sizes)}")
     return "\n".join([*lines, _cost(todo)]) + "\n"
 
 

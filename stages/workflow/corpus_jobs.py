@@ -2,8 +2,10 @@
 
 from ..corpora.manifest import known
 from ..corpora.release import root_key
+from ..encoders.specs import NEEDED
 from ..protocols.config import columns
 from ..raw_inputs import names
+from ..runtime.errors import UserError
 from .plan import DATA, Files, Plan, Reads
 
 
@@ -44,3 +46,37 @@ def features_inputs(plan: Plan, corpus: str, encoder: str, transcripts: str = ""
     )
     weights = plan.weights(encoder)
     return source | ({"pretrained": weights} if weights else {}) | plan.inventory(encoder)
+
+
+def features_reads(plan: Plan, corpus: str, encoder: str) -> Reads:
+    """The settings that extraction reads: its section, the encoder and, where its entry says so, the needed layers.
+
+    Raises
+    ------
+    UserError
+        The entry stores what is needed, and no active study needs anything.
+    """
+    if NEEDED not in plan.params["encoders"][encoder]["layers"]:
+        return plan.reads("features", f"encoders.{encoder}")
+    if encoder not in plan.params["stored"].get(corpus, {}):
+        raise UserError(
+            f"{plan.path}: encoders.{encoder}.layers: needed, and no active study reads this encoder over '{corpus}';"
+            " add a study to active, or name layers"
+        )
+    return plan.reads("features", f"encoders.{encoder}", f"stored.{corpus}.{encoder}")
+
+
+def features_cores(plan: Plan, encoder: str, joined: bool = False) -> int:
+    """The cores of a job that extracts features: a network's threads, or so many processes that compute descriptors."""
+    if plan.networked(encoder):
+        return plan.params["features"]["threads"]
+    return 1 if joined else plan.params["ingest"]["workers"]
+
+
+def features_priority(plan: Plan, encoder: str) -> int:
+    """The priority of extraction: before what waits for it; descriptors, which need several cores, before all else.
+
+    Snakemake chooses the ready jobs whose priorities have the largest sum. A job that needs several cores never begins
+    while long jobs of one core take turns, so it has more than these together.
+    """
+    return 15 if plan.networked(encoder) else 40

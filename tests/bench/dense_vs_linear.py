@@ -74,7 +74,7 @@ def main() -> None:
     for number in inputs.examples.folds:
         fold = inputs.examples.fold(number)
         frames.normalise("global", inputs.speakers, fold.train)
-        x = frames.means()
+        x = frames.pooled("mean")
         test = np.setdiff1d(fold.scored, fold.val)
         flat = x.reshape(len(x), -1)
         flat = (flat - flat[fold.train].mean(0)) / (flat[fold.train].std(0) + 1e-6)

@@ -60,7 +60,7 @@ def test_classes_are_told_apart_by_what_the_mean_does_not_show(folder):
     _, test, _, notes = trained(inputs)
     assert notes["tried"] == 4 and notes["validation"] == max(notes["candidates"].values())
     assert uar(truth, test.argmax(1)) > 0.9
-    control = linear.Linear.model_validate(shipped(linear.Linear))
+    control = linear.Linear.model_validate(shipped(linear.Linear, pooling="mean"))
     means = linear.train(control, inputs, inputs.examples.fold(1), 1, None)[0][-len(truth) :]
     assert uar(truth, means.argmax(1)) < 0.5
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from stages import features
-from stages.encoders import batching, checkpoint, extraction, specs
+from stages.encoders import acoustics, batching, checkpoint, extraction, extractors, specs
 from stages.recipes.normaliser import Moments
 from stages.runtime.errors import UserError
 from stages.stores import feature_writer
@@ -74,10 +75,15 @@ def command(place, *options):
     )
 
 
-def made(place, encoder, out, part="1of1", shards=None, **files):
+def made(place, encoder, out, part="1of1", shards=None, cores=1, **files):
     """The stage run within this process."""
     values = {"params": str(place / "params.yaml"), "corpus": "noise", "encoder": encoder, "out": place / out}
-    values |= {"scratch": place / "scratch", "part": part, "shards": shards and [place / name for name in shards]}
+    values |= {
+        "scratch": place / "scratch",
+        "cores": cores,
+        "part": part,
+        "shards": shards and [place / name for name in shards],
+    }
     values |= {name: place / files[name] if name in files else None for name in ("audio", "transcripts", "pretrained")}
     features.main(type("Args", (), values))
 
@@ -294,6 +300,25 @@ def test_what_another_plan_left_is_not_taken(place, monkeypatch, caplog):
     assert len(FeatureStore(place / "out.h5")) == 5
 
 
+def test_needed_layers_are_resolved_when_the_encoder_is_opened(place):
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["encoders"]["small"]["layers"], files = ["needed", "local"], {"audio": "audio.h5"}
+    files["pretrained"] = "small.safetensors"
+    for wanted, there in ((["conv", "last-1"], ["1", "conv", "local"]), (["last", "last-6"], ["0", "2", "local"])):
+        params["stored"] = {"noise": {"small": wanted}}
+        (place / "params.yaml").write_text(yaml.safe_dump(params))
+        made(place, "small", "out.h5", **files)
+        assert FeatureStore(place / "out.h5").layers == there
+    with pytest.raises(
+        UserError, match=r"no layer '1' \(there are: 0, 2, local\); add it to encoders.small.layers and"
+    ):
+        FeatureStore(place / "out.h5").read("1", 0)
+    del params["stored"]
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match="stored: no such key"):
+        made(place, "small", "out.h5", **files)
+
+
 def test_text_store(place):
     made(place, "words", "out.h5", transcripts="transcripts.csv", pretrained="words.safetensors")
     store = FeatureStore(place / "out.h5")
@@ -312,6 +337,50 @@ def test_plain_features(place, kind, width):
     assert frames.shape == (store.offsets[-1], width) and np.isfinite(frames).all()
     assert store.attributes["hop"] == 0.01
     assert np.diff(store.offsets)[0] == {"mfcc": 98, "egemaps": 96, "spectrogram": 98}[kind]
+
+
+@pytest.mark.parametrize("kind", ["mfcc", "egemaps", "spectrogram"])
+def test_descriptors_are_the_same_bytes_from_any_number_of_processes(place, kind):
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["features"]["batch_seconds"] = 0.5  # five batches
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    for cores in (1, 2, 3):
+        made(place, kind, f"{cores}.h5", audio="audio.h5", cores=cores)
+    assert (place / "1.h5").read_bytes() == (place / "2.h5").read_bytes() == (place / "3.h5").read_bytes()
+    assert os.getpid() not in computed_by(place, kind)
+
+
+def computed_by(place, kind) -> list[int]:
+    """The processes that compute the batches of a store with two processes."""
+    params = str(place / "params.yaml")
+    extractor = extractors.open_extractor(specs.load(params, kind), None, None, "fp32")
+    store, found = AudioStore(place / "audio.h5"), []
+    extractor.fetch = lambda waves, dtype: [{"0": np.array([os.getpid()])} for _ in waves]
+    for _ in extraction.extract(
+        extractor, store.lengths, store.read, 8000, lambda i, layer, pid, _: found.append(int(pid[0])), processes=2
+    ):
+        pass
+    assert len(found) == len(LENGTHS)
+    return found
+
+
+def test_a_killed_process_is_an_error_and_what_it_left_goes_on(place, monkeypatch, caplog):
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    params["features"]["batch_seconds"] = 0.5
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    made(place, "mfcc", "whole.h5", audio="audio.h5")
+    monkeypatch.setattr(feature_writer, "MARK_SECONDS", 0)
+    work = acoustics.mfcc
+    short = lambda wave: work(wave) if len(wave) > 250 else os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+    monkeypatch.setattr(acoustics, "mfcc", short)
+    with pytest.raises(UserError, match=r"a worker was killed.*lower ingest\.workers"):
+        made(place, "mfcc", "out.h5", audio="audio.h5", cores=2)
+    assert not (place / "out.h5").exists()
+    monkeypatch.undo()
+    with caplog.at_level("INFO", "serpentine"):
+        made(place, "mfcc", "out.h5", audio="audio.h5", cores=2)
+    assert "batches of an earlier run" in caplog.text
+    assert (place / "out.h5").read_bytes() == (place / "whole.h5").read_bytes()
 
 
 def test_truncated_audio_is_one_line(place):

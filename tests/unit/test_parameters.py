@@ -4,18 +4,22 @@ import copy
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.config import settings
 from stages.metrics.comparison import read_published
 from stages.pages import study_files
 from stages.parameters import whole
 from stages.protocols import config as protocols
+from stages.recipes import system_config
 from stages.runtime import declared_reads
 from stages.runtime.errors import UserError
 from stages.train import Train
-from stages.workflow import benchmark_files
-from stages.workflow.corpus_jobs import features_inputs
+from stages.versions import sizes
+from stages.workflow import benchmark_files, stored_layers
+from stages.workflow.corpus_jobs import features_inputs, features_reads
 from stages.workflow.plan import Plan, options
+from stages.workflow.snakemake_inside import Job
 from stages.workflow.training_jobs import system_encoders, system_inputs, system_reads
 from tests.unit.catalogue import PARAMS, write_params
 
@@ -137,6 +141,81 @@ def test_shards_are_read_by_what_reads_the_store(values):
     assert found == {f"data/benchmarks/features/planted-hubert-small{end}.tsv" for end in ("", "-1of2", "-2of2")}
 
 
+def planned(tmp_path, **changes) -> dict:
+    """{encoder: layers} over the planted corpus with these systems and changes in the study ``default``."""
+    study = yaml.safe_load(PARAMS.read_text())["studies"]["default"] | changes
+    return whole.load(write_params(tmp_path, studies={"default": study}))["stored"].get("planted", {})
+
+
+def test_stores_hold_the_layers_that_active_rows_read(tmp_path):
+    def of(*systems, **changes):
+        return planned(tmp_path, systems=list(systems), changes=changes, trials={})
+
+    assert of("majority", "pepino2021-dense-egemaps") == {}
+    assert of("linear") == {"hubert-small": ["all"]}
+    assert of("linear", linear={"layers": ["2", "1"]}) == {"hubert-small": ["1", "2"]}
+    assert of("linear-text") == {"bert-small": ["all"]}
+    assert of("pepino2021-pt-contextual") == {"hubert-small": ["last"]}
+    assert of("srinivasan2022-teacher") == {"bert-small": ["last"], "hubert-small": ["last"]}
+    student = {"hubert-small": ["last", "last-6"], "bert-small": ["last"]}
+    assert of("srinivasan2022-teacher", "srinivasan2022-cts") == student
+    assert of("srinivasan2022-cts", **{"srinivasan2022-cts": {"tuned_blocks": 1}}) == {"hubert-small": ["last-1"]}
+    for name in ("deoliveira2023-distil-text", "gao2024-cmgi", "pan2024-gmp-ams"):
+        assert of(name) == {"hubert-small": ["conv"]}
+    assert of("linear", "pan2024-gmp-ams", "srinivasan2022-cts") == {"hubert-small": ["all", "conv"]}
+    elsewhere = {**whole.load(str(PARAMS)), "active": ["default", "ravdess"]}
+    assert stored_layers.stored(Plan(elsewhere))["ravdess"] == {"whisper-tiny": ["all"]}
+    assert "ravdess" not in whole.load(str(PARAMS))["stored"]  # not active
+
+
+def test_the_chain_of_another_encoder_has_its_own_layers(values):
+    for stage in ("adapt", "cluster", "retrain"):
+        values[stage]["gmp-small"]["speech"] = "hubert-large"
+    values["studies"]["default"]["substitute"] = False
+    assert stored_layers.of_system(Plan(values), "default", "pan2024-gmp-ams") == {
+        plan_encoder: {"conv"} for plan_encoder in ("hubert-large", "hubert-base")
+    }
+
+
+def test_extraction_reads_its_layers_and_nothing_of_other_stores(values):
+    plan = Plan(values)
+    reads = features_reads(plan, "planted", "hubert-small")
+    assert reads["stored.planted.hubert-small"] == ["all", "conv"]
+    assert "stored" not in str(features_reads(plan, "planted", "egemaps"))
+    with pytest.raises(
+        UserError, match=r"encoders\.whisper-tiny\.layers: needed, and no active study reads this encoder"
+    ):
+        features_reads(plan, "ravdess", "whisper-tiny")
+    values["encoders"]["hubert-small"]["layers"] = ["all", "conv"]
+    assert set(features_reads(plan, "planted", "hubert-small")) == {"features", "encoders.hubert-small"}
+
+
+@pytest.mark.parametrize(
+    ("system", "layers", "line"),
+    [
+        ("gao2024-cmgi", ["all"], "gao2024-cmgi reads layer 'conv' in study 'default'; add 'conv' to them"),
+        ("pepino2021-pt-local", ["needed"], "pepino2021-pt-local reads layer 'local'"),
+        ("linear", ["1", "2"], "linear reads layer '3'"),
+    ],
+)
+def test_a_layer_that_is_not_stored_is_refused(tmp_path, system, layers, line):
+    own = yaml.safe_load(PARAMS.read_text())["studies"]["default"]
+    study = own | {
+        "systems": [system],
+        "trials": {},
+        "changes": {"linear": {"layers": ["3"]}} if system == "linear" else {},
+    }
+    path = write_params(tmp_path, studies={"default": study}, encoders={"hubert-small": {"layers": layers}})
+    with pytest.raises(UserError, match=f"encoders.hubert-small.layers: {line}"):
+        whole.load(path)
+
+
+def test_every_row_says_which_layers_it_reads(values):
+    for name, entry in values["systems"].items():
+        row = system_config.row(entry, {}, name, "")
+        assert row.layers_read().keys() == {"speech", "beside", "text"} & set(row.files())
+
+
 def test_shards_of_no_corpus_or_no_number_are_refused(tmp_path):
     for shards, line in (
         ({"plantd": 2}, "shards: there is no 'plantd'; did you"),
@@ -171,3 +250,28 @@ def test_a_row_that_sees_no_text_reads_none(values):
     assert not {"transcripts", "text", "text-weights"} & set(found)
     assert "--text-encoder" not in system_encoders(plan, "default", "deoliveira2023-distil-text")
     assert "encoders.bert-small" not in system_reads(plan, "train", "default", "deoliveira2023-distil-text")
+
+
+def test_the_size_of_a_store_is_told_before_it_is_made(values, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan, name = Plan(values), "hubert-small"
+    made = {"features": {"corpus": "planted", "encoder": name}, "features_part": {"part": "1of2"}}
+    made["features_part"] |= made["features"]
+    reads = features_reads(plan, "planted", name)
+    jobs = [Job(rule, wildcards, {}, {}, "", reads, "") for rule, wildcards in made.items()]
+    assert sizes.of_job(jobs[0], values) is None  # never decoded
+    table = Path("data/ingest/planted/manifest.csv")
+    table.parent.mkdir(parents=True)
+    table.write_text("utterance,duration\na,60\nb,40.0\n")
+    columns = 4 * 64 + 64  # states 0 to 3, and the CNN's output
+    whole = 100 * 50 * columns * 2
+    assert values["pretrain"]["hubert"]["layers"] == 3 and sizes.of_job(jobs[0], values) == whole
+    assert sizes.of_job(jobs[1], values) == whole / 2
+    large = values["encoders"]["hubert-large"] | {"source": "large", "revision": "", "layers": ["needed"]}
+    reads = {"features": values["features"], "encoders.large": large, "stored.planted.large": ["last-6"]}
+    job = Job("features", {"corpus": "planted", "encoder": "large"}, {}, {}, "", reads, "")
+    assert sizes.of_job(job, values) is None  # its configuration is not here
+    Path("large").mkdir()
+    config = '{"num_hidden_layers": 24, "hidden_size": 1024, "conv_dim": [512], "conv_stride": [5, 2, 2, 2, 2, 2, 2]}'
+    Path("large/config.json").write_text(config)
+    assert sizes.of_job(job, values) == 100 * 50 * 1024 * 2
