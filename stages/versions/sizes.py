@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ..config import settings
-from ..encoders import specs
+from ..encoders import checkpoint, specs
 from ..workflow.plan import DATA
 from ..workflow.snakemake_inside import Job
 
@@ -55,7 +55,9 @@ def _shape(spec, params: dict) -> tuple[int, int, int, int] | None:
 
 
 def _configured(source: str, revision: str, blocks: int) -> tuple[int, int, int, int] | None:
-    """What the config.json of a local folder, or of the hub's cache, says; nothing is downloaded."""
+    """What a file that pretrain made, or the config.json of a local folder or the hub's cache, says; no downloads."""
+    if source.endswith(".safetensors"):
+        return _shape_of(checkpoint.header(source)["config"], blocks) if Path(source).is_file() else None
     found: Path | str | None = Path(source) / "config.json"
     if revision:
         from huggingface_hub import try_to_load_from_cache
@@ -63,7 +65,10 @@ def _configured(source: str, revision: str, blocks: int) -> tuple[int, int, int,
         found = try_to_load_from_cache(source, "config.json", revision=revision)
     if not isinstance(found, str | Path) or not Path(found).is_file():
         return None
-    config = json.loads(Path(found).read_text(encoding="utf-8"))
+    return _shape_of(json.loads(Path(found).read_text(encoding="utf-8")), blocks)
+
+
+def _shape_of(config: dict, blocks: int) -> tuple[int, int, int, int] | None:
     depth = config.get("num_hidden_layers", config.get("encoder_layers"))
     width = config.get("hidden_size", config.get("d_model"))
     if not depth or not width:

@@ -254,6 +254,8 @@ def test_a_row_that_sees_no_text_reads_none(values):
 
 def test_the_size_of_a_store_is_told_before_it_is_made(values, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    made = {name: entry | {"source": ""} if name == "hubert" else entry for name, entry in values["pretrain"].items()}
+    values = values | {"pretrain": made}
     plan, name = Plan(values), "hubert-small"
     made = {"features": {"corpus": "planted", "encoder": name}, "features_part": {"part": "1of2"}}
     made["features_part"] |= made["features"]
@@ -263,9 +265,9 @@ def test_the_size_of_a_store_is_told_before_it_is_made(values, tmp_path, monkeyp
     table = Path("data/ingest/planted/manifest.csv")
     table.parent.mkdir(parents=True)
     table.write_text("utterance,duration\na,60\nb,40.0\n")
-    columns = 4 * 64 + 64  # states 0 to 3, and the CNN's output
+    columns = 9 * 64 + 64  # states 0 to 8, and the CNN's output
     whole = 100 * 50 * columns * 2
-    assert values["pretrain"]["hubert"]["layers"] == 3 and sizes.of_job(jobs[0], values) == whole
+    assert values["pretrain"]["hubert"]["layers"] == 8 and sizes.of_job(jobs[0], values) == whole
     assert sizes.of_job(jobs[1], values) == whole / 2
     large = values["encoders"]["hubert-large"] | {"source": "large", "revision": "", "layers": ["needed"]}
     reads = {"features": values["features"], "encoders.large": large, "stored.planted.large": ["last-6"]}
