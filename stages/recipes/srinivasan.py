@@ -11,10 +11,8 @@ def fitted(row: System, examples, fold, model, optimiser, loss_of: Callable, out
     ``loss_of`` positions is minimised, ``outputs`` of positions are in the corpus' units. Returns the
     :class:`stages.training.loop.History`; the model holds the weights of the best epoch.
     """
-    import torch
-
     from ..training.batches import shuffled
-    from ..training.loop import fit
+    from ..training.loop import fit, on_plateau
 
     return fit(
         model,
@@ -23,7 +21,7 @@ def fitted(row: System, examples, fold, model, optimiser, loss_of: Callable, out
         loss_of,
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.75, patience=2),
+        plateau=on_plateau(optimiser, 0.75, 2),
         generator=generator,
         unit=unit,
     )

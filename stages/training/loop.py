@@ -56,13 +56,15 @@ def fit(
     patience
         Epochs without a better score before the training ends; None never ends early.
     accumulate
-        Batches whose gradients are summed (each divided by their number) before one step.
+        Batches of one step; an epoch's last step may have fewer. Each counts by its share of the step's utterances, so
+        that the gradient is that of one large batch where the loss is a mean over utterances (a correlation is not:
+        there it is the mean of the batches').
     clip, clip_value
         The largest norm of all gradients together, and the largest gradient of any one parameter.
     schedule
         Called with the number of each optimiser step, before it, to set learning rates.
     plateau
-        Reduces the learning rate; it is given minus the validation score after every epoch.
+        Reduces the learning rate (:func:`on_plateau`); it is given minus the validation score after every epoch.
     unit
         Where an unfinished training is saved, so that one that was killed goes on from there bit for bit.
     every
@@ -86,24 +88,24 @@ def fit(
             break
 
         model.train()
-        group, total = list(batches(epoch)), 0.0
-        for number, batch in enumerate(group, 1):
-            loss = loss_of(batch)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"epoch {epoch + 1}: the loss is {loss.item()}; lower the learning rate")
-            (loss / min(accumulate, len(group))).backward()
-            total += loss.item()
-            if number % accumulate == 0 or number == len(group):
-                if schedule:
-                    schedule(state.steps)
-                if clip:
-                    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-                if clip_value:
-                    torch.nn.utils.clip_grad_value_(model.parameters(), clip_value)
-                optimiser.step()
-                optimiser.zero_grad()
-                state.steps += 1
-        history.loss.append(total / max(len(group), 1))
+        drawn, total = list(batches(epoch)), 0.0
+        for group in (drawn[i : i + accumulate] for i in range(0, len(drawn), accumulate)):
+            for batch, share in zip(group, _shares(group), strict=True):
+                loss = loss_of(batch)
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(f"epoch {epoch + 1}: the loss is {loss.item()}; lower the learning rate")
+                (loss * share).backward()
+                total += loss.item()
+            if schedule:
+                schedule(state.steps)
+            if clip:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+            if clip_value:
+                torch.nn.utils.clip_grad_value_(model.parameters(), clip_value)
+            optimiser.step()
+            optimiser.zero_grad()
+            state.steps += 1
+        history.loss.append(total / max(len(drawn), 1))
 
         if validate:
             model.eval()
@@ -125,6 +127,24 @@ def fit(
         model.load_state_dict(state.best)
     model.eval()
     return history
+
+
+def _shares(group: list) -> list[float]:
+    """What each batch of a step counts, by its utterances."""
+    if len(group) == 1:
+        return [1.0]
+    sizes = [len(batch) for batch in group]
+    return [size / sum(sizes) for size in sizes]
+
+
+def on_plateau(optimiser: torch.optim.Optimizer, factor: float, patience: int):
+    """Multiplies the learning rate by ``factor`` after more than ``patience`` epochs without a better score.
+
+    Better is any gain at all: torch's own threshold is relative, and a negative score meets it without one.
+    """
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=factor, patience=patience, threshold=0.0, threshold_mode="abs"
+    )
 
 
 def warm_up(optimiser: torch.optim.Optimizer, steps: int, share: float, decay: bool) -> Callable[[int], None]:

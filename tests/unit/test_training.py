@@ -38,7 +38,7 @@ def trained(unit, stop_after=None):
         validate,
         epochs=9,
         generator=generator,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
+        plateau=loop.on_plateau(optimiser, 0.5, 1),
         unit=unit,
     )
     return weights.as_arrays(model.state_dict()), history
@@ -85,7 +85,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path):
         optimiser = torch.optim.AdamW(model.parameters(), lr=0.1 * seed)
         model(torch.randn(4, 3)).sum().backward()
         optimiser.step()
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, patience=2)
+        plateau = loop.on_plateau(optimiser, 0.1, 2)
         plateau.step(float(seed))
         return checkpoint.State(model, optimiser, generator, plateau, checkpoint.History([float(seed)]), steps=seed)
 
