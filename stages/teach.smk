@@ -20,7 +20,7 @@ rule teach:
         "data/benchmarks/teach/{study}-{system}-{part}.tsv"
     threads: plan.params["teach"]["threads"]
     resources:
-        gpu=0,
+        gpu=1,
     params:
         reads=lambda w: training_jobs.system_reads(plan, "teach", w.study, w.system),
         code=lambda w: training_jobs.recipe_code(plan, "teach", w.study, w.system),

@@ -28,7 +28,6 @@ class BertPretraining(Section):
     learning_rate: float = setting("highest, of AdamW", gt=0)
     warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting("threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting("steps between checkpoints; has no influence on the result", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -128,6 +127,5 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         warmup=section.warmup,
         seed=section.seed,
         unit=unit,
-        every=section.checkpoint_every,
     )
     return encoder.eval(), {"training": notes}

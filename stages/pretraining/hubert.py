@@ -54,7 +54,6 @@ class HubertPretraining(Section):
     learning_rate: float = setting("highest, of AdamW", gt=0)
     warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting("threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting("steps between checkpoints; has no influence on the result", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -214,7 +213,6 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             warmup=section.warmup,
             seed=section.seed + iteration - 1,
             unit=unit_of(iteration),
-            every=section.checkpoint_every,
         )
     return encoder.eval(), notes
 

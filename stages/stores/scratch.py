@@ -33,9 +33,10 @@ class Unit:
         return _load(self.path)
 
     def save(self, arrays: dict[str, np.ndarray], notes: dict) -> None:
-        """Store the finished unit and drop its checkpoint."""
+        """Store the finished unit and drop its checkpoint, and all shares of it."""
         _save(self.path, arrays, notes)
-        self.checkpoint.unlink(missing_ok=True)
+        for done in [self.checkpoint, *self.path.parent.glob(f"{self.path.stem}-*")]:
+            done.unlink(missing_ok=True)
 
     def share(self, name: str) -> "Unit":
         """A share of this unit's work, whose file and checkpoint lie beside those of the whole."""

@@ -30,7 +30,6 @@ TINY = {
     "clusters": 8,
     "steps": 12,
     "batch_seconds": 3.0,
-    "checkpoint_every": 5,
     "target_layer": 1,
 }
 SENTENCES = [f"the {a} {b} runs {c}" for a in ("old", "red") for b in ("dog", "fox", "cat") for c in ("now", "far")]
@@ -97,7 +96,7 @@ def test_targets_stand_at_the_encoders_frames():
 
 
 def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
-    section = tiny_hubert(steps=60, checkpoint_every=100)
+    section = tiny_hubert(steps=60)
     encoder, notes = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
     assert notes["iteration_1"]["last_loss"] < np.log(8)
@@ -144,7 +143,6 @@ def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
             heads=2,
             steps=60,
             batch=8,
-            checkpoint_every=20,
             learning_rate=5e-3,
         )
     )
@@ -201,7 +199,7 @@ def test_corruption_is_80_10_10():
 
 @pytest.fixture
 def place(tmp_path):
-    entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120, "checkpoint_every": 10})}
+    entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120})}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):

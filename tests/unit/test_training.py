@@ -67,14 +67,14 @@ def test_recipes_and_pretraining_leave_one_kind_of_checkpoint(tmp_path, monkeypa
         return model(torch.rand(3, 6, generator=generator)).square().mean()
 
     model = torch.nn.Linear(6, 2)
-    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder, "every": 1}
+    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder}
     with pytest.raises(KeyboardInterrupt):
         pretraining.train(model, loss_at, **how)
     rooms = {"model", "optimiser", "random"}
     for unit, more in ((recipe, {"best"}), (encoder, set())):
         arrays, notes = unit.resume()
         assert {name.partition("/")[0] for name in arrays} == rooms | more
-        assert set(notes) == {"history", "steps", "groups", "plateau"}
+        assert set(notes) == {"history", "steps", "done", "total", "groups", "plateau"}
         assert len(notes["history"]["loss"]) == 2
 
 

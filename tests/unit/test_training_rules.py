@@ -5,6 +5,11 @@ import pytest
 import torch
 
 from stages.training import batches, loop
+from stages.training.economy import Economy
+
+
+def economy(accumulate=1, precision="fp32", checkpoint_activations=False):
+    return Economy(accumulate=accumulate, precision=precision, checkpoint_activations=checkpoint_activations)
 
 
 def weight_after(groups, accumulate):
@@ -19,7 +24,7 @@ def weight_after(groups, accumulate):
         None,
         epochs=1,
         generator=loop.seeded(0),
-        accumulate=accumulate,
+        economy=economy(accumulate),
     )
     return model.weight.item()
 
