@@ -6,9 +6,7 @@ from ..runtime.reporting import log
 from ..stores.scratch import Unit
 
 
-def train(
-    model, loss_at: Callable, *, steps: int, rate: float, warmup: float, seed: int, unit: Unit
-) -> dict:
+def train(model, loss_at: Callable, *, steps: int, rate: float, warmup: float, seed: int, unit: Unit) -> dict:
     """Train ``model`` for ``steps`` steps of AdamW, gradients clipped at norm 1, and leave it in eval mode.
 
     The learning rate rises linearly over the share ``warmup`` of the steps up to ``rate``, then falls to zero.

@@ -91,7 +91,8 @@ class Writer:
         return np.asarray(mapping[there], order="C")
 
     def _encoded(self, metadata: dict) -> bytes:
-        text = json.dumps({"__metadata__": metadata, **self._places}, ensure_ascii=False, separators=(",", ":")).encode()
+        head = {"__metadata__": metadata, **self._places}
+        text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text
 

@@ -3,8 +3,8 @@
     python -m tests.bench.units [--megabytes 64] [--counts 2 8 32]
 
 Every count is a process of its own: it makes so many units (one fold's model each, in arrays of 4 MB) through the
-scratch store, then finds them there again, and writes the models' file. Prints the resident peak, what it is above a
-process that made one unit, and its ratio to that of the first count: flat is 1. Needs free disk of twice the largest.
+scratch store, then finds them there again, and writes the models' file. Prints the resident peak
+before and after writing, and its ratio to that of the first count: flat is 1. Needs free disk of twice the largest.
 """
 
 import argparse
@@ -60,9 +60,8 @@ def main() -> None:
     print(f"{'units':>6} {'MB of models':>13} {'peak, made':>11} {'written':>8} {'ratio':>6} {'MB/s written':>13}")
     first = next(iter(found.values()))["written"]
     for count, one in found.items():
-        size = count * args.megabytes
-        speed = size / one["seconds"]
-        print(f"{count:6} {size:13} {one['made']:11.0f} {one['written']:8.0f} {one['written'] / first:6.2f} {speed:13.0f}")
+        size, made, written = count * args.megabytes, one["made"], one["written"]
+        print(f"{count:6} {size:13} {made:11.0f} {written:8.0f} {written / first:6.2f} {size / one['seconds']:13.0f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The file of a job's models: array by array what the library writes, in memory that the number of units leaves alone."""
+"""The file of a job's models: array by array, it is what the library writes, in memory that does not grow."""
 
 import json
 import tracemalloc
