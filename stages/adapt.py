@@ -6,12 +6,13 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio, where t
 
 import numpy as np
 
-from .config.settings import Section, setting
+from .config.settings import setting
 from .recipes import pan_stages
 from .runtime import process
+from .training.economy import Economy
 
 
-class Adapt(Section):
+class Adapt(Economy):
     """Emotion-and-gender training of the encoder, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
@@ -20,7 +21,7 @@ class Adapt(Section):
     hidden: int = setting("units of LinearP", ge=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting("utterances per step", ge=1)
+    batch: int = setting("utterances per forward pass", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
     patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
@@ -48,7 +49,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
     gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
     emotion, gender = (torch.from_numpy(found).to(inputs.device) for found in (examples.targets, gender))
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
-    steps = section.epochs * -(-len(fold.train) // section.batch)
+    steps = section.epochs * -(-len(fold.train) // section.effective_batch)
 
     def forward(positions):
         hidden, lengths = speech.hidden(positions)
@@ -56,9 +57,10 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     def loss_of(positions):
         by_emotion, by_gender = forward(positions)
-        loss = section.emotion_weight * torch.nn.functional.cross_entropy(by_emotion, emotion[positions])
-        if (gender[positions] >= 0).any():
-            loss = loss + (1 - section.emotion_weight) * torch.nn.functional.cross_entropy(by_gender, gender[positions])
+        loss = section.emotion_weight * torch.nn.functional.cross_entropy(by_emotion.float(), emotion[positions])
+        known = gender[positions]
+        if (known >= 0).any():
+            loss = loss + (1 - section.emotion_weight) * torch.nn.functional.cross_entropy(by_gender.float(), known)
         return loss
 
     def score():
@@ -72,6 +74,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         loss_of,
         score,
         epochs=section.epochs,
+        economy=section,
         patience=section.patience,
         schedule=warm_up(optimiser, steps, 0.05, decay=False),
         generator=generator,

@@ -86,7 +86,7 @@ def main(args) -> None:
 
 
 def _unit(section, seen: dict, device, **more) -> Unit:
-    plan = section.model_dump(exclude={"checkpoint_every"})
+    plan = section.model_dump()
     versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "faiss-cpu")}
     plan |= {"seen": seen["sha256"], "code": code_digest.digest("pretrain"), "device": device.type} | versions
     return Unit("pretrain", plan | more)

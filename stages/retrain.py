@@ -6,12 +6,13 @@ Reads manifest, protocol, the encoder's cached CNN output (or the audio), the ps
 
 import numpy as np
 
-from .config.settings import Section, setting
+from .config.settings import setting
 from .recipes import pan_stages
 from .runtime import process
+from .training.economy import Economy
 
 
-class Retrain(Section):
+class Retrain(Economy):
     """Masked prediction as in HuBERT, cross-entropy on masked frames alone (section 3.2)."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
@@ -23,7 +24,7 @@ class Retrain(Section):
     hidden: int = setting("units of LinearP", ge=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting("utterances per step", ge=1)
+    batch: int = setting("utterances per forward pass", ge=1)
     epochs: int = setting("epochs, all of them", ge=1)
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
@@ -56,7 +57,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
     model = PseudoLabeller(encoder, section.hidden, scales).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
-    steps = section.epochs * -(-len(fold.train) // section.batch)
+    steps = section.epochs * -(-len(fold.train) // section.effective_batch)
 
     def masked(positions, chance):
         """Per scale, logits [masked frames, scale] and labels [masked frames]."""
@@ -69,7 +70,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
             for i, position in enumerate(positions):
                 start, end = where[int(position)]
                 whole[i, : end - start] = torch.from_numpy(labels[str(scale)][start:end].astype(np.int64))
-            yield logits, whole[mask].to(inputs.device)
+            yield logits.float(), whole[mask].to(inputs.device)
 
     def loss_of(positions):
         losses = [torch.nn.functional.cross_entropy(*pair) for pair in masked(positions, generator)]
@@ -86,6 +87,7 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
         loss_of,
         None,
         epochs=section.epochs,
+        economy=section,
         schedule=warm_up(optimiser, steps, 0.05, decay=False),
         generator=generator,
         unit=unit,

@@ -21,7 +21,7 @@ rule teach:
     priority: 6  # the student waits for it
     threads: plan.params["teach"]["threads"]
     resources:
-        gpu=0,
+        gpu=1,
     params:
         reads=lambda w: training_jobs.system_reads(plan, "teach", w.study, w.system),
         code=lambda w: training_jobs.recipe_code(plan, "teach", w.study, w.system),

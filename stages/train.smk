@@ -19,7 +19,7 @@ rule train:
     priority: lambda w: 5 if plan.row(w.study, w.system).heavy else 0  # hours, beside seconds
     threads: lambda w: training_jobs.training_cores(plan, w.study, w.system)
     resources:
-        gpu=lambda w: int(plan.row(w.study, w.system).heavy),
+        gpu=lambda w: int(plan.row(w.study, w.system).takes_gpu),
     params:
         reads=lambda w: training_jobs.system_reads(plan, "train", w.study, w.system),
         code=lambda w: training_jobs.recipe_code(plan, "train", w.study, w.system),

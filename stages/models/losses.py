@@ -12,8 +12,9 @@ def ccc_loss(predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8)
     Parameters
     ----------
     predicted, true
-        [batch, dimensions].
+        [batch, dimensions]; predictions of half precision are widened first.
     """
+    predicted = predicted.float()
     mean_p, mean_t = predicted.mean(0), true.mean(0)
     p, t = predicted - mean_p, true - mean_t
     covariance = (p * t).mean(0)

@@ -181,7 +181,6 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         warmup=section.warmup,
         seed=section.seed,
         unit=unit,
-        every=section.checkpoint_every,
     )
     return encoder.eval(), {"training": notes}
 

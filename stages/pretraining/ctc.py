@@ -93,7 +93,6 @@ def train(section: CtcTraining, spoken: Spoken, device, unit: Unit):
         warmup=section.warmup,
         seed=section.seed,
         unit=unit,
-        every=section.checkpoint_every,
     )
     hypotheses = []
     with torch.inference_mode():

@@ -176,7 +176,6 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             warmup=section.warmup,
             seed=section.seed + iteration - 1,
             unit=unit_of(iteration),
-            every=section.checkpoint_every,
         )
     return encoder.eval(), notes
 

@@ -8,9 +8,7 @@ from ..runtime.reporting import log
 from ..stores.scratch import Unit
 
 
-def train(
-    model, loss_at: Callable, *, steps: int, rate: float, warmup: float, seed: int, unit: Unit, every: int
-) -> dict:
+def train(model, loss_at: Callable, *, steps: int, rate: float, warmup: float, seed: int, unit: Unit) -> dict:
     """Train ``model`` for ``steps`` steps of AdamW, gradients clipped at norm 1, and leave it in eval mode.
 
     The learning rate rises linearly over the share ``warmup`` of the steps up to ``rate``, then falls to zero.
@@ -21,7 +19,7 @@ def train(
         Loss of a step, a scalar; given the step and a generator on the CPU, which is seeded anew with ``seed`` and
         the step's number, as torch's global one is.
     unit
-        Where the checkpoint of every ``every`` steps lies, and at the end the weights.
+        Where a checkpoint lies, and at the end the weights.
 
     Returns
     -------
@@ -63,7 +61,6 @@ def train(
         clip=1.0,
         schedule=warm_up(optimiser, steps, warmup, decay=True),
         unit=unit,
-        every=every,
         title="pretraining",
     )
     tenth = max(1, steps // 10)

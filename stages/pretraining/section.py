@@ -11,7 +11,6 @@ class Pretraining(Section):
     learning_rate: float = setting("highest, of AdamW", gt=0)
     warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting("threads; another number rounds differently", ge=1)
-    checkpoint_every: int = setting("steps between checkpoints; has no influence on the result", ge=1)
 
 
 class SpeechPretraining(Pretraining):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from ..config.settings import setting
+from ..training.economy import Economy
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
     from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
-class Cmgi(System):
+class Cmgi(Economy, System):
     """Tables 1 and 2, row CmGI; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours."""
 
     recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
@@ -26,7 +27,6 @@ class Cmgi(System):
     dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
     learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    accumulate: int = setting("forward passes per step", ge=1)
     stage1_freeze_cnn: bool = setting("freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
     epochs: list[int] = setting("epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2)
     patience: int = setting("epochs without a better validation UAR before stage 2 stops", ge=1)
@@ -59,16 +59,16 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     ctc = torch.nn.CTCLoss(zero_infinity=True)
 
     def loss(positions, logits, spelling, lengths):
-        emotion = torch.nn.functional.cross_entropy(logits, targets[positions])
+        emotion = torch.nn.functional.cross_entropy(logits.float(), targets[positions])
         truth = [labels[p] for p in positions]
         sizes = torch.tensor([len(t) for t in truth])
-        log_probs = spelling.log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
+        log_probs = spelling.float().log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
         return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes).to(emotion) + (1 - row.alpha) * emotion
 
-    def stage(number, forward, validate):
+    def stage(number, forward, validate, unit):
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=row.learning_rate)
-        steps = row.epochs[number] * -(-len(fold.train) // (row.batch * row.accumulate))
+        steps = row.epochs[number] * -(-len(fold.train) // row.effective_batch)
         return fit(
             model,
             optimiser,
@@ -77,9 +77,11 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
             validate,
             epochs=row.epochs[number],
             patience=row.patience if validate else None,
-            accumulate=row.accumulate,
+            economy=row,
             schedule=warm_up(optimiser, steps, 0.1, decay=True),
             generator=generator,
+            unit=unit,
+            followed=number == 0,
         )
 
     def speech_only(positions):
@@ -91,11 +93,11 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
         return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
 
     first = SpeechInput(inputs, encoder, "conv" if row.stage1_freeze_cnn else "")
-    before = stage(0, speech_only, None)
+    before = stage(0, speech_only, None, unit.share("first") if unit else None)
     second = SpeechInput(inputs, encoder, "conv")
     scored_both = _predictor(second, model)
     after = stage(
-        1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)]))
+        1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)])), unit
     )
     predicted = scored_both(fold.scored)
     notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in predicted]}

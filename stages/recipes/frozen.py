@@ -32,6 +32,7 @@ class Frozen(System):
         return {self.sees: ["last"]}
 
     inputs: ClassVar = ("speech", "text")
+    networked: ClassVar = True
 
 
 def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
@@ -41,19 +42,19 @@ def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
-    from .srinivasan import fitted
+    from .srinivasan import fitted, padded
 
     examples = inputs.examples
     frames = inputs.frames(["last"], 0, row.normalise, fold, row.sees)
     generator = seeded(seed)
-    model = _model(row, frames, examples.outputs)
+    model = _model(row, frames, examples.outputs).to(inputs.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
     low, span = examples.scaling(fold.train)
-    outputs = _predictor(frames, model, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span)
+    outputs = _predictor(frames, model, inputs.device, low, span)
+    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
-        return ccc_loss(model(*frames.padded(positions)), targets[positions])
+        return ccc_loss(model(*padded(frames, positions, inputs.device)), targets[positions])
 
     history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, generator, unit)
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
@@ -66,8 +67,8 @@ def restored(row: Frozen, inputs: "RecipeInputs", arrays: dict):
     from ..training.weights import filled
 
     frames = inputs.frames(["last"], 0, row.normalise, arrays, row.sees)
-    model = filled(_model(row, frames, inputs.outputs), arrays)
-    return _predictor(frames, model, arrays["scaling/low"], arrays["scaling/span"])
+    model = filled(_model(row, frames, inputs.outputs), arrays).to(inputs.device)
+    return _predictor(frames, model, inputs.device, arrays["scaling/low"], arrays["scaling/span"])
 
 
 def _model(row: Frozen, frames, dimensions: int):
@@ -76,12 +77,15 @@ def _model(row: Frozen, frames, dimensions: int):
     return Single(frames.width, row.hidden, row.gru_layers, row.embedding, dimensions)
 
 
-def _predictor(frames, model, low: np.ndarray, span: np.ndarray):
+def _predictor(frames, model, device, low: np.ndarray, span: np.ndarray):
     import torch
+
+    from ..training.weights import on_cpu
+    from .srinivasan import padded
 
     def outputs(positions):
         batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
         with torch.no_grad():
-            return np.concatenate([model(*frames.padded(b)).numpy() for b in batches]) * span + low
+            return np.concatenate([on_cpu(model(*padded(frames, b, device))) for b in batches]) * span + low
 
     return outputs

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from ..config.settings import setting
+from ..training.economy import Economy
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
     from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
-class Gmp(System):
+class Gmp(Economy, System):
     """Table 3; freezing the CNN is ours (the paper does not mention it), a deviation that the report lists."""
 
     recipe: Literal["gmp"] = setting("the recipe: stages/recipes/gmp.py")
@@ -23,7 +24,7 @@ class Gmp(System):
     hidden: int = setting("units of LinearP", ge=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained")
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
-    batch: int = setting("utterances per step", ge=1)
+    batch: int = setting("utterances per forward pass", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
     patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
@@ -38,6 +39,7 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     import torch
 
     from ..training.batches import bucketed
+    from ..training.economy import in_fp32
     from ..training.loop import fit, seeded, warm_up
     from ..training.weights import network
     from .speech_input import SpeechInput
@@ -53,13 +55,14 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     outputs = _predictor(row, speech, model)
     targets = torch.from_numpy(examples.targets).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=row.learning_rate)
-    steps = row.epochs * -(-len(fold.train) // row.batch)
+    steps = row.epochs * -(-len(fold.train) // row.effective_batch)
 
     def loss_of(positions):
         vectors = _embeddings(speech, model, positions)
-        if row.loss == "am-softmax":
-            return model["head"](vectors, targets[positions])
-        return torch.nn.functional.cross_entropy(model["head"](vectors), targets[positions])
+        with in_fp32(vectors):
+            if row.loss == "am-softmax":
+                return model["head"](vectors.float(), targets[positions])
+            return torch.nn.functional.cross_entropy(model["head"](vectors.float()), targets[positions])
 
     history = fit(
         model,
@@ -69,6 +72,7 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
         patience=row.patience,
+        economy=row,
         schedule=warm_up(optimiser, steps, 0.05, decay=False),
         generator=generator,
         unit=unit,

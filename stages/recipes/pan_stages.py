@@ -6,6 +6,7 @@ from ..config import settings
 from ..runtime import code_digest, process
 from ..stores.scratch import ROOT
 from ..training import units
+from ..training.economy import Economy
 
 
 def arguments(parser) -> None:
@@ -67,6 +68,7 @@ def run(
         inputs.seen = {}
         arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
         inputs.note_seen(f"{stage} {name}", notes.pop("seen"))
+        notes |= {"effective batch": section.effective_batch} if isinstance(section, Economy) else {}
         return arrays, notes | {"seen": inputs.seen}
 
     pairs = [(fold, seed) for fold in units.part_of(part, examples.folds) for seed in seeds]

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from ..config.settings import setting
+from ..training.economy import Economy
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
     from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
-class Regressor(System):
+class Regressor(Economy, System):
     """Table 1; the encoders are fine-tuned except for the CNN (section 3.2)."""
 
     recipe: Literal["regressor"] = setting("the recipe: stages/recipes/regressor.py")
@@ -19,7 +20,7 @@ class Regressor(System):
     use_text: bool = setting("add the text encoder, over the study's transcripts")
     pooling: Literal["mean+max", "concat", "mean"] = setting("over frames, and over tokens")
     learning_rate: float = setting("of Adam", gt=0)
-    batch: int = setting("utterances per step, of similar length", ge=2)
+    batch: int = setting("utterances per forward pass, of similar length", ge=2)
     dropout: float = setting("in the head", ge=0, lt=1)
     patience: int = setting("epochs without a better mean validation CCC before stopping", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
@@ -56,6 +57,7 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
         patience=row.patience,
+        economy=row,
         generator=generator,
         unit=unit,
     )

@@ -10,6 +10,7 @@ from ..encoders import batching, prefix
 from ..runtime import disk
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
+from ..training.economy import in_fp32
 from .recipe_inputs import RecipeInputs
 
 
@@ -106,8 +107,9 @@ class Computed:
         waves, lengths = batching.collate([self.audio.read(int(self.rows[position]))])
         training = self.encoder.training
         self.encoder.eval()
-        with torch.no_grad():
-            values, frames = self.encoder.frontend(waves.to(self.device), lengths)
+        waves = waves.to(self.device)
+        with torch.no_grad(), in_fp32(waves):  # as the feature store's layers are, whatever the step that asks first
+            values, frames = self.encoder.frontend(waves, lengths)
             if self.boundary != prefix.CONV:
                 values = self.encoder.context(values, frames)[int(self.boundary)]
         self.encoder.train(training)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from ..config.settings import setting
+from ..training.economy import Economy
 from .system_config import DIMENSIONS, System
 
 if TYPE_CHECKING:
     from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
-class Student(System):
+class Student(Economy, System):
     """Rows 11 (T/S) and 12 (cT/S) of Table 2; without ``weight`` row 10, plain fine-tuning."""
 
     stage: ClassVar = "distill"
@@ -31,7 +32,7 @@ class Student(System):
     tuned_blocks: int = setting("top transformer blocks that are fine-tuned; the rest stays frozen", ge=0)
     learning_rate: float = setting("of Adam for GRU and heads, times 0.75 on a plateau", gt=0)
     encoder_rate: float = setting("learning rate of the tuned blocks, as a share of learning_rate", gt=0)
-    batch: int = setting("utterances per step", ge=2)
+    batch: int = setting("utterances per forward pass", ge=2)
     epochs: int = setting("epochs; the best on validation is kept", ge=1)
     inputs: ClassVar = ("speech", "speech-weights", "start")
     heavy: ClassVar = True
@@ -108,7 +109,7 @@ def train(row: Student, inputs: "TrainingInputs", fold, seed: int, unit):
         open_here = may_learn[positions]
         if not row.weight or not open_here.any():
             return loss
-        gap = (embedding - taught[positions])[open_here]
+        gap = (embedding.float() - taught[positions])[open_here]
         distance = gap.norm(dim=1) if row.distance == "norm" else gap.square().mean(1)
         return loss + row.weight * distance.mean()
 

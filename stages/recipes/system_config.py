@@ -18,6 +18,8 @@ class System(Section):
     heavy: ClassVar[bool] = False
     """Heavy recipes share their folds out among ``parts`` jobs; light ones train all in one."""
 
+    networked: ClassVar[bool] = False
+    """Light, but a GPU trains it faster (heavy recipes take one in any case)."""
     transcribes: ClassVar[bool] = False
     """Transcripts are read in training alone; the system transcribes new audio itself."""
     deterministic: ClassVar[bool] = False
@@ -51,6 +53,11 @@ class System(Section):
         if "speech" in found and "speech-weights" in self.files():
             found["speech"] = [*found["speech"], "conv"]
         return found
+
+    @property
+    def takes_gpu(self) -> bool:
+        """Whether its training computes on a GPU where there is one."""
+        return self.heavy or self.networked
 
     @property
     def reads_text(self) -> bool:

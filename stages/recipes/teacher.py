@@ -25,6 +25,7 @@ class Teacher(System):
     batch: int = setting("utterances per step", ge=2)
     epochs: int = setting("epochs; the best on validation is kept", ge=1)
     inputs: ClassVar = ("speech", "text")
+    networked: ClassVar = True
 
     def layers_read(self) -> dict[str, list[str]]:
         return {"speech": ["last"], "text": ["last"]}
@@ -42,20 +43,21 @@ def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
-    from .srinivasan import fitted
+    from .srinivasan import fitted, padded
 
     examples = inputs.examples
     speech = inputs.frames(["last"], 0, row.normalise, fold)
     text = inputs.frames(["last"], 0, row.normalise, fold, "text")
     generator = seeded(seed)
-    model = _model(row, speech, text, examples.outputs)
+    model = _model(row, speech, text, examples.outputs).to(inputs.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
     low, span = examples.scaling(fold.train)
-    views = _predictor(speech, text, model, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span)
+    views = _predictor(speech, text, model, inputs.device, low, span)
+    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
-        return ccc_loss(model(speech.padded(positions), text.padded(positions))[1], targets[positions])
+        frames = [padded(each, positions, inputs.device) for each in (speech, text)]
+        return ccc_loss(model(*frames)[1], targets[positions])
 
     history = fitted(row, examples, fold, model, optimiser, loss_of, lambda p: views(p)[1], generator, unit)
     known = np.concatenate([fold.train, fold.val])
@@ -79,8 +81,8 @@ def restored(row: Teacher, inputs: "RecipeInputs", arrays: dict):
 
     speech = inputs.frames(["last"], 0, row.normalise, arrays)
     text = inputs.frames(["last"], 0, row.normalise, arrays, "text")
-    model = filled(_model(row, speech, text, inputs.outputs), arrays)
-    views = _predictor(speech, text, model, arrays["scaling/low"], arrays["scaling/span"])
+    model = filled(_model(row, speech, text, inputs.outputs), arrays).to(inputs.device)
+    views = _predictor(speech, text, model, inputs.device, arrays["scaling/low"], arrays["scaling/span"])
     return lambda positions: views(positions)[1]
 
 
@@ -90,14 +92,18 @@ def _model(row: Teacher, speech, text, dimensions: int):
     return Model(speech.width, text.width, row.hidden, row.gru_layers, row.embedding, dimensions)
 
 
-def _predictor(speech, text, model, low: np.ndarray, span: np.ndarray):
+def _predictor(speech, text, model, device, low: np.ndarray, span: np.ndarray):
     """Positions -> embeddings [len(positions), embedding] and predictions in the corpus' units."""
     import torch
+
+    from ..training.weights import on_cpu
+    from .srinivasan import padded
 
     def views(positions):
         batches = [positions[i : i + 64] for i in range(0, len(positions), 64)]
         with torch.no_grad():
-            embeddings, predicted = zip(*[model(speech.padded(b), text.padded(b)) for b in batches], strict=True)
-        return torch.cat(embeddings).numpy(), torch.cat(predicted).numpy() * span + low
+            found = [model(padded(speech, b, device), padded(text, b, device)) for b in batches]
+        embeddings, predicted = (on_cpu(torch.cat(one)) for one in zip(*found, strict=True))
+        return embeddings, predicted * span + low
 
     return views

@@ -9,6 +9,7 @@ from ..config import settings
 from ..runtime import code_digest, disk, gpu, process
 from ..stores import scratch
 from ..training import units
+from ..training.economy import Economy
 from . import system_config, training_inputs
 
 
@@ -34,7 +35,8 @@ def run(args, section) -> tuple[training_inputs.Inputs, dict]:
     process.use_threads(section.threads)
     row = system_config.load(args.params, args.study, args.system)
     seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
-    workers = 1 if row.heavy else max(1, args.cores // section.threads)
+    device = device_of(row)
+    workers = 1 if row.heavy or str(device) != "cpu" else max(1, args.cores // section.threads)
     memory = {"memory_gb": section.memory_gb / workers} if hasattr(section, "memory_gb") else {}
     inputs = training_inputs.Inputs(
         training_inputs.paths_of(vars(args)),
@@ -43,7 +45,7 @@ def run(args, section) -> tuple[training_inputs.Inputs, dict]:
         speech=args.speech_encoder,
         text=args.text_encoder,
         beside=args.beside_encoder,
-        device=device_of(row),
+        device=device,
         **memory,
     )
     job = Job(args.system, args.part, args.scratch, args.predictions, args.models)
@@ -51,8 +53,8 @@ def run(args, section) -> tuple[training_inputs.Inputs, dict]:
 
 
 def device_of(row):
-    """Where a system is trained: recipes that fine-tune an encoder take a GPU where there is one."""
-    return gpu.pick() if row.heavy else "cpu"
+    """Where a system is trained: on a GPU where there is one, if its recipe takes it."""
+    return gpu.pick() if row.takes_gpu else "cpu"
 
 
 def seeds_of(row, seeds: list[int]) -> list[int]:
@@ -88,6 +90,7 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
         fold = examples.fold(number)
         inputs.seen = {}
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
+        notes |= {"effective batch": row.effective_batch} if isinstance(row, Economy) else {}
         return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"seen": inputs.seen}
 
     folds = units.part_of(job.part, examples.folds)

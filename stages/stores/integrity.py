@@ -6,7 +6,7 @@ when the file is opened. A safetensors file's head (JSON) is preceded by its SHA
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +40,15 @@ def checksum(values: np.ndarray) -> int:
 
 
 def tensors_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and values of arrays, whatever their order."""
+    """SHA-256 over names, types, shapes and values of arrays, whatever their order; one is looked at at a time."""
+    return digest_of((name, tensors[name]) for name in sorted(tensors))
+
+
+def digest_of(named: Iterable[tuple[str, np.ndarray]]) -> str:
+    """The same, of names and arrays that come in the names' order."""
     sha256 = hashlib.sha256()
-    for name in sorted(tensors):
-        array = np.asarray(tensors[name], order="C")
+    for name, values in named:
+        array = np.asarray(values, order="C")
         sha256.update(f"{name}{array.dtype.str}{array.shape}".encode())
         sha256.update(array.reshape(-1).view(np.uint8))
     return sha256.hexdigest()

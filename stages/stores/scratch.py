@@ -8,6 +8,7 @@ A unit is a safetensors file whose header carries its JSON notes and the digest 
 import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..runtime import disk
 from ..runtime.reporting import log
-from . import integrity
+from . import integrity, tensor_file
 
 ROOT = Path("data/scratch")
 
@@ -32,10 +33,15 @@ class Unit:
         """Arrays and notes of a finished unit; None where there is none or it is damaged."""
         return _load(self.path)
 
+    def stored(self) -> tuple[Mapping[str, np.ndarray], dict] | None:
+        """As :meth:`load`, but the arrays stay in the file: each is read when asked for, and cannot be changed."""
+        return _stored(self.path)
+
     def save(self, arrays: dict[str, np.ndarray], notes: dict) -> None:
-        """Store the finished unit and drop its checkpoint."""
+        """Store the finished unit and drop its checkpoint, and all shares of it."""
         _save(self.path, arrays, notes)
-        self.checkpoint.unlink(missing_ok=True)
+        for done in [self.checkpoint, *self.path.parent.glob(f"{self.path.stem}-*")]:
+            done.unlink(missing_ok=True)
 
     def share(self, name: str) -> "Unit":
         """A share of this unit's work, whose file and checkpoint lie beside those of the whole."""
@@ -65,19 +71,23 @@ def _save(path: Path, arrays: dict[str, np.ndarray], notes: dict) -> None:
         save_file(whole, temporary, metadata={"unit": integrity.sealed(head)})
 
 
-def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
-    from safetensors import SafetensorError, safe_open
+def _stored(path: Path) -> tuple[tensor_file.Tensors, dict] | None:
+    from safetensors import SafetensorError
 
     if not path.exists():
         return None
     try:
-        with safe_open(path, "numpy") as file:
-            names = file.keys()  # the handle itself cannot be iterated
-            arrays, head = {name: file.get_tensor(name) for name in names}, integrity.unsealed(file.metadata()["unit"])
-            if integrity.tensors_digest(arrays) != head["tensors"]:
-                raise ValueError("its arrays are not what was written")
-            return arrays, head["notes"]
+        arrays = tensor_file.Tensors(path)
+        head = integrity.unsealed(arrays.metadata["unit"])
+        if integrity.tensors_digest(arrays) != head["tensors"]:
+            raise ValueError("its arrays are not what was written")
+        return arrays, head["notes"]
     except (SafetensorError, KeyError, TypeError, ValueError) as fault:
         log.warning("%s: damaged (%s); that unit is made again", path, fault)
         path.unlink()
         return None
+
+
+def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
+    found = _stored(path)
+    return found and ({name: np.array(values) for name, values in found[0].items()}, found[1])

@@ -1,7 +1,7 @@
 """The checkpoint of an unfinished training: all that the loop needs to go on from it bit for bit.
 
 Arrays ``model/...``, ``best/...`` (weights), ``optimiser/PARAMETER/...`` and ``random/...`` (states of generators);
-notes ``history``, ``steps``, ``groups`` (the optimiser's settings) and ``plateau``.
+notes ``history``, ``steps``, ``done``, ``total``, ``groups`` (the optimiser's settings) and ``plateau``.
 """
 
 import json
@@ -26,7 +26,7 @@ class History:
 
 @dataclass
 class State:
-    """A training between two epochs.
+    """A training between two steps.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class State:
         The weights of the epoch with the best validation score; empty without validation.
     steps
         Steps of the optimiser so far.
+    done, total
+        Batches of the unfinished epoch that were trained on, and the sum of their losses.
+    begun
+        State of ``generator`` where that epoch began: from there its batches are drawn again.
     """
 
     model: torch.nn.Module
@@ -45,6 +49,9 @@ class State:
     history: History = field(default_factory=History)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     steps: int = 0
+    done: int = 0
+    total: float = 0.0
+    begun: torch.Tensor | None = None
 
 
 def save(unit: Unit, state: State) -> None:
@@ -57,10 +64,14 @@ def save(unit: Unit, state: State) -> None:
     if torch.cuda.is_initialized():
         arrays["random/gpu"] = torch.cuda.get_rng_state().numpy()
     arrays["random/batches"] = state.generator.get_state().numpy()
+    if state.done:
+        arrays["random/begun"] = state.begun.numpy()
     plateau = state.plateau.state_dict() if state.plateau else {}
     notes = {
         "history": state.history.__dict__,
         "steps": state.steps,
+        "done": state.done,
+        "total": state.total,
         "groups": optimiser["param_groups"],
         "plateau": {name: value for name, value in plateau.items() if _is_plain(value)},
     }
@@ -86,7 +97,9 @@ def restore(unit: Unit, state: State) -> bool:
     if "random/gpu" in arrays:
         torch.cuda.set_rng_state(torch.from_numpy(arrays["random/gpu"]))
     state.generator.set_state(torch.from_numpy(arrays["random/batches"]))
+    state.begun = torch.from_numpy(arrays["random/begun"]) if "random/begun" in arrays else None
     state.history, state.steps = History(**notes["history"]), notes["steps"]
+    state.done, state.total = notes["done"], notes["total"]
     return True
 
 

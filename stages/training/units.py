@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,13 @@ from ..runtime import disk
 from ..runtime.errors import UserError
 from ..runtime.pool import side_by_side
 from ..runtime.reporting import log, progress
-from ..stores import integrity
+from ..stores import integrity, tensor_file
 from ..stores.scratch import Unit
+from . import economy
 
-Arrays = dict[str, np.ndarray]
+Arrays = Mapping[str, np.ndarray]
+MEASURED = "measured"
+"""The note of what a unit took when it was made; the only one that a second run does not repeat."""
 
 
 def part_of(part: str, folds: list[int]) -> list[int]:
@@ -33,55 +36,63 @@ def run(
 ) -> dict[tuple[int, int], tuple[Arrays, dict]]:
     """Arrays and notes of every unit (fold, seed): taken from the scratch store, or computed and put there.
 
-    So many ``workers`` (processes) compute the missing units side by side, with the same results.
+    The arrays stay in the store and are read one by one when asked for, so memory does not grow with the number of
+    units. So many ``workers`` (processes) compute the missing units side by side, with the same results. The notes get
+    what a unit took, as :data:`MEASURED`.
     """
     torch_version = importlib.metadata.version("torch").split("+")[0]
     places = {
         (fold, seed): Unit(stage, depends(fold, seed) | {"fold": fold, "seed": seed, "torch": torch_version}, root)
         for fold, seed in units
     }
-    results = {unit: place.load() for unit, place in places.items()}
-    missing = [unit for unit, done in results.items() if done is None]
+    missing = [unit for unit, place in places.items() if place.stored() is None]
 
-    def make(fold: int, seed: int) -> tuple[Arrays, dict]:
-        place = places[fold, seed]
-        done = work(fold, seed, place)
-        place.save(*done)
-        return done
+    def make(fold: int, seed: int) -> None:
+        economy.peak_memory(anew=True)
+        arrays, notes = work(fold, seed, places[fold, seed])
+        peak = economy.peak_memory()
+        places[fold, seed].save(arrays, notes | {MEASURED: {"peak memory, MB": peak}})
+        batch = f"effective batch {notes['effective batch']}, " if "effective batch" in notes else ""
+        log.info("fold %d, seed %d: %speak memory %s MB", fold, seed, batch, peak)
 
     workers = min(workers, len(missing))
     if workers > 1:
-        for unit in progress(side_by_side(make, missing, workers), stage, len(missing)):
-            results[unit] = places[unit].load()
+        for _ in progress(side_by_side(make, missing, workers), stage, len(missing)):
+            pass
     else:
         for unit in progress(missing, stage):
-            results[unit] = make(*unit)
+            make(*unit)
     log.info("%d units: %d made, %d found in %s", len(units), len(missing), len(units) - len(missing), root)
-    return results
+    return {unit: place.stored() for unit, place in places.items()}
 
 
 def write(
-    path: str | Path, results: dict[tuple[int, int], tuple[Arrays, dict]], keep: str, about: dict | None = None
+    path: str | Path, results: Mapping[tuple[int, int], tuple[Arrays, dict]], keep: str, about: dict | None = None
 ) -> None:
-    """Write all units to one safetensors file.
+    """Write all units to one safetensors file, array by array.
 
     Of the arrays those whose names begin with ``keep`` are kept, as ``fold/seed/...``; the notes stand in the head as
-    JSON, beside ``about``, which holds for all units.
+    JSON, beside ``about``, which holds for all units. :data:`MEASURED` is left out: it differs from run to run.
     """
-    from safetensors.numpy import save_file
-
-    arrays = {
-        f"{f}/{s}/{n.removeprefix(keep)}": a
-        for (f, s), (unit_arrays, _) in results.items()
-        for n, a in unit_arrays.items()
-        if n.startswith(keep)
+    kept = {
+        f"{f}/{s}/{name.removeprefix(keep)}": (arrays, name)
+        for (f, s), (arrays, _) in results.items()
+        for name in arrays
+        if name.startswith(keep)
     }
-    arrays = {n: np.asarray(a, order="C") for n, a in arrays.items()}
-    notes = {f"{f}/{s}": notes for (f, s), (_, notes) in results.items()}
-    digests = {unit: integrity.tensors_digest(_of_unit(arrays, unit)) for unit in notes}
-    head = {"about": about or {}, "notes": notes, "digests": digests}
+    notes = {f"{f}/{s}": {k: v for k, v in n.items() if k != MEASURED} for (f, s), (_, n) in results.items()}
+
+    def head(digests: dict[str, str]) -> dict[str, str]:  # one key: safetensors writes several in random order
+        return {"units": integrity.sealed({"about": about or {}, "notes": notes, "digests": digests})}
+
     with disk.writing(path) as temporary:
-        save_file(arrays, temporary, metadata={"units": integrity.sealed(head)})  # several keys: in random order
+        file = tensor_file.Writer(temporary, kept, head(dict.fromkeys(notes, "0" * 64)))
+        digests = {}
+        for unit in notes:
+            prefix = f"{unit}/"
+            names = sorted(name for name in kept if name.startswith(prefix))
+            digests[unit] = integrity.digest_of((name.removeprefix(prefix), file.put(name)) for name in names)
+        file.close(head(digests))
 
 
 def _of_unit(arrays: Arrays, unit: str) -> Arrays:

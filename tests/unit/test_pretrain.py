@@ -32,7 +32,6 @@ TINY = {
     "clusters": 8,
     "steps": 12,
     "batch_seconds": 3.0,
-    "checkpoint_every": 5,
     "target_layer": 1,
 }
 SEEN = {"source": "tones", "seed": 1, "utterances": 3, "names": ["U1_0", "U1_1", "U2_0"]}
@@ -123,7 +122,7 @@ def test_prosody_is_told_over_a_tenth_of_a_second_and_over_a_second():
 
 
 def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
-    section = tiny_hubert(steps=60, checkpoint_every=100, prosody=0.0)
+    section = tiny_hubert(steps=60, prosody=0.0)
     encoder, notes = hubert.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path))
     assert notes["iteration_1"]["last_loss"] < notes["iteration_1"]["first_loss"] - 0.2
     assert notes["iteration_1"]["last_loss"] < np.log(8)
@@ -170,7 +169,6 @@ def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
             heads=2,
             steps=60,
             batch=8,
-            checkpoint_every=20,
             learning_rate=5e-3,
         )
     )
@@ -271,7 +269,7 @@ def test_ctc_spells_goes_on_and_ships(tmp_path):
 
 @pytest.fixture
 def place(tmp_path):
-    entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120, "checkpoint_every": 10})}
+    entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120})}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"pretrain": entries}))
     writer = AudioWriter(tmp_path / "audio.h5")
     for i, clip in enumerate(tones()):

@@ -120,6 +120,7 @@ def test_units_side_by_side_are_the_units_one_after_another(paths, tmp_path):
     for unit in pairs:
         (alone, about), (beside, of_worker) = found[1][unit], found[2][unit]
         assert about.pop("process") == os.getpid() != of_worker.pop("process")
+        assert about.pop("measured").keys() == of_worker.pop("measured").keys()
         assert about == of_worker and alone.keys() == beside.keys()
         assert all(np.array_equal(alone[name], beside[name]) for name in alone)
     assert not np.array_equal(found[1][1, 1][0]["outputs"], found[1][1, 2][0]["outputs"])

@@ -102,6 +102,12 @@ def test_eight_utterances_are_learnt(recipe):
     np.testing.assert_allclose(again, outputs, atol=1e-4)
 
 
+def test_networks_of_some_size_take_a_gpu():
+    names = ["linear", "correlation", "probe", "fusion", "layers", "frozen", *CASES]
+    takes = {name for name in names if system_config.settings_class(name).model_construct().takes_gpu}
+    assert takes == {"frozen", *CASES}
+
+
 def test_frozen_blocks_drop_nothing_out():
     encoder = speech_encoder(dropout=0.5)
     prefix.freeze(encoder, "1")

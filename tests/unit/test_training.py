@@ -38,7 +38,7 @@ def trained(unit, stop_after=None):
         validate,
         epochs=9,
         generator=generator,
-        plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=1),
+        plateau=loop.on_plateau(optimiser, 0.5, 1),
         unit=unit,
     )
     return weights.as_arrays(model.state_dict()), history
@@ -67,14 +67,14 @@ def test_recipes_and_pretraining_leave_one_kind_of_checkpoint(tmp_path, monkeypa
         return model(torch.rand(3, 6, generator=generator)).square().mean()
 
     model = torch.nn.Linear(6, 2)
-    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder, "every": 1}
+    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder}
     with pytest.raises(KeyboardInterrupt):
         pretraining.train(model, loss_at, **how)
     rooms = {"model", "optimiser", "random"}
     for unit, more in ((recipe, {"best"}), (encoder, set())):
         arrays, notes = unit.resume()
         assert {name.partition("/")[0] for name in arrays} == rooms | more
-        assert set(notes) == {"history", "steps", "groups", "plateau"}
+        assert set(notes) == {"history", "steps", "done", "total", "groups", "plateau"}
         assert len(notes["history"]["loss"]) == 2
 
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path):
         optimiser = torch.optim.AdamW(model.parameters(), lr=0.1 * seed)
         model(torch.randn(4, 3)).sum().backward()
         optimiser.step()
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, patience=2)
+        plateau = loop.on_plateau(optimiser, 0.1, 2)
         plateau.step(float(seed))
         return checkpoint.State(model, optimiser, generator, plateau, checkpoint.History([float(seed)]), steps=seed)
 
