@@ -122,12 +122,13 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
         if "speech-weights" not in row.inputs:
             continue
-        if encoders[speech]["kind"] not in ("transformers", "builtin-speech"):
+        kind = encoders[speech]["kind"]
+        if kind not in ("transformers", "whisper", "builtin-speech"):
             raise UserError(
                 f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be fine-tuned;"
-                " name a transformers or built-in one"
+                " name a transformers, Whisper or built-in one"
             )
-        if row.recipe != "student" and "conv" not in encoders[speech]["layers"]:  # that one begins at a block
+        if row.from_cnn and kind != "whisper" and "conv" not in encoders[speech]["layers"]:
             raise UserError(f"{path}: encoders.{speech}.layers: {name} trains on the CNN's output; add 'conv' to them")
     if row.recipe == "student":
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])

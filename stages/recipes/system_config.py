@@ -41,6 +41,11 @@ class System(Section):
         return {kind: getattr(self, kind) for kind in used}
 
     @property
+    def from_cnn(self) -> bool:
+        """Whether training begins at the CNN's output, so that the feature store must have it."""
+        return "speech-weights" in self.inputs
+
+    @property
     def reads_text(self) -> bool:
         """Whether transcripts are read, in training at least."""
         return bool({"text", "transcripts"} & set(self.files()))
