@@ -11,6 +11,7 @@ from torch import nn
 
 from ..runtime.errors import UserError
 from . import loading
+from .prefix import stands_still
 
 RATE = 16_000
 TRIALS = (16_000, 80_000)
@@ -60,7 +61,7 @@ class UnseenEncoder(nn.Module):
         self.model, self.prepare, self.normalise, self.weights = model.eval(), prepare, normalise, weights
         self._name, self.untouched = name, {}
         for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm1d)):
-            norm.register_forward_pre_hook(lambda norm, _: norm.eval())  # a batch of one utterance is none
+            norm.register_forward_pre_hook(stands_still)  # a batch of one utterance is none
         self.step, self.shift = self._rule()
         self.hop = self.step / RATE
 
@@ -72,7 +73,7 @@ class UnseenEncoder(nn.Module):
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """Its list of as many modules as it has blocks; a :class:`UserError` where there is no such list, or several."""
+        """Its list of as many modules as it has blocks; a :class:`UserError` where there is none, or several."""
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) == self.depth]
         if len(lists) != 1:
             raise UserError(
@@ -159,6 +160,9 @@ def load_unseen(spec) -> UnseenEncoder:
         raise UserError(f"{name}: Whisper's encoder has a kind of its own; set kind: whisper")
     if spec.truncate_layers:
         raise UserError(f"{name}: truncate_layers works in the wav2vec 2.0 family only; set it to 0 and choose layers")
+    for option in ("layerdrop", "encoder_layerdrop", "apply_spec_augment"):  # off in training too
+        if hasattr(config, option):
+            setattr(config, option, type(getattr(config, option))(0))
     model = loading.load(AutoModel, folder, config, name)
     takes = getattr(model, "main_input_name", "")
     if config.is_encoder_decoder or takes not in ("input_values", "input_features"):

@@ -39,10 +39,11 @@ def freeze(encoder, boundary: str) -> None:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
         if isinstance(module, nn.BatchNorm1d):  # of some positional convolutions
-            module.register_forward_pre_hook(_stands_still)
+            module.register_forward_pre_hook(stands_still)
 
 
-def _stands_still(norm: nn.BatchNorm1d, _) -> None:
+def stands_still(norm: nn.BatchNorm1d, _) -> None:
+    """Before a pass through ``norm``: take its stored statistics, in training too."""
     norm.eval()
 
 
@@ -60,8 +61,10 @@ def digests(encoder, last: str = "") -> dict[str, str]:
 
 
 def in_store(encoder, boundary: str) -> bool:
-    """Whether the feature store's layer of that name is what goes on from ``boundary``: with the same weights below,
-    and with all the frames that the blocks above need."""
+    """Whether what goes on from ``boundary`` is the feature store's layer of that name.
+
+    The weights below must be the store's, and its frames all that the blocks above need.
+    """
     if not encoder.whole and boundary != str(encoder.depth):
         return False
     return digests(encoder, boundary)[boundary] == encoder.untouched[boundary]

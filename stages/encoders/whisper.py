@@ -35,6 +35,7 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         self.model, self.window, self.weights = model, window, weights
         self.untouched: dict[str, str] = {}
+        model.embed_positions.requires_grad_(False)  # sines; loading weights made it trainable
         self.register_buffer("filters", torch.from_numpy(np.asarray(mel_filters, np.float32)), persistent=False)
         self.width = self.conv_width = model.config.d_model
         self.depth = model.config.encoder_layers
@@ -134,7 +135,8 @@ class WhisperEncoder(nn.Module):
         conv = self.convolved(nn.functional.pad(waves, (0, longest - waves.shape[1])), sizes)
         frames = torch.zeros_like(pieces)
         frames[used] = sizes // HOP
-        return _joined(conv, used), frames.sum(1)
+        inside = frames.sum(1)
+        return _joined(conv, used)[:, : int(inside.max())], inside
 
     def local(self, conv: torch.Tensor) -> torch.Tensor:
         """What the convolutions give, as it is: nothing projects it."""

@@ -32,8 +32,8 @@ class Attention(nn.Module):
 class Tuned(nn.Module):
     """Frames pooled over time, then a head: dropout, [linear, layer norm, ReLU, dropout,] linear.
 
-    ``pooling``: ``mean``; ``mean+std``, both side by side; ``attention``, both weighted by :class:`Attention` (attentive
-    statistics, Okabe 2018). Without ``hidden`` units the part in brackets is left out.
+    ``pooling``: ``mean``; ``mean+std``, both side by side; ``attention``, both weighted by :class:`Attention`
+    (attentive statistics, Okabe 2018). Without ``hidden`` units the part in brackets is left out.
     """
 
     def __init__(self, encoder, outputs: int, pooling: str, hidden: int, dropout: float):

@@ -4,8 +4,12 @@ All draws are from torch's global generator, which a seed sets and a checkpoint 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class Augmentation:
     Attributes
     ----------
     noise
-        Share of utterances to which white noise is added, at ``snr`` dB, lowest and highest ratio to the signal's power.
+        Share of utterances to which white noise is added, at ``snr`` dB, lowest and highest ratio of signal to noise.
     gain
         Largest change of level in dB, up or down.
     mask_prob, mask_length
@@ -44,7 +48,7 @@ class Augmentation:
             wave = wave * np.float32(10 ** (decibels / 20))
         return wave
 
-    def hidden(self, speech, positions: np.ndarray) -> tuple[list, "object"]:
+    def hidden(self, speech, positions: np.ndarray) -> tuple[list, "torch.Tensor"]:
         """As :meth:`stages.recipes.speech_input.SpeechInput.hidden`, of the utterances as they are changed."""
         from ..pretraining.span_mask import span_mask
 

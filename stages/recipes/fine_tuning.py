@@ -1,13 +1,19 @@
 """What recipes that train an encoder under a head share: targets, learning rates, and how the model predicts."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import torch
 
-def scaled(examples, fold, device) -> tuple[np.ndarray, np.ndarray, "object"]:
-    """Lowest value and range of each dimension over the training rows, and all targets by them, a tensor
-    [utterances, dimensions] on ``device``."""
+
+def scaled(examples, fold, device) -> tuple[np.ndarray, np.ndarray, "torch.Tensor"]:
+    """Lowest value and range of each dimension over the training rows; all targets by them [utterances, dimensions].
+
+    The targets are a tensor on ``device``.
+    """
     import torch
 
     low, span = examples.scaling(fold.train)
@@ -33,7 +39,7 @@ def groups(model, rate: float, encoder_rate: float) -> list[dict]:
 
 
 def predictor(speech, forward: Callable, batch: int, low=None, span=None) -> Callable[[np.ndarray], np.ndarray]:
-    """Positions -> outputs [positions, outputs] in batches of similar length; ``forward`` gives them in scaled units."""
+    """Positions -> outputs [positions, outputs], in batches of similar length; ``forward`` gives scaled ones."""
     from ..training.weights import on_cpu
     from .speech_input import in_batches
 

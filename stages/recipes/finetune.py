@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
 from ..config.settings import setting
 from ..runtime.errors import UserError
 from .system_config import TASK, System
