@@ -1,11 +1,14 @@
 """The recipe ``finetune``: it learns, trains what its row says and nothing else, and comes back as it was."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
-from stages.encoders import prefix
+from stages.encoders import load_speech, prefix, specs
 from stages.recipes import finetune
 from stages.recipes.augmentation import Augmentation
 from stages.recipes.fine_tuning import balanced
@@ -37,12 +40,12 @@ def tones():
 def corpora(tmp_path_factory):
     """{encoder: inputs as the recipes see them}, each made when first asked for."""
     made, waves = {}, tones()
-    specs = {"whisper": whisper, "built-in": built_in, "unseen": lambda folder: unseen(folder, "wav2vec2-conformer")}
+    makers = {"whisper": whisper, "built-in": built_in, "unseen": lambda folder: unseen(folder, "wav2vec2-conformer")}
 
     def corpus(encoder: str, task: str = "emotion"):
         if encoder not in made:
             folder = tmp_path_factory.mktemp(encoder)
-            made[encoder] = sources(folder, specs[encoder](folder), [len(wave) for wave in waves], waves=waves)
+            made[encoder] = sources(folder, makers[encoder](folder), [len(wave) for wave in waves], waves=waves)
         inputs, examples = made[encoder], Examples.__new__(Examples)
         examples.task, examples.classes, examples.dimensions = task, CLASSES, ["arousal", "valence"]
         examples.manifest = pd.DataFrame(
@@ -208,3 +211,36 @@ def test_the_frozen_part_is_read_where_the_store_has_it(corpora, monkeypatch):
     monkeypatch.setattr(prefix, "in_store", lambda *_: False)
     _, _, computed = trained(inputs, settings)
     assert computed["history"]["loss"] == pytest.approx(notes["history"]["loss"], abs=1e-5)
+
+
+def test_a_bundle_of_a_fine_tuned_whisper_predicts_what_training_did(corpora, tmp_path):
+    from stages.encoders.specs import Features
+    from stages.prediction import bundle
+    from stages.prediction.clips import Clip, Request
+    from stages.prediction.predictor import Predictor
+    from stages.prediction.trained_system import assembled
+    from stages.training import units
+    from tests.unit.catalogue import PARAMS, resolved
+
+    inputs, settings = corpora("whisper"), row(epochs=2)
+    outputs, arrays, notes = finetune.train(settings, inputs, FOLD, 1, None)
+    weights = load_speech(specs.load(inputs.params, "small")).weights
+    about = {"row": settings.model_dump(), "labels": CLASSES, "encoders": {"speech": {"name": "small"}}}
+    about["encoders"]["speech"]["weights"] = weights
+    units.write(tmp_path / "models.safetensors", {(1, 1): (arrays, notes)}, "model/", about)
+    whole = {key: value for key, value in resolved(PARAMS).items() if key in ("features", "ingest")}
+    whole["features"]["dtype"] = "float32"  # as in the stores of this test
+    encoders = yaml.safe_load(Path(inputs.params).read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(whole | encoders))
+    trained_system = assembled(
+        str(tmp_path / "params.yaml"), "study", "finetune", [tmp_path / "models.safetensors"], {}
+    )
+    features = Features.model_validate(whole["features"])
+    clips = [Clip(Request(f"{p}.wav", "", ""), inputs.audio.raw(int(p)), 0.0, 1.0) for p in FOLD.scored]
+    predictor = Predictor(trained_system, features)
+    np.testing.assert_allclose(predictor.outputs(clips)[0], outputs, atol=1e-4)
+    bundle.write(tmp_path / "bundle", trained_system, predictor)
+    opened = bundle.read(tmp_path / "bundle")
+    again = Predictor(opened, features)
+    bundle.check(tmp_path / "bundle", again)
+    np.testing.assert_allclose(again.predict(clips), predictor.predict(clips), atol=1e-6)
