@@ -57,7 +57,7 @@ class _Sourced(_Layered):
 
 
 class Transformers(_Sourced):
-    """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another, frozen only."""
+    """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another."""
 
     kind: Literal["transformers"] = setting("a speech encoder, of the wav2vec 2.0 family or another")
     normalise: bool = setting(NORMALISE)

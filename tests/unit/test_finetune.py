@@ -244,3 +244,36 @@ def test_a_bundle_of_a_fine_tuned_whisper_predicts_what_training_did(corpora, tm
     again = Predictor(opened, features)
     bundle.check(tmp_path / "bundle", again)
     np.testing.assert_allclose(again.predict(clips), predictor.predict(clips), atol=1e-6)
+
+
+def test_the_lines_of_the_docs_are_enough(tmp_path):
+    from stages.parameters import whole
+    from tests.unit.catalogue import PARAMS
+    from tests.unit.small_corpus import ROOT
+
+    blocks = [part.split("```")[0] for part in (ROOT / "docs/fine-tuning.md").read_text().split("```yaml\n")[1:]]
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text() + "".join(blocks))
+    values = whole.load(str(tmp_path / "params.yaml"))
+    assert values["rows"]["mine"]["finetune"]["tuned_blocks"] == 1
+    assert len(blocks) == 2 and values["systems"]["adapted"]["lora_rank"] == 8
+    for encoder in ("whisper-mine", "wavlm-mine"):
+        text = "".join(blocks).replace("hubert-small", encoder).replace("linear, finetune]", "finetune, adapted, soft]")
+        (tmp_path / "params.yaml").write_text(PARAMS.read_text() + text)
+        assert whole.load(str(tmp_path / "params.yaml"))["studies"]["mine"]["speech"] == encoder
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text() + "".join(blocks).replace("hubert-small", "mfcc"))
+    with pytest.raises(UserError, match="'mfcc' cannot be fine-tuned; name a transformers, Whisper or built-in one"):
+        whole.load(str(tmp_path / "params.yaml"))
+
+
+def test_only_what_may_need_the_waveforms_is_given_them(tmp_path):
+    from stages.parameters import whole
+    from stages.workflow.plan import Plan
+    from stages.workflow.training_jobs import system_inputs
+    from tests.unit.catalogue import resolved, write_params
+
+    changes = {"systems": {"audio-alone": {"recipe": "regressor", "modality": "audio", "use_text": False}}}
+    for encoder, heard in (("whisper-tiny", True), ("wav2vec2-base", True), ("hubert-small", False)):
+        study = resolved(write_params(tmp_path))["studies"]["default"] | {"systems": ["audio-alone"], "changes": {}}
+        path = write_params(tmp_path, studies={"mine": study | {"speech": encoder, "trials": {}}}, **changes)
+        found = system_inputs(Plan(whole.load(path)), "mine", "audio-alone", "1of1")
+        assert ("audio" in found) == heard, encoder
