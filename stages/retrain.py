@@ -62,7 +62,8 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     def masked(positions, chance):
         """Per scale, logits [masked frames, scale] and labels [masked frames]."""
         conv, lengths = speech.entry(positions)
-        mask = span_mask(lengths, conv.shape[1], section.mask_prob, section.mask_length, chance)
+        own = torch.from_numpy(speech.lengths[positions])
+        mask = span_mask(own, conv.shape[1], section.mask_prob, section.mask_length, chance)
         hidden = mask.to(inputs.device)
         states = encoder.context(conv, lengths, mask_time_indices=hidden)[-1][hidden]
         for scale, logits in zip(scales, model(states), strict=True):

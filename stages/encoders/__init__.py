@@ -6,9 +6,24 @@ __all__ = ["Encoder", "is_text", "load_speech", "load_text"]
 
 
 def load_speech(spec, pretrained=None):
-    """A :class:`stages.encoders.speech.SpeechEncoder` for an entry of ``encoders:``; see there."""
-    from . import speech
+    """The speech encoder of an entry of ``encoders:``, in eval mode, to be fine-tuned.
 
+    ``pretrained`` is the built-in encoder's file, data/pretrain/NAME.safetensors. What all of them offer:
+    :mod:`stages.encoders.prefix`.
+
+    Raises
+    ------
+    UserError
+        Weights cannot be had or do not fit exactly, or the entry is of descriptors.
+    """
+    if spec.kind == "whisper":
+        from . import whisper
+
+        return whisper.load_whisper(spec)
+    from . import generic, speech
+
+    if spec.kind == "transformers" and generic.is_unseen(spec):
+        return generic.load_unseen(spec)
     return speech.load_speech(spec, pretrained)
 
 

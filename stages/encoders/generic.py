@@ -1,4 +1,4 @@
-"""Speech encoders that this code knows nothing about, as frozen extractors: depth, width and frame rate are measured.
+"""Speech encoders that this code knows nothing about, frozen or fine-tuned: depth, width, frame rate are measured.
 
 Whatever ``AutoModel`` opens from a folder and takes waveforms or log-mels will do, provided that it gives hidden states
 of one width whose number of frames follows from that of samples. Utterances run one at a time, for nothing is known
@@ -11,6 +11,7 @@ from torch import nn
 
 from ..runtime.errors import UserError
 from . import loading
+from .prefix import stands_still
 
 RATE = 16_000
 TRIALS = (16_000, 80_000)
@@ -44,6 +45,8 @@ class UnseenEncoder(nn.Module):
         Number of hidden states less one, and their channels.
     hop : float
         Seconds per frame.
+    untouched : dict
+        Digest of its pretrained weights under its depth, where a recipe opened it.
 
     Raises
     ------
@@ -51,15 +54,44 @@ class UnseenEncoder(nn.Module):
         It gives no such hidden states, or their frames follow no rule.
     """
 
+    apart, whole = False, True
+
     def __init__(self, model: nn.Module, prepare, normalise: bool, name: str, weights: str = ""):
         super().__init__()
         self.model, self.prepare, self.normalise, self.weights = model.eval(), prepare, normalise, weights
-        self._name = name
+        self._name, self.untouched = name, {}
+        for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm1d)):
+            norm.register_forward_pre_hook(stands_still)  # a batch of one utterance is none
         self.step, self.shift = self._rule()
         self.hop = self.step / RATE
 
     def frames(self, samples: int) -> int:
         return (int(samples) - self.shift) // self.step
+
+    inside = frames
+    """Frames that the blocks see; those of an utterance are all."""
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """Its list of as many modules as it has blocks; a :class:`UserError` where there is none, or several."""
+        lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) == self.depth]
+        if len(lists) != 1:
+            raise UserError(
+                f"{self._name}: {len(lists)} of its lists could be its {self.depth} blocks, so none can be fine-tuned"
+                " apart from the rest; fine-tune all (tuned_blocks: -1, freeze_cnn: false) or none (tuned_blocks: 0)"
+            )
+        return lists[0]
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The whole model, up to the last hidden state; see stages/encoders/prefix.py."""
+        return {str(self.depth): [self.model]}
+
+    def freeze_cnn(self) -> None:
+        """Refuses, for nothing is known of a CNN."""
+        raise UserError(
+            f"{self._name}: nothing is known of its CNN, so it cannot be frozen alone; set freeze_cnn: false, or"
+            " tuned_blocks to a number of blocks, in recipes that have them"
+        )
 
     def _rule(self) -> tuple[int, int]:
         """Step and shift in samples, frames = (samples - shift) // step, from trials and proven on others."""
@@ -128,6 +160,9 @@ def load_unseen(spec) -> UnseenEncoder:
         raise UserError(f"{name}: Whisper's encoder has a kind of its own; set kind: whisper")
     if spec.truncate_layers:
         raise UserError(f"{name}: truncate_layers works in the wav2vec 2.0 family only; set it to 0 and choose layers")
+    for option in ("layerdrop", "encoder_layerdrop", "apply_spec_augment"):  # off in training too
+        if hasattr(config, option):
+            setattr(config, option, type(getattr(config, option))(0))
     model = loading.load(AutoModel, folder, config, name)
     takes = getattr(model, "main_input_name", "")
     if config.is_encoder_decoder or takes not in ("input_values", "input_features"):

@@ -2,6 +2,12 @@
 
 A boundary is named as that layer of the feature store: ``conv``, the CNN's output, or the number n of a hidden state,
 which is what block n (from 0) takes; N, the depth, is the whole encoder.
+
+What all encoders offer for it, of the wav2vec 2.0 family (stages/encoders/speech.py), Whisper (whisper.py) and any
+other (generic.py): ``depth``, ``width``, ``blocks``, ``parts`` (the modules up to every boundary), ``frames`` and
+``inside`` (an utterance's own frames, and those that the blocks see), ``freeze_cnn``, ``apart`` (it can be run in
+parts: ``frontend``, ``context``, ``onward``) and ``whole`` (nothing but an utterance's own frames enters a block, so
+the feature store has all that goes on from a boundary).
 """
 
 import hashlib
@@ -18,31 +24,33 @@ def freeze(encoder, boundary: str) -> None:
     Below ``conv`` that is the CNN. Below a hidden state all is frozen but the blocks above it (Srinivasan 2022: the top
     six train), so a pre-norm model's final norm too.
     """
-    encoder.freeze_cnn()
+    if boundary == CONV or encoder.apart:
+        encoder.freeze_cnn()
     if boundary == CONV:
         return
     encoder.requires_grad_(False)
-    tuned = encoder.model.encoder.layers[int(boundary) :]
+    tuned = encoder.blocks[int(boundary) :] if int(boundary) < encoder.depth else nn.ModuleList()
     tuned.requires_grad_(True)
     for module in set(encoder.model.modules()) - set(tuned.modules()):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        elif isinstance(getattr(module, "dropout", None), float):  # an attention's
-            module.dropout = 0.0
-        elif isinstance(module, nn.BatchNorm1d):  # of some positional convolutions
-            module.register_forward_pre_hook(_stands_still)
+            continue
+        for name in ("dropout", "activation_dropout"):  # an attention's, and a block's of Whisper
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+        if isinstance(module, nn.BatchNorm1d):  # of some positional convolutions
+            module.register_forward_pre_hook(stands_still)
 
 
-def _stands_still(norm: nn.BatchNorm1d, _) -> None:
+def stands_still(norm: nn.BatchNorm1d, _) -> None:
+    """Before a pass through ``norm``: take its stored statistics, in training too."""
     norm.eval()
 
 
 def digests(encoder, last: str = "") -> dict[str, str]:
     """SHA-256 of the weights below every boundary, or below those up to ``last``."""
-    model, running, by_boundary = encoder.model, hashlib.sha256(), {}
-    inner = model.encoder
-    below = {CONV: [model.feature_extractor], "0": [model.feature_projection, inner.pos_conv_embed, inner.layer_norm]}
-    for boundary, modules in (below | {str(i + 1): [block] for i, block in enumerate(inner.layers)}).items():
+    running, by_boundary = hashlib.sha256(), {}
+    for boundary, modules in encoder.parts().items():
         for module in modules:
             for values in module.state_dict().values():
                 running.update(values.cpu().contiguous().numpy())
@@ -52,27 +60,20 @@ def digests(encoder, last: str = "") -> dict[str, str]:
     return by_boundary
 
 
+def in_store(encoder, boundary: str) -> bool:
+    """Whether what goes on from ``boundary`` is the feature store's layer of that name.
+
+    The weights below must be the store's, and its frames all that the blocks above need.
+    """
+    if not encoder.whole and boundary != str(encoder.depth):
+        return False
+    return digests(encoder, boundary)[boundary] == encoder.untouched[boundary]
+
+
 def onward(encoder, state: torch.Tensor, frames: torch.Tensor, block: int) -> list:
     """Hidden states ``block`` to N from that one [batch, frames, width], as the encoder's ``context`` has them.
 
     Nothing below is computed: None stands there.
     """
     below = [None] * block
-    if block == encoder.depth:
-        return [*below, state]
-    inner = encoder.model.encoder
-    layers, position = inner.layers, inner.pos_conv_embed
-
-    def enter(_, inputs, options):
-        if "position_bias" in options:  # WavLM: its first block makes it for all
-            bias = layers[0].attention.compute_bias(state.shape[1], state.shape[1])
-            options = options | {"position_bias": bias.repeat(len(state), 1, 1)}
-        return (state, *inputs[1:]), options
-
-    hook = layers[block].register_forward_pre_hook(enter, with_kwargs=True)
-    inner.layers, inner.pos_conv_embed = layers[block:], nn.Identity()
-    try:
-        return [*below, *encoder.transformed(state, frames)]
-    finally:
-        inner.layers, inner.pos_conv_embed = layers, position
-        hook.remove()
+    return [*below, state] if block == encoder.depth else [*below, *encoder.onward(state, frames, block)]

@@ -15,6 +15,8 @@ LAYERS = (
 )
 TAPS = ("conv", "local")
 """What a wav2vec 2.0 has before its blocks: the CNN's output, and that projected, before the positional convolution."""
+IF_THERE = "conv if there"
+"""What a row that fine-tunes from the CNN on needs of a store: encoders of other families have no such layer."""
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
@@ -64,7 +66,7 @@ class _Sourced(_Layered):
 
 
 class Transformers(_Sourced):
-    """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another, frozen only."""
+    """A speech encoder from the hub or a folder: of the wav2vec 2.0 family, or another."""
 
     kind: Literal["transformers"] = setting("a speech encoder, of the wav2vec 2.0 family or another")
     normalise: bool = setting(NORMALISE)
@@ -154,7 +156,8 @@ def with_layers(spec, layers: list[str]):
     if NEEDED not in spec.layers:
         return spec
     named = [name for name in spec.layers if name != NEEDED]
-    return spec.model_copy(update={"layers": list(dict.fromkeys([*layers, *named]))})
+    planned = [IF_THERE if name == "conv" else name for name in layers]
+    return spec.model_copy(update={"layers": list(dict.fromkeys([*planned, *named]))})
 
 
 def chosen(spec, depth: int, taps: bool) -> list[str]:
@@ -167,7 +170,8 @@ def chosen(spec, depth: int, taps: bool) -> list[str]:
     """
     blocks = [str(i) for i in range(depth + 1)]
     there = [*(TAPS if taps else ()), *blocks]
-    names = {n for name in spec.layers for n in (blocks if name == "all" else [from_end(name, depth)])}
+    asked = ["conv" if name == IF_THERE else name for name in spec.layers if taps or name != IF_THERE] or ["last"]
+    names = {n for name in asked for n in (blocks if name == "all" else [from_end(name, depth)])}
     for name in sorted(names):
         if name not in there:
             raise UserError(f"params.yaml: layers: this {spec.kind} encoder has no layer '{name}'; choose from {there}")

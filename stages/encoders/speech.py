@@ -1,8 +1,4 @@
-"""Speech encoders of the wav2vec 2.0 family: CNN, then transformer, the same alone and in a padded batch.
-
-Base models normalise over time in their first convolution (a GroupNorm with one channel per group), so zero padding
-changes valid frames (transformers #21534, measured at 34 to 64 %). Here that norm leaves padding out.
-"""
+"""Speech encoders of the wav2vec 2.0 family: CNN, then transformer, the same alone and in a padded batch."""
 
 import itertools
 import math
@@ -14,39 +10,13 @@ from torch import nn
 
 from ..runtime.errors import UserError
 from . import checkpoint, loading
+from .padding import MaskedGroupNorm, within
 
 RATE = 16_000
 FAMILY = ("hubert", "wav2vec2", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
 """Values of ``model_type`` that are supported."""
 LETTERS = "letters."
 """What the names of a CTC head's weights begin with in a file."""
-
-
-class MaskedGroupNorm(nn.GroupNorm):
-    """A GroupNorm with one channel per group whose statistics leave padding out (float32 inside).
-
-    ``eps``, if given, is added to the variance in place of the norm's own: one as large as the variance of speech
-    lets loudness through, which the norm would else remove.
-    """
-
-    def __init__(self, norm: nn.GroupNorm, eps: float | None = None):
-        if norm.num_groups != norm.num_channels:
-            raise ValueError("only a GroupNorm with one channel per group is supported")
-        super().__init__(norm.num_groups, norm.num_channels, norm.eps if eps is None else eps)
-        self.weight, self.bias = norm.weight, norm.bias
-        self.lengths: torch.Tensor | None = None
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        if self.lengths is None:
-            return super().forward(values)
-        kept = _valid(self.lengths, values.shape[-1])[:, None]
-        count = self.lengths[:, None, None].float()
-        wide = values.float()
-        mean = wide.masked_fill(~kept, 0).sum(-1, keepdim=True) / count
-        centred = wide - mean
-        variance = centred.masked_fill(~kept, 0).square().sum(-1, keepdim=True) / count
-        scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
-        return (centred * scale + self.bias[:, None]).to(values.dtype)
 
 
 class SpeechEncoder(nn.Module):
@@ -74,6 +44,8 @@ class SpeechEncoder(nn.Module):
     untouched : dict
         Digests of its pretrained weights below every boundary (stages/encoders/prefix.py), where a recipe opened it.
     """
+
+    apart = whole = True
 
     def __init__(self, model: nn.Module, normalise: bool = False, weights: str = "", notes: dict | None = None):
         super().__init__()
@@ -132,8 +104,19 @@ class SpeechEncoder(nn.Module):
         checkpoint.save(path, weights, header | {"normalise": self.normalise}, half)
 
     @property
+    def blocks(self) -> nn.ModuleList:
+        return self.model.encoder.layers
+
+    @property
     def depth(self) -> int:
-        return len(self.model.encoder.layers)
+        return len(self.blocks)
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """{boundary: the modules between the one before and it}; see stages/encoders/prefix.py."""
+        model, inner = self.model, self.model.encoder
+        below = {"conv": [model.feature_extractor]}
+        below |= {"0": [model.feature_projection, inner.pos_conv_embed, inner.layer_norm]}
+        return below | {str(i + 1): [block] for i, block in enumerate(inner.layers)}
 
     def frames(self, samples: int) -> int:
         """Frames for a waveform of so many samples; one shorter than the receptive field (400) counts as that."""
@@ -141,6 +124,9 @@ class SpeechEncoder(nn.Module):
         for kernel, stride in self._steps:
             length = (length - kernel) // stride + 1
         return length
+
+    inside = frames
+    """Frames that the blocks see; those of an utterance are all."""
 
     def truncate(self, blocks: int) -> None:
         """Keep the first ``blocks`` blocks (12 of 24 in de Oliveira 2023, section 3.2).
@@ -180,7 +166,7 @@ class SpeechEncoder(nn.Module):
             [batch, frames, conv_width], values beyond an utterance's frames undefined, and frames [batch].
         """
         lengths = lengths.to(waves.device)
-        keep = _valid(lengths, waves.shape[1])
+        keep = within(lengths, waves.shape[1])
         if self.normalise:
             count = lengths[:, None].to(waves.dtype)
             mean = waves.masked_fill(~keep, 0).sum(1, keepdim=True) / count
@@ -227,7 +213,7 @@ class SpeechEncoder(nn.Module):
 
     def transformed(self, hidden: torch.Tensor, frames: torch.Tensor) -> list[torch.Tensor]:
         """Hidden states 0 to N from what the transformer takes, the projected CNN output."""
-        valid = _valid(frames.to(hidden.device), hidden.shape[1])
+        valid = within(frames.to(hidden.device), hidden.shape[1])
         hidden = hidden.masked_fill(~valid[..., None], 0)
         padded = not bool(valid.all())
         states: list = [None] * (self.depth + 1)
@@ -251,6 +237,25 @@ class SpeechEncoder(nn.Module):
         states[-1] = output.last_hidden_state
         return states
 
+    def onward(self, state: torch.Tensor, frames: torch.Tensor, block: int) -> list[torch.Tensor]:
+        """Hidden states ``block`` to N from that one, as :meth:`context` has them."""
+        inner = self.model.encoder
+        layers, position = inner.layers, inner.pos_conv_embed
+
+        def enter(_, inputs, options):
+            if "position_bias" in options:  # WavLM: its first block makes it for all
+                bias = layers[0].attention.compute_bias(state.shape[1], state.shape[1])
+                options = options | {"position_bias": bias.repeat(len(state), 1, 1)}
+            return (state, *inputs[1:]), options
+
+        hook = layers[block].register_forward_pre_hook(enter, with_kwargs=True)
+        inner.layers, inner.pos_conv_embed = layers[block:], nn.Identity()
+        try:
+            return self.transformed(state, frames)
+        finally:
+            inner.layers, inner.pos_conv_embed = layers, position
+            hook.remove()
+
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Hidden states 0 to N and frames [batch]: :meth:`frontend`, then :meth:`context`."""
         conv, frames = self.frontend(waves, lengths)
@@ -258,10 +263,6 @@ class SpeechEncoder(nn.Module):
 
     def _clear_padding(self, module, inputs, output):
         return output if self._padding is None else output.masked_fill(self._padding, 0)
-
-
-def _valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
 def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
@@ -286,7 +287,7 @@ def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
         return encoder
     if spec.kind != "transformers":
         raise UserError(
-            f"an encoder of kind '{spec.kind}' gives fixed features only; choose transformers or builtin-speech"
+            f"an encoder of kind '{spec.kind}' is none of the wav2vec 2.0 family; choose transformers or builtin-speech"
         )
     from transformers import AutoConfig, AutoModel
 

@@ -124,10 +124,11 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
         if "speech-weights" not in row.inputs:
             continue
-        if encoders[speech]["kind"] not in ("transformers", "builtin-speech"):
+        kind = encoders[speech]["kind"]
+        if kind not in ("transformers", "whisper", "builtin-speech"):
             raise UserError(
                 f"{path}: studies.{study}.speech: {name} fine-tunes its encoder, and '{speech}' cannot be fine-tuned;"
-                " name a transformers or built-in one"
+                " name a transformers, Whisper or built-in one"
             )
     if study in params["active"]:
         _check_layers(path, params, study, name, plan)

@@ -20,6 +20,7 @@ from ..recipes.cmgi import Cmgi
 from ..recipes.control import Control
 from ..recipes.correlation import Correlation
 from ..recipes.external import External
+from ..recipes.finetune import Finetune
 from ..recipes.frozen import Frozen
 from ..recipes.fusion import Fusion
 from ..recipes.gmp import Gmp
@@ -42,6 +43,7 @@ Row = Annotated[
     | Correlation
     | Probe
     | Fusion
+    | Finetune
     | Regressor
     | Layers
     | Frozen

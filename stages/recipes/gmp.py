@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
 from ..config.settings import setting
 from ..training.economy import Economy
 from .system_config import EMOTION, System
@@ -114,12 +112,7 @@ def _embeddings(speech, model, positions):
 
 
 def _predictor(row: Gmp, speech, model):
-    from ..training.weights import on_cpu
-    from .speech_input import in_batches
+    from .fine_tuning import predictor
 
     logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
-
-    def work(batch):
-        return on_cpu(logits(_embeddings(speech, model, batch)))
-
-    return lambda positions: np.stack(in_batches(positions, speech.lengths, row.batch, work))
+    return predictor(speech, lambda positions: logits(_embeddings(speech, model, positions)), row.batch)

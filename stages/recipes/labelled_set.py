@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..metrics.scores import ccc, uar
+from ..metrics.soft import shares
 from ..protocols.table import load_split
 from ..runtime.errors import UserError
 
@@ -112,6 +113,19 @@ class Examples:
         """Lowest value and range of each dimension over the training rows, for targets in [0, 1]."""
         low = self.targets[train].min(0)
         return low, np.maximum(self.targets[train].max(0) - low, 1e-6)
+
+    def soft(self, train: np.ndarray) -> np.ndarray | None:
+        """Soft labels float32 [utterances, classes] of the rows ``train``, NaN elsewhere; None where nobody voted.
+
+        They are the shares of the raters' votes; a row without a vote for any class has its one label.
+        """
+        votes = shares(self.manifest, self.protocol, self.classes)
+        if votes is None:
+            return None
+        given, whole = votes[train], np.full(votes.shape, np.nan, np.float32)
+        total, labels = given.sum(1, keepdims=True), np.eye(self.outputs)[self.targets[train]]
+        whole[train] = np.where(total > 0, given / np.maximum(total, 1e-9), labels)
+        return whole
 
     def predictions(
         self, fold: Fold, seed: int, outputs: np.ndarray, hypotheses: list[str] | None = None

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
 from ..config.settings import setting
 from ..training.economy import Economy
 from .system_config import DIMENSIONS, System
@@ -39,13 +37,13 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..training.batches import bucketed
     from ..training.loop import fit, seeded
     from ..training.weights import network
+    from .fine_tuning import predictor, scaled
 
     examples = inputs.examples
     generator = seeded(seed)
     model, speech, forward = _model(row, inputs, examples.outputs)
-    low, span = examples.scaling(fold.train)
-    outputs = _predictor(row, speech, forward, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
+    low, span, targets = scaled(examples, fold, inputs.device)
+    outputs = predictor(speech, forward, row.batch, low, span)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=row.learning_rate)
 
@@ -70,10 +68,11 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
 def restored(row: Regressor, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
     from ..training.weights import filled
+    from .fine_tuning import predictor
 
     model, speech, forward = _model(row, inputs, inputs.outputs)
     filled(model, arrays)
-    return _predictor(row, speech, forward, arrays["scaling/low"], arrays["scaling/span"])
+    return predictor(speech, forward, row.batch, arrays["scaling/low"], arrays["scaling/span"])
 
 
 def _model(row: Regressor, inputs, dimensions: int):
@@ -93,14 +92,3 @@ def _model(row: Regressor, inputs, dimensions: int):
         return model(hidden[-1], lengths, *tokens)
 
     return model, speech, forward
-
-
-def _predictor(row: Regressor, speech, forward, low: np.ndarray, span: np.ndarray):
-    from ..training.weights import on_cpu
-    from .speech_input import in_batches
-
-    def outputs(positions):
-        scaled = in_batches(positions, speech.lengths, row.batch, lambda batch: on_cpu(forward(batch)))
-        return np.stack(scaled) * span + low
-
-    return outputs

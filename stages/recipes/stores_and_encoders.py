@@ -50,8 +50,8 @@ class StoresAndEncoders:
     def audio(self) -> AudioStore:
         if self.paths.get("audio") is None:
             raise UserError(
-                "the frozen layers of the speech encoder are not those of the feature store, and this system is given"
-                " no audio to run them on; delete its scratch units and models and run again"
+                "the frozen layers of the speech encoder are not those of the feature store, or need more than it has,"
+                " and this system is given no audio to run them on; delete its scratch units and models and run again"
             )
         return AudioStore(self.paths["audio"])
 

@@ -77,6 +77,7 @@ def train(row: Student, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
+    from .fine_tuning import groups, scaled
     from .speech_input import SpeechInput
     from .srinivasan import fitted
 
@@ -93,15 +94,9 @@ def train(row: Student, inputs: "TrainingInputs", fold, seed: int, unit):
     encoder = inputs.speech_encoder()
     speech = SpeechInput(inputs, encoder, _frozen(row, encoder))
     model = _model(row, encoder, examples.outputs).to(inputs.device)
-    tuned = [p for p in encoder.parameters() if p.requires_grad]
-    fresh = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
-    groups = [{"params": fresh, "lr": row.learning_rate}]
-    if tuned:
-        groups.append({"params": tuned, "lr": row.learning_rate * row.encoder_rate})
-    optimiser = torch.optim.Adam(groups)
-    low, span = examples.scaling(fold.train)
+    optimiser = torch.optim.Adam(groups(model, row.learning_rate, row.learning_rate * row.encoder_rate))
+    low, span, targets = scaled(examples, fold, inputs.device)
     outputs = _predictor(row, speech, model, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
         embedding, predicted = _views(speech, model, positions)
@@ -145,11 +140,6 @@ def _views(speech, model, positions):
 
 
 def _predictor(row: Student, speech, model, low: np.ndarray, span: np.ndarray):
-    from ..training.weights import on_cpu
-    from .speech_input import in_batches
+    from .fine_tuning import predictor
 
-    def outputs(positions):
-        work = lambda batch: on_cpu(_views(speech, model, batch)[1])  # noqa: E731
-        return np.stack(in_batches(positions, speech.lengths, row.batch, work)) * span + low
-
-    return outputs
+    return predictor(speech, lambda positions: _views(speech, model, positions)[1], row.batch, low, span)

@@ -47,6 +47,14 @@ class Plan:
         """Whether an encoder is a network, which a GPU computes faster, and not a descriptor."""
         return self.params["encoders"][encoder]["kind"] not in ("egemaps", "spectrogram", "mfcc")
 
+    def heard(self, encoder: str) -> bool:
+        """Whether an encoder that is fine-tuned may need the waveforms, though it is frozen below some boundary.
+
+        Whisper's blocks see more than the feature store has (stages/encoders/prefix.py), and an encoder from a folder
+        may be one that cannot be taken apart.
+        """
+        return self.params["encoders"][encoder]["kind"] in ("whisper", "transformers")
+
     def parts(self, study: str, name: str) -> list[str]:
         """The jobs that share the folds of a system."""
         count = self.params["studies"][study]["parts"] if self.row(study, name).heavy else 1

@@ -7,7 +7,10 @@ from .plan import DATA, Files, Plan, Reads
 def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
     """Inputs of the job that trains a system."""
     row = plan.row(study, name)
-    found = plan.files(study, row.files(), row.speech, row.text, getattr(row, "beside", ""))
+    names = row.files()
+    if "speech-weights" in names and "audio" not in names and plan.heard(plan.encoder(study, row.speech, "speech")):
+        names = (*names, "audio")
+    found = plan.files(study, names, row.speech, row.text, getattr(row, "beside", ""))
     if row.recipe == "external":
         found["elsewhere"] = row.file
     if "start" in row.files():

@@ -54,13 +54,16 @@ def sources(folder, kind, dtype="float32", layers=("conv", "all")):
     return found
 
 
-def losses(inputs, boundary: str, kept: bool) -> list[float]:
-    """Losses of two epochs, with dropout where the encoder is trained, from the stored output or the waveforms."""
+def losses(inputs, boundary: str, kept: bool, stored: bool = True) -> list[float]:
+    """Losses of two epochs, with dropout where the encoder is trained, from the output that is kept or the waveforms.
+
+    It is kept in the feature store (``stored``), or computed once.
+    """
     encoder = inputs.speech_encoder()
     generator = loop.seeded(1)
     prefix.freeze(encoder, boundary)
     speech = SpeechInput(inputs, encoder, boundary if kept else "")
-    assert (speech.stored, bool(speech.frozen)) == (kept, kept)
+    assert (speech.stored, bool(speech.frozen)) == (kept and stored, kept)
     model = torch.nn.ModuleDict({"encoder": encoder, "head": torch.nn.Linear(encoder.width, 4)}).train()
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05)
     found = []

@@ -1,0 +1,50 @@
+"""What recipes that train an encoder under a head share: targets, learning rates, and how the model predicts."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+def scaled(examples, fold, device) -> tuple[np.ndarray, np.ndarray, "torch.Tensor"]:
+    """Lowest value and range of each dimension over the training rows; all targets by them [utterances, dimensions].
+
+    The targets are a tensor on ``device``.
+    """
+    import torch
+
+    low, span = examples.scaling(fold.train)
+    return low, span, torch.from_numpy((examples.targets - low) / span).to(device)
+
+
+def balanced(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights float32 [classes] that give every class of ``labels`` the same sum: rows / (classes x rows of it).
+
+    A class that ``labels`` lacks weighs 0.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def groups(model, rate: float, encoder_rate: float) -> list[dict]:
+    """The optimiser's groups of what trains in ``model``: all but ``model.encoder``, and that at its own rate."""
+    own = {id(parameter) for parameter in model.encoder.parameters()}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    found = [{"params": [p for p in trained if id(p) not in own], "lr": rate}]
+    tuned = [p for p in trained if id(p) in own]
+    return [*found, {"params": tuned, "lr": encoder_rate}] if tuned else found
+
+
+def predictor(speech, forward: Callable, batch: int, low=None, span=None) -> Callable[[np.ndarray], np.ndarray]:
+    """Positions -> outputs [positions, outputs], in batches of similar length; ``forward`` gives scaled ones."""
+    from ..training.weights import on_cpu
+    from .speech_input import in_batches
+
+    def outputs(positions):
+        found = in_batches(positions, speech.lengths, batch, lambda some: on_cpu(forward(some)))
+        return np.stack(found) if span is None else np.stack(found) * span + low
+
+    return outputs
