@@ -18,6 +18,7 @@ from stages.pretraining.__main__ import ship
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.scratch import Unit
+from stages.training import loop
 from tests.unit.catalogue import shipped
 
 torch = pytest.importorskip("torch")
@@ -137,9 +138,10 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("iterations", "after"), [(1, 1), (1, 2), (2, 3)])
+@pytest.mark.parametrize(("iterations", "after"), [(1, 1), (1, 10), (2, 31)])
 def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, after):
-    """Stopped right after a checkpoint; iteration 2 has its third one after two of iteration 1."""
+    """Stopped right after a checkpoint, of which there are two per step here: the 31st belongs to iteration 2."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     section = tiny_hubert(iterations=iterations)
     whole = run(section, tmp_path / "whole")
     mark, marks = Unit.mark, []
@@ -155,12 +157,13 @@ def test_interrupted_equals_uninterrupted(tmp_path, monkeypatch, iterations, aft
         run(section, tmp_path / "parts")
     torch.manual_seed(99)  # nothing may hang on the state that a fresh process would not have
     resumed = run(section, tmp_path / "parts")
-    assert len(marks) == 2 * iterations
+    assert len(marks) == 2 * 12 * iterations
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
 
 
 def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     section = bert.BertPretraining.model_validate(
         shipped(
             bert.BertPretraining,
@@ -179,11 +182,13 @@ def test_bert_interrupted_equals_uninterrupted(tmp_path, monkeypatch):
 
     whole, notes = work("whole")
     assert notes["training"]["last_loss"] < notes["training"]["first_loss"] - 0.5
-    mark = Unit.mark
+    mark, marks = Unit.mark, []
 
     def stopping(self, arrays, notes):
         mark(self, arrays, notes)
-        raise Killed
+        marks.append(1)
+        if len(marks) == 50:
+            raise Killed
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(Unit, "mark", stopping)
@@ -278,10 +283,19 @@ def place(tmp_path):
     return tmp_path
 
 
+OFTEN = """
+import runpy
+from stages.training import loop
+loop.CHECKPOINT_SECONDS = -1
+runpy.run_module("stages.pretrain", run_name="__main__", alter_sys=True)
+"""
+"""The stage with a checkpoint after every step."""
+
+
 def command(place, out):
     options = ["--params", "params.yaml", "--encoder", "tiny", "--audio", "audio.h5", "--out", out]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen([sys.executable, "-m", "stages.pretrain", *options], cwd=place, env=environment)
+    return subprocess.Popen([sys.executable, "-c", OFTEN, *options], cwd=place, env=environment)
 
 
 @pytest.mark.slow
