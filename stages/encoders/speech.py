@@ -292,13 +292,7 @@ def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
     from transformers import AutoConfig, AutoModel
 
     folder = loading.folder_of(spec.source, spec.revision)
-    name = f"encoder from '{spec.source}'"
-    config = AutoConfig.from_pretrained(folder)
-    if config.model_type not in FAMILY:
-        raise UserError(
-            f"{name}: model_type '{config.model_type}' is none of {', '.join(FAMILY)}, which alone can be fine-tuned"
-        )
-    model = loading.load(AutoModel, folder, config, name)
+    model = loading.load(AutoModel, folder, AutoConfig.from_pretrained(folder), f"encoder from '{spec.source}'")
     encoder = SpeechEncoder(model, spec.normalise, loading.digest(loading.weights_of(folder)))
     if spec.truncate_layers:
         encoder.truncate(spec.truncate_layers)

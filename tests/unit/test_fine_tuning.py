@@ -69,7 +69,7 @@ def sources(folder, spec, lengths=LENGTHS, batch=None, waves=None):
 
 
 def whisper(folder, window="clip", **changes):
-    return shipped(specs.Whisper, source=str(whisper_folder(folder, **changes)), revision="", window=window)
+    return shipped(specs.Whisper, source=str(whisper_folder(folder, **changes)), revision="", window=window, layers=["all"])
 
 
 def unseen(folder, kind):
@@ -144,7 +144,7 @@ def test_whisper_masks_and_freezes(tmp_path):
 
 def test_released_whisper_is_the_frozen_one(tmp_path):
     source = shared("weights/whisper-tiny-encoder")
-    spec = shipped(specs.Whisper, source=str(source), revision="", window="clip")
+    spec = shipped(specs.Whisper, source=str(source), revision="", window="clip", layers=["all"])
     inputs = sources(tmp_path, spec, [16_000, 5_000, 20_123])
     with torch.no_grad():
         states, counts = SpeechInput(inputs, inputs.speech_encoder(), "").hidden(np.arange(3))
