@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..config.settings import setting
 from ..runtime.errors import UserError
+from ..training.economy import Economy
 from .system_config import TASK, System
 
 if TYPE_CHECKING:
     from .recipe_inputs import RecipeInputs, TrainingInputs
 
 
-class Finetune(System):
+class Finetune(Economy, System):
     """Cross-entropy for emotion, the CCC for the dimensions; augmentation is off unless its values say otherwise."""
 
     recipe: Literal["finetune"] = setting("the recipe: stages/recipes/finetune.py")
@@ -35,7 +36,6 @@ class Finetune(System):
     decay: bool = setting("let the rates fall to zero after that, linearly")
     clip: float = setting("largest norm of all gradients together; 0: any", ge=0)
     batch: int = setting("utterances per forward pass, of similar length", ge=2)
-    accumulate: int = setting("forward passes per step", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
     patience: int = setting("epochs without a better validation UAR, or mean CCC, before stopping", ge=1)
     noise: float = setting("share of training utterances with added white noise", ge=0, le=1)
@@ -99,7 +99,7 @@ def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):
         lambda: examples.score(fold.val, outputs(fold.val)),
         epochs=row.epochs,
         patience=row.patience,
-        accumulate=row.accumulate,
+        economy=row,
         clip=row.clip or None,
         schedule=warm_up(optimiser, row.epochs * -(-passes // row.accumulate), row.warm_up, row.decay),
         generator=generator,
