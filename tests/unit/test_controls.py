@@ -25,7 +25,8 @@ def inputs():
     names, gender = np.char.add("s", speaker.astype(str)), np.where(speaker % 2, "male", "female")
     examples.manifest = pd.DataFrame({"speaker": names, "gender": gender, "duration": 1.0})
     x = np.eye(CLASSES)[examples.targets] + 0.1 * rng.normal(size=(len(speaker), CLASSES))
-    frames = SimpleNamespace(layers=["0"], means=lambda: x[:, None], normaliser=SimpleNamespace(arrays=lambda _: {}))
+    normaliser = SimpleNamespace(arrays=lambda _: {})
+    frames = SimpleNamespace(layers=["0"], pooled=lambda _: x[:, None], normaliser=normaliser)
     return SimpleNamespace(examples=examples, frames=lambda *_: frames), speaker
 
 
