@@ -19,6 +19,7 @@ IF_THERE = "conv if there"
 """What a row that fine-tunes from the CNN on needs of a store: encoders of other families have no such layer."""
 SOURCE = "Hugging Face hub id (owner/name), or a local folder where revision is ''"
 REVISION = "commit of the hub repository (40 hexadecimal digits); '' for a local folder"
+TRUNCATED = "keep only the first so many blocks (0: all)"
 NORMALISE = "bring every waveform to zero mean and unit variance first"
 
 
@@ -70,7 +71,7 @@ class Transformers(_Sourced):
 
     kind: Literal["transformers"] = setting("a speech encoder, of the wav2vec 2.0 family or another")
     normalise: bool = setting(NORMALISE)
-    truncate_layers: int = setting("keep only the first so many blocks (0: all)", ge=0)
+    truncate_layers: int = setting(TRUNCATED, ge=0)
 
 
 class Whisper(_Sourced):
@@ -86,6 +87,7 @@ class BuiltinSpeech(_Layered):
     kind: Literal["builtin-speech"] = setting("a speech encoder made by pretrain")
     pretrain: str = setting("entry of pretrain: that makes it")
     normalise: bool = setting(NORMALISE + "; as in its pretraining")
+    truncate_layers: int = setting(TRUNCATED, ge=0)
 
 
 class BuiltinText(_Layered):

@@ -284,16 +284,16 @@ def load_speech(spec, pretrained: Path | str | None = None) -> SpeechEncoder:
                 f"params.yaml: normalise: {spec.normalise}, but {pretrained} was pretrained with {encoder.normalise}; "
                 "give both entries the same value"
             )
-        return encoder
-    if spec.kind != "transformers":
+    elif spec.kind != "transformers":
         raise UserError(
             f"an encoder of kind '{spec.kind}' is none of the wav2vec 2.0 family; choose transformers or builtin-speech"
         )
-    from transformers import AutoConfig, AutoModel
+    else:
+        from transformers import AutoConfig, AutoModel
 
-    folder = loading.folder_of(spec.source, spec.revision)
-    model = loading.load(AutoModel, folder, AutoConfig.from_pretrained(folder), f"encoder from '{spec.source}'")
-    encoder = SpeechEncoder(model, spec.normalise, loading.digest(loading.weights_of(folder)))
+        folder = loading.folder_of(spec.source, spec.revision)
+        model = loading.load(AutoModel, folder, AutoConfig.from_pretrained(folder), f"encoder from '{spec.source}'")
+        encoder = SpeechEncoder(model, spec.normalise, loading.digest(loading.weights_of(folder)))
     if spec.truncate_layers:
         encoder.truncate(spec.truncate_layers)
     return encoder.eval()

@@ -46,9 +46,9 @@ def _shape(spec, params: dict) -> tuple[int, int, int, int] | None:
     """Blocks, channels of a hidden state and of the CNN's output, samples per frame; None where they are not known."""
     if spec.kind == "builtin-speech":
         made = params["pretrain"][spec.pretrain]
-        if not made["source"]:
-            return made["layers"], made["width"], made["conv_widths"][-1], STRIDE
-        return _configured(made["source"], made["revision"], 0)
+        if made["source"]:
+            return _configured(made["source"], made["revision"], spec.truncate_layers)
+        return spec.truncate_layers or made["layers"], made["width"], made["conv_widths"][-1], STRIDE
     if spec.kind in ("transformers", "whisper"):
         return _configured(spec.source, spec.revision, getattr(spec, "truncate_layers", 0))
     return None
