@@ -72,3 +72,20 @@ def test_speech_tells_loud_from_soft_and_high_from_low(speech):
             unit = away / np.linalg.norm(away, axis=1, keepdims=True)
             best = max(best, np.linalg.norm(unit.mean(0)))
         assert best > 0.7, part
+
+
+def test_the_half_is_the_whole_up_to_its_last_block():
+    from stages.encoders import specs
+    from stages.encoders.speech import SpeechEncoder, load_speech
+
+    path = SHIPPED / "hubert.safetensors"
+    spec = specs.BuiltinSpeech.model_validate(shipped(specs.BuiltinSpeech, pretrain="hubert", truncate_layers=4))
+    half, whole = load_speech(spec, path), SpeechEncoder.load(path)
+    wave = torch.from_numpy(np.random.default_rng(0).normal(0, 0.03, (1, 16_000)).astype(np.float32))
+    with torch.inference_mode():
+        short, long = (encoder(wave, torch.tensor([16_000]))[0] for encoder in (half, whole))
+        normed = whole.model.encoder.layer_norm(long[4])  # a pre-norm model's final norm stays
+    assert len(short) == 5 and len(long) == 9
+    for a, b in zip(short[:4], long[:4], strict=True):
+        assert torch.equal(a, b)
+    assert torch.allclose(short[4], normed, atol=1e-6)
