@@ -16,7 +16,7 @@ rule distill:
         "data/logs/distill/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/distill/{study}-{system}-{part}.tsv"
-    priority: 5  # long, and after the teacher: not last of all
+    priority: 9  # long, and after the teacher: not last of all
     threads: plan.params["distill"]["threads"]
     resources:
         gpu=1,

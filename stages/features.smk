@@ -61,6 +61,7 @@ rule features_text:
         "data/logs/features/{corpus}-{transcripts}-{encoder}.log",
     benchmark:
         "data/benchmarks/features/{corpus}-{transcripts}-{encoder}.tsv"
+    priority: 15  # seconds, and the teacher waits for it
     threads: plan.params["features"]["threads"]
     resources:
         gpu=1,

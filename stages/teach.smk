@@ -18,7 +18,7 @@ rule teach:
         "data/logs/teach/{study}-{system}-{part}.log",
     benchmark:
         "data/benchmarks/teach/{study}-{system}-{part}.tsv"
-    priority: 6  # the student waits for it
+    priority: 9  # a student waits for it
     threads: plan.params["teach"]["threads"]
     resources:
         gpu=1,

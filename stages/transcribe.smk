@@ -14,6 +14,7 @@ rule transcribe:
         "data/logs/transcribe/{corpus}-{transcripts}.log",
     benchmark:
         "data/benchmarks/transcribe/{corpus}-{transcripts}.tsv"
+    priority: 15  # all that reads words waits for it
     threads: lambda w: plan.params["transcripts"][w.transcripts].get("threads", 1)
     resources:
         gpu=lambda w: int(plan.params["transcripts"][w.transcripts]["kind"] == "whisper"),
