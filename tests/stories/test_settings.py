@@ -27,7 +27,7 @@ def test_edits_of_params_yaml_fail_no_test(tmp_path):
     for name in filter(None, names):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    text = (ROOT / "tests/params.yaml").read_text()  # the shipped one, whatever is in params.yaml here
+    text = (ROOT / "tests/shipped.yaml").read_text()  # the shipped one, whatever is in params.yaml here
     assert "learning_rate: 0.003" in text and "active: [default]" in text
     text = text.replace("learning_rate: 0.003", "learning_rate: 0.002").replace("[default]", "[ravdess]")
     (tmp_path / "params.yaml").write_text(text + EDITS)

@@ -69,7 +69,9 @@ def sources(folder, spec, lengths=LENGTHS, batch=None, waves=None):
 
 
 def whisper(folder, window="clip", **changes):
-    return shipped(specs.Whisper, source=str(whisper_folder(folder, **changes)), revision="", window=window, layers=["all"])
+    return shipped(
+        specs.Whisper, source=str(whisper_folder(folder, **changes)), revision="", window=window, layers=["all"]
+    )
 
 
 def unseen(folder, kind):
