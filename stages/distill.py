@@ -25,7 +25,7 @@ def arguments(parser) -> None:
 def main(args) -> None:
     from .recipes import training_job
 
-    training_job.run(args, settings.load(Distill, "distill", args.params))
+    training_job.run(settings.load(Distill, "distill", args.params), **training_job.asked(args))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main(args) -> None:
     from .recipes import training_job
     from .training import units
 
-    inputs, results = training_job.run(args, settings.load(Teach, "teach", args.params))
+    inputs, results = training_job.run(settings.load(Teach, "teach", args.params), **training_job.asked(args))
     views = {}
     for (fold, seed), (arrays, notes) in results.items():
         taught = pack(inputs.examples.names(inputs.examples.fold(fold).train), inputs.utterances)

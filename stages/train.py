@@ -29,7 +29,7 @@ def arguments(parser) -> None:
 def main(args) -> None:
     from .recipes import training_job
 
-    training_job.run(args, settings.load(Train, "train", args.params))
+    training_job.run(settings.load(Train, "train", args.params), **training_job.asked(args))
 
 
 if __name__ == "__main__":

@@ -27,28 +27,40 @@ def arguments(parser) -> None:
     training_inputs.add_arguments(parser)
 
 
-def run(args, section) -> tuple[training_inputs.Inputs, dict]:
-    """Train the system that a command line with :func:`arguments` names; its inputs and its finished units.
+def asked(args) -> dict:
+    """What a command line with :func:`arguments` says, as :func:`run` takes it."""
+    kinds = ("speech", "text", "beside")
+    return {
+        "job": Job(args.system, args.part, args.scratch, args.predictions, args.models),
+        "params": args.params,
+        "study": args.study,
+        "paths": training_inputs.paths_of(vars(args)),
+        "encoders": {kind: getattr(args, f"{kind}_encoder") for kind in kinds},
+        "cores": args.cores,
+    }
 
-    ``section`` is the stage's own: its threads, and ``memory_gb`` where it limits the frames kept in memory.
+
+def run(
+    section, job: "Job", params: str, study: str, paths: dict[str, Path | None], encoders: dict[str, str], cores: int
+) -> tuple[training_inputs.Inputs, dict]:
+    """Train the job's system in ``study``; its inputs and its finished units.
+
+    Parameters
+    ----------
+    section
+        The stage's own settings: its threads, and ``memory_gb`` where it limits the frames kept in memory.
+    encoders
+        {``speech``, ``text`` or ``beside``: the encoder's name, '' for none}.
+    cores
+        That share the folds and seeds.
     """
     process.use_threads(section.threads)
-    row = system_config.load(args.params, args.study, args.system)
-    seeds = seeds_of(row, settings.read(args.params, f"studies.{args.study}.seeds"))
+    row = system_config.load(params, study, job.system)
+    seeds = seeds_of(row, settings.read(params, f"studies.{study}.seeds"))
     device = device_of(row)
-    workers = 1 if row.heavy or str(device) != "cpu" else max(1, args.cores // section.threads)
+    workers = 1 if row.heavy or str(device) != "cpu" else max(1, cores // section.threads)
     memory = {"memory_gb": section.memory_gb / workers} if hasattr(section, "memory_gb") else {}
-    inputs = training_inputs.Inputs(
-        training_inputs.paths_of(vars(args)),
-        args.params,
-        row.task,
-        speech=args.speech_encoder,
-        text=args.text_encoder,
-        beside=args.beside_encoder,
-        device=device,
-        **memory,
-    )
-    job = Job(args.system, args.part, args.scratch, args.predictions, args.models)
+    inputs = training_inputs.Inputs(paths, params, row.task, device=device, **encoders, **memory)
     return inputs, train_and_write(job, row, inputs, seeds, section.threads, workers)
 
 
