@@ -97,7 +97,7 @@ def test_without_noise_the_studys_own_predictions_come_again(inside, system):
     assert list(found.columns) == list(own.columns) and len(found) > 30
     values = [name for name in own if name.startswith(("logit_", "pred_")) and name != "pred_emotion"]
     scale = 1 if "true_emotion" in own else 6  # ratings go from 1 to 7
-    np.testing.assert_allclose(found[values], own[values], rtol=0, atol=1e-4 * scale)
+    np.testing.assert_allclose(found[values], own[values], rtol=1e-5, atol=1e-4 * scale)  # GMP's logits reach 30
     assert (
         found.drop(columns=values).astype(str).to_numpy().tolist()
         == own.drop(columns=values).astype(str).to_numpy().tolist()

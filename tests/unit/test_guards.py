@@ -247,7 +247,8 @@ TAGGED = "utterance,text,reference\nu00,hello there,hello there\nu01,[LAUGHTER] 
 
 def test_transcripts_that_hold_tags_are_refused(place):
     (place / "t.csv").write_text(TAGGED)
-    values = {"features": shipped(Features), "encoders": {"words": shipped(Text, source="nowhere", revision="")}}
+    words = shipped(Text, source="nowhere", revision="", layers=["all"])
+    values = {"features": shipped(Features), "encoders": {"words": words}}
     (place / "params.yaml").write_text(yaml.safe_dump(values))
     files = ("--corpus", "mine", "--encoder", "words", "--transcripts", "t.csv", "--out", "f.h5")
     assert "t.csv: u01: text: the tag [LAUGHTER] may give the label away" in refused(place, "features", *files)

@@ -30,8 +30,10 @@ def test_activations_computed_twice_give_the_same_gradients(name, plain, monkeyp
 
 @pytest.mark.parametrize("name", HEAVY)
 def test_bf16_trains_nearly_the_same(name, plain):
+    """The first loss to bf16's eight bits; later ones less exactly, for weights go other ways."""
     found = losses(name, precision="bf16")
-    assert found == pytest.approx(plain[name], rel=0.05) and found != plain[name]
+    assert found[0] == pytest.approx(plain[name][0], rel=0.02)
+    assert found == pytest.approx(plain[name], rel=0.2) and found != plain[name]
     both = losses(name, precision="bf16", checkpoint_activations=True)
     assert both == pytest.approx(found, abs=1e-5)
 
