@@ -59,10 +59,14 @@ class TextEncoder(nn.Module):
 
         Only for encoders from :meth:`build`; others have tokenisers that a vocabulary does not describe.
         """
-        vocabulary = self.tokeniser.get_vocab()
         header = {"class": "text", "config": checkpoint.config_json(self.model.config), "notes": notes}
-        header["vocabulary"] = sorted(vocabulary, key=vocabulary.get)
-        checkpoint.save(path, self.model.state_dict(), header, half)
+        checkpoint.save(path, self.model.state_dict(), header | {"vocabulary": self.vocabulary}, half)
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """The tokeniser's pieces in the order of their ids."""
+        pieces = self.tokeniser.get_vocab()
+        return sorted(pieces, key=pieces.get)
 
     def tokenise(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask int64 [batch, tokens], right-padded, where the model is; an empty text is [CLS] [SEP]."""
@@ -84,6 +88,11 @@ class TextEncoder(nn.Module):
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
         """Hidden states 0 to N [batch, tokens, width]; 0 is the embeddings' output."""
         return list(self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states)
+
+    def mean_state(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Mean of the last hidden states [batch, width] over the tokens in ``mask``, which alone are read."""
+        states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -135,8 +135,9 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
 
     torch.manual_seed(section.seed)
     begun = TextEncoder.load(section.source) if section.source else None
-    vocabulary = _pieces(begun) if begun else vocabulary_of(sentences, section.vocabulary)
-    config = begun.model.config if begun else _config(section, len(vocabulary))
+    vocabulary = begun.vocabulary if begun else vocabulary_of(sentences, section.vocabulary)
+    size = len(vocabulary)
+    config = begun.model.config if begun else _config(section, size)
     model = BertForMaskedLM(config)
     if begun:
         model.bert = begun.model
@@ -147,17 +148,13 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
     rows = order.integers(0, len(sentences), (section.steps, min(section.batch, len(sentences))))
 
     pieces, valid = (values.cpu() for values in encoder.tokenise(sentences))
-    weights = rarity(pieces, valid, len(vocabulary)) if section.choice == "idf" else None
-
-    def mean_state(ids, half):
-        states = model.bert(input_ids=ids, attention_mask=half).last_hidden_state
-        return (states * half[..., None]).sum(1) / half.sum(1, keepdim=True)
+    weights = rarity(pieces, valid, size) if section.choice == "idf" else None
 
     def loss_at(step, generator):
         longest = int(valid[rows[step]].sum(1).max())
         ids, mask = pieces[rows[step], :longest], valid[rows[step], :longest]
         masked, wanted = corrupt(
-            ids, mask, section.masked, len(vocabulary), len(SPECIAL), SPECIAL.index("[MASK]"), generator, weights
+            ids, mask, section.masked, size, len(SPECIAL), SPECIAL.index("[MASK]"), generator, weights
         )
         chosen = wanted >= 0
         hidden = model.bert(input_ids=masked.to(device), attention_mask=mask.to(device)).last_hidden_state
@@ -165,12 +162,7 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         loss = torch.nn.functional.cross_entropy(logits, wanted[chosen].to(device))
         if not section.halves:
             return loss
-        parts = [half.to(device) for half in halves(mask, generator)]
-        states = [model.bert(input_ids=ids.to(device), attention_mask=half).last_hidden_state for half in parts]
-        means = [
-            (state * half[..., None]).sum(1) / half.sum(1, keepdim=True)
-            for state, half in zip(states, parts, strict=True)
-        ]
+        means = [encoder.mean_state(ids.to(device), half.to(device)) for half in halves(mask, generator)]
         return loss + section.halves * matching(*means)
 
     notes = train(
@@ -183,11 +175,6 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         unit=unit,
     )
     return encoder.eval(), {"training": notes}
-
-
-def _pieces(encoder) -> list[str]:
-    vocabulary = encoder.tokeniser.get_vocab()
-    return sorted(vocabulary, key=vocabulary.get)
 
 
 def _config(section: BertPretraining, pieces: int):

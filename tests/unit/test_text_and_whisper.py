@@ -34,7 +34,7 @@ def small_text(vocabulary=None):
 
 
 def test_text_round_trip_and_batches(tmp_path):
-    from stages.encoders.text import TextEncoder
+    from stages.encoders.text import SPECIAL, TextEncoder
 
     encoder = small_text()
     encoder.save(tmp_path / "text.safetensors", {"seen": {}})
@@ -51,6 +51,12 @@ def test_text_round_trip_and_batches(tmp_path):
             single = encoder(*encoder.tokenise([text]))
             for state, wanted in zip(states, single, strict=True):
                 assert relative(state[i, : wanted.shape[1]], wanted[0]) <= 1e-5
+        assert relative(again.mean_state(ids, mask)[2], single[-1][0].mean(0)) <= 1e-5
+        bad = torch.zeros_like(mask)
+        bad[2, 3:5] = 1
+        alone = encoder(ids[2:], bad[2:])[-1][0, 3:5].mean(0)
+        assert relative(again.mean_state(ids[2:], bad[2:])[0], alone) <= 1e-5
+    assert again.vocabulary == encoder.vocabulary == [*SPECIAL, "good", "day", "bad", "##s", "d", "##a"]
     from stages.encoders.speech import SpeechEncoder
 
     with pytest.raises(UserError, match="a text encoder where a speech encoder"):
@@ -69,10 +75,9 @@ def test_minilm():
     ids, mask = encoder.tokenise(texts)
     assert ids[3, :3].tolist() == [101, 102, 0]
     with torch.no_grad():
-        last = encoder(ids, mask)[-1]
+        last, means = encoder(ids, mask)[-1], encoder.mean_state(ids, mask)
         single = encoder(*encoder.tokenise(texts[:1]))[-1]
     assert relative(last[0, : single.shape[1]], single[0]) <= 1e-4
-    means = (last * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     close = torch.nn.functional.cosine_similarity(means[0], means[1:3])
     assert close[0] > close[1] + 0.2
     stored = json.loads((folder / "config.json").read_text())
