@@ -165,16 +165,7 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         means = [encoder.mean_state(ids.to(device), half.to(device)) for half in halves(mask, generator)]
         return loss + section.halves * matching(*means)
 
-    notes = train(
-        model,
-        loss_at,
-        steps=section.steps,
-        rate=section.learning_rate,
-        warmup=section.warmup,
-        seed=section.seed,
-        unit=unit,
-    )
-    return encoder.eval(), {"training": notes}
+    return encoder.eval(), {"training": train(model, loss_at, section, section.seed, unit)}
 
 
 def _config(section: BertPretraining, pieces: int):

@@ -76,24 +76,14 @@ def train(section: CtcTraining, spoken: Spoken, device, unit: Unit):
         return head(hidden[-1]), frames.cpu()
 
     def loss_at(step, generator):
-        epoch, place = divmod(step, len(batches))
-        shuffler = torch.Generator().manual_seed(section.seed * 7919 + epoch)
-        batch = batches[torch.randperm(len(batches), generator=shuffler)[place]]
+        batch = loop.batch_at(section.seed, batches, step)
         logits, frames = letters(batch)
         wanted = [labels[i] for i in batch]
         sizes = torch.tensor([len(each) for each in wanted])
         log_probs = logits.log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
         return ctc(log_probs, torch.cat(wanted), frames, sizes)
 
-    notes = loop.train(
-        model,
-        loss_at,
-        steps=section.steps,
-        rate=section.learning_rate,
-        warmup=section.warmup,
-        seed=section.seed,
-        unit=unit,
-    )
+    notes = loop.train(model, loss_at, section, section.seed, unit)
     hypotheses = []
     with torch.inference_mode():
         for i in tested:

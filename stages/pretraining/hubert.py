@@ -111,12 +111,13 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
     from ..encoders.batching import collate, plan
     from ..encoders.speech import RATE
     from . import descriptors
-    from .loop import train
+    from .loop import batch_at, train
     from .span_mask import span_mask
 
     encoder, notes, near = None, {}, descriptors.NEAR
     for iteration in range(1, section.iterations + 1):
-        torch.manual_seed(section.seed + iteration - 1)
+        seed = section.seed + iteration - 1
+        torch.manual_seed(seed)
         earlier, encoder = encoder, started(section).to(device)
         targets = section.targets if earlier is None else [v for v in section.targets if v != "mfcc"] + ["hidden"]
         found = {"mfcc": mfcc_at(encoder, audio)}
@@ -143,9 +144,7 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
         batches = plan(audio.lengths, section.batch_seconds * RATE)
 
         def loss_at(step, generator, model=model, encoder=encoder, batches=batches, labels=labels, told=told):
-            epoch, place = divmod(step, len(batches))
-            shuffler = torch.Generator().manual_seed(section.seed * 7919 + epoch)
-            batch = batches[torch.randperm(len(batches), generator=shuffler)[place]]
+            batch = batch_at(section.seed, batches, step)
             waves, lengths = collate([audio.read(int(i)) for i in batch])
             conv, count = encoder.frontend(waves.to(device), lengths.to(device))
             mask = span_mask(count.cpu(), conv.shape[1], section.mask_prob, section.mask_length, generator)
@@ -168,15 +167,7 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
                     loss = loss + section.prosody * descriptors.loss(said, wanted[:, columns], columns.start)
             return loss
 
-        notes[f"iteration_{iteration}"] = train(
-            model,
-            loss_at,
-            steps=section.steps,
-            rate=section.learning_rate,
-            warmup=section.warmup,
-            seed=section.seed + iteration - 1,
-            unit=unit_of(iteration),
-        )
+        notes[f"iteration_{iteration}"] = train(model, loss_at, section, seed, unit_of(iteration))
     return encoder.eval(), notes
 
 

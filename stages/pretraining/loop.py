@@ -6,12 +6,22 @@ import numpy as np
 
 from ..runtime.reporting import log
 from ..stores.scratch import Unit
+from .section import Pretraining
 
 
-def train(model, loss_at: Callable, *, steps: int, rate: float, warmup: float, seed: int, unit: Unit) -> dict:
-    """Train ``model`` for ``steps`` steps of AdamW, gradients clipped at norm 1, and leave it in eval mode.
+def batch_at(seed: int, batches: list, step: int):
+    """The one of ``batches`` that a step takes; every epoch goes through all of them in an order of its own."""
+    import torch
 
-    The learning rate rises linearly over the share ``warmup`` of the steps up to ``rate``, then falls to zero.
+    epoch, place = divmod(step, len(batches))
+    shuffler = torch.Generator().manual_seed(seed * 7919 + epoch)
+    return batches[torch.randperm(len(batches), generator=shuffler)[place]]
+
+
+def train(model, loss_at: Callable, section: Pretraining, seed: int, unit: Unit) -> dict:
+    """Train ``model`` with AdamW as ``section`` says, gradients clipped at norm 1, and leave it in eval mode.
+
+    The learning rate rises linearly over the share ``warmup`` of the steps, then falls to zero.
 
     Parameters
     ----------
@@ -42,6 +52,7 @@ def train(model, loss_at: Callable, *, steps: int, rate: float, warmup: float, s
         model.load_state_dict(as_tensors(arrays))
         model.eval()
         return notes
+    steps, rate = section.steps, section.learning_rate
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
     generator = torch.Generator()
 
@@ -59,7 +70,7 @@ def train(model, loss_at: Callable, *, steps: int, rate: float, warmup: float, s
         epochs=steps,
         generator=generator,
         clip=1.0,
-        schedule=warm_up(optimiser, steps, warmup, decay=True),
+        schedule=warm_up(optimiser, steps, section.warmup, decay=True),
         unit=unit,
         title="pretraining",
     )

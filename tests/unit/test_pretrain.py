@@ -15,6 +15,7 @@ from stages import pretrain
 from stages.encoders.speech import SpeechEncoder
 from stages.pretraining import bert, codebooks, ctc, descriptors, hubert
 from stages.pretraining.__main__ import ship
+from stages.pretraining.loop import batch_at
 from stages.runtime.errors import UserError
 from stages.stores.audio import AudioStore, AudioWriter, digest
 from stages.stores.scratch import Unit
@@ -86,6 +87,16 @@ def test_masks_follow_fairseq():
         assert all(e - s >= 10 for s, e in zip(starts.tolist(), ends.tolist(), strict=False))
     again = span_mask(frames, 200, 0.8, 10, torch.Generator().manual_seed(0))
     assert torch.equal(mask, again)
+
+
+def test_an_epoch_takes_every_batch_once_in_its_own_order():
+    batches = [np.array([i, -i]) for i in range(7)]
+    taken = [int(batch_at(3, batches, step)[0]) for step in range(21)]
+    epochs = [taken[:7], taken[7:14], taken[14:]]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    assert taken != [int(batch_at(4, batches, step)[0]) for step in range(21)]
+    assert taken[10] == batch_at(3, batches, 10)[0]
 
 
 def test_targets_stand_at_the_encoders_frames():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from stages.pretraining import loop as pretraining
+from stages.pretraining.section import Pretraining
 from stages.recipes.frames import Frames
 from stages.recipes.normaliser import Moments, Normaliser
 from stages.runtime.errors import UserError
@@ -67,9 +68,9 @@ def test_recipes_and_pretraining_leave_one_kind_of_checkpoint(tmp_path, monkeypa
         return model(torch.rand(3, 6, generator=generator)).square().mean()
 
     model = torch.nn.Linear(6, 2)
-    how = {"steps": 9, "rate": 0.01, "warmup": 0.1, "seed": 1, "unit": encoder}
+    section = Pretraining(seed=1, steps=9, learning_rate=0.01, warmup=0.1, threads=1)
     with pytest.raises(KeyboardInterrupt):
-        pretraining.train(model, loss_at, **how)
+        pretraining.train(model, loss_at, section, section.seed, encoder)
     rooms = {"model", "optimiser", "random"}
     for unit, more in ((recipe, {"best"}), (encoder, set())):
         arrays, notes = unit.resume()
