@@ -22,6 +22,26 @@ def ccc_loss(predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8)
     return (1 - 2 * covariance / (spread + epsilon)).mean()
 
 
+def ctc_loss(letters: torch.Tensor, lengths: torch.Tensor, spelled: list[torch.Tensor]) -> torch.Tensor:
+    """Connectionist temporal classification (Graves et al. 2006), blank 0, mean over letters, then over the batch.
+
+    A scalar on the CPU wherever the model is, for on a GPU it is not deterministic. An utterance with fewer frames than
+    its letters need counts as zero.
+
+    Parameters
+    ----------
+    letters
+        Logits [batch, frames, labels]; those of half precision are widened first.
+    lengths
+        Frames of each [batch], on the CPU.
+    spelled
+        The labels int64 [letters] of each (:func:`stages.encoders.letters.spelled`).
+    """
+    log_probs = letters.float().log_softmax(-1).transpose(0, 1).cpu()
+    sizes = torch.tensor([len(each) for each in spelled])
+    return torch.nn.functional.ctc_loss(log_probs, torch.cat(spelled), lengths, sizes, zero_infinity=True)
+
+
 def am_softmax(classes: int, width: int, margin: float, scale: float) -> torch.nn.Module:
     """Additive-margin softmax with its class weights (Pan 2024, equations 2 and 3; the margin lies outside the cosine).
 

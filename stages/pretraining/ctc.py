@@ -51,6 +51,7 @@ def train(section: CtcTraining, spoken: Spoken, device, unit: Unit):
     from ..encoders.batching import collate, plan
     from ..encoders.letters import LABELS, greedy, spelled
     from ..encoders.speech import RATE
+    from ..models.losses import ctc_loss
     from . import loop
     from .hubert import started
 
@@ -68,7 +69,6 @@ def train(section: CtcTraining, spoken: Spoken, device, unit: Unit):
     tested = [i for i, voice in enumerate(spoken.voices) if voice in apart]
     batches = [heard[batch] for batch in plan(spoken.audio.lengths[heard], section.batch_seconds * RATE)]
     labels = [torch.tensor(spelled(text), dtype=torch.long) for text in spoken.sentences]
-    ctc = torch.nn.CTCLoss(zero_infinity=True)
 
     def letters(batch):
         waves, lengths = collate([spoken.audio.read(int(i)) for i in batch])
@@ -78,10 +78,7 @@ def train(section: CtcTraining, spoken: Spoken, device, unit: Unit):
     def loss_at(step, generator):
         batch = loop.batch_at(section.seed, batches, step)
         logits, frames = letters(batch)
-        wanted = [labels[i] for i in batch]
-        sizes = torch.tensor([len(each) for each in wanted])
-        log_probs = logits.log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
-        return ctc(log_probs, torch.cat(wanted), frames, sizes)
+        return ctc_loss(logits, frames, [labels[i] for i in batch])
 
     notes = loop.train(model, loss_at, section, section.seed, unit)
     hypotheses = []

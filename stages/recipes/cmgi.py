@@ -44,6 +44,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
 
     from ..encoders import letters
     from ..models import cmgi
+    from ..models.losses import ctc_loss
     from ..training.batches import shuffled
     from ..training.loop import fit, seeded, warm_up
     from ..training.weights import network
@@ -56,14 +57,11 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     spoken = inputs.transcripts["reference"].tolist()
     labels = [torch.tensor(letters.spelled(t), dtype=torch.long) for t in spoken]
     targets = torch.from_numpy(examples.targets).to(inputs.device)
-    ctc = torch.nn.CTCLoss(zero_infinity=True)
 
     def loss(positions, logits, spelling, lengths):
         emotion = torch.nn.functional.cross_entropy(logits.float(), targets[positions])
-        truth = [labels[p] for p in positions]
-        sizes = torch.tensor([len(t) for t in truth])
-        log_probs = spelling.float().log_softmax(-1).transpose(0, 1).cpu()  # CTC is not deterministic on a GPU
-        return row.alpha * ctc(log_probs, torch.cat(truth), lengths, sizes).to(emotion) + (1 - row.alpha) * emotion
+        words = ctc_loss(spelling, lengths, [labels[p] for p in positions])
+        return row.alpha * words.to(emotion) + (1 - row.alpha) * emotion
 
     def stage(number, forward, validate, unit):
         parameters = [p for p in model.parameters() if p.requires_grad]

@@ -9,11 +9,26 @@ from stages.encoders import letters
 from stages.models import cmgi
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
-from stages.models.losses import am_softmax, ccc_loss
+from stages.models.losses import am_softmax, ccc_loss, ctc_loss
 from stages.models.pooling import masked_max, masked_mean, segment_mean
 from stages.models.regressor import pool
 from stages.models.teacher import Summary
 from stages.recipes.student import gate_open
+
+
+def test_ctc_loss_by_hand():
+    """Two frames spell one letter in three ways; a word of three letters does not fit into them and counts as zero."""
+    letters = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    p = letters[0].softmax(-1)
+    ways = p[0, 2] * p[1, 2] + p[0, 0] * p[1, 2] + p[0, 2] * p[1, 0]
+    spelled, lengths = [torch.tensor([2]), torch.tensor([1, 3, 2])], torch.tensor([2, 2])
+    assert ctc_loss(letters[:1], lengths[:1], spelled[:1]).item() == pytest.approx(-ways.log().item(), rel=1e-5)
+    assert ctc_loss(letters, lengths, spelled).item() == pytest.approx(-ways.log().item() / 2, rel=1e-5)
+    again = ctc_loss(letters[:, 1:], torch.tensor([1, 2]), [torch.tensor([1]), torch.tensor([3, 1])])
+    p, q = letters[0, 1].softmax(-1), letters[1, 1:].softmax(-1)
+    each = [-p[1].log(), -(q[0, 3] * q[1, 1]).log() / 2]  # per letter
+    assert again.item() == pytest.approx(sum(each).item() / 2, rel=1e-5)
+    assert ctc_loss(letters.bfloat16(), lengths, spelled).dtype == torch.float32
 
 
 def test_ccc_loss_is_one_minus_ccc():
