@@ -14,7 +14,6 @@ from pydantic import Field, TypeAdapter
 
 from .config import settings
 from .encoders import checkpoint
-from .guards.contamination import sentence_digest
 from .pretraining.bert import BertPretraining
 from .pretraining.codebooks import Audio
 from .pretraining.ctc import CtcTraining
@@ -140,7 +139,7 @@ def _text(section: BertPretraining, device):
 
 
 def _digests(sentences: list[str]) -> list[str]:
-    return [sentence_digest(sentence) for sentence in sentences]
+    return [checkpoint.sentence_digest(sentence) for sentence in sentences]
 
 
 def arguments(parser) -> None:

@@ -3,7 +3,9 @@
 Header and weights carry their SHA-256: a file that was damaged later is refused.
 """
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..runtime import disk
@@ -46,6 +48,18 @@ def header(path: Path | str) -> dict:
             return integrity.unsealed((file.metadata() or {})["encoder"])
     except (OSError, SafetensorError, KeyError, ValueError) as fault:
         raise UserError(f"{path}: not an encoder made by this pipeline ({fault}); delete it and run again") from None
+
+
+def trainings(notes: dict) -> Iterator[dict]:
+    """The notes of an encoder's last training, then of the one that this started from, and so on."""
+    while notes:
+        yield notes
+        notes = notes.get("start", {}).get("notes", {})
+
+
+def sentence_digest(text: str) -> str:
+    """The digest by which an encoder's file lists a sentence: 16 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def tensors(path: Path | str) -> dict:

@@ -5,7 +5,6 @@ have seen in the model file of every unit. Encoders that we pretrain list the di
 own header. The training data of published weights is known from their papers or reported as unknown.
 """
 
-import hashlib
 from pathlib import Path
 
 from ..protocols.splits import fit_scope, named
@@ -66,14 +65,14 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
     UserError
         An encoder has seen one of these.
     """
-    from ..encoders import checkpoint
+    from ..encoders.checkpoint import header, sentence_digest, trainings
 
     tested = manifest[manifest["utterance"].isin(predictions.loc[predictions["role"] == "test", "utterance"])]
     rows = []
     for path in files:
-        trainings = _trainings(checkpoint.header(path)["notes"])
-        audio = {digest for seen in trainings for digest in seen.get("utterance_sha256", ())}
-        sentences = {digest for seen in trainings for digest in seen.get("sentence_sha256", ())}
+        every = [notes["seen"] for notes in trainings(header(path)["notes"]) if "seen" in notes]
+        audio = {digest for seen in every for digest in seen.get("utterance_sha256", ())}
+        sentences = {digest for seen in every for digest in seen.get("sentence_sha256", ())}
         known = manifest[manifest["sha256"].isin(audio)]
         _refuse(tested[tested["sha256"].isin(audio)], path, "was in its pretraining data")
         speakers = set(known["speaker"]) - {""}
@@ -81,23 +80,9 @@ def pretrained_encoders(files: list[Path], predictions, manifest) -> list[dict]:
         digests = tested["text"].map(sentence_digest)
         _refuse(tested[digests.isin(sentences)], path, "has a text of its pretraining data")
         count = f"{len(audio):,} utterances" if audio else f"{len(sentences):,} sentences"
-        source = trainings[0].get("source", "unknown source") if trainings else "unknown source"
+        source = every[0].get("source", "unknown source") if every else "unknown source"
         rows.append({"what": f"encoder {path.stem}", "seen": f"{count} of {source}"})
     return rows
-
-
-def sentence_digest(text: str) -> str:
-    """The digest by which an encoder's file lists a sentence: 16 hexadecimal digits of SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _trainings(notes: dict) -> list[dict]:
-    """What an encoder has seen: in its last training, and in those of the encoders that it started from."""
-    found = []
-    while notes:
-        found += [notes["seen"]] if "seen" in notes else []
-        notes = notes.get("start", {}).get("notes", {})
-    return found
 
 
 def _refuse(bad, path: Path, what: str) -> None:

@@ -32,16 +32,9 @@ def card(path: Path) -> str:
     config, notes = header["config"], header["notes"]
     shape = f"{config['num_hidden_layers']} blocks of width {config['hidden_size']}, {path.stat().st_size / 1e6:.1f} MB"
     lines = [f"# {path.stem}", "", f"A {config['model_type']} of {shape}, in half precision.", ""]
-    for training in reversed(list(_trainings(notes))):
+    for training in reversed(list(checkpoint.trainings(notes))):
         lines += [*_training(training), ""]
     return "\n".join(lines)
-
-
-def _trainings(notes: dict):
-    """The notes of the last training, then of the one it started from, and so on."""
-    while notes:
-        yield notes
-        notes = notes.get("start", {}).get("notes", {})
 
 
 def _training(notes: dict) -> list[str]:

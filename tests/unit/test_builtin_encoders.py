@@ -52,9 +52,7 @@ def test_pan_finds_its_eight_hidden_states():
 def test_they_have_heard_nothing_of_a_corpus():
     settings = planted.Planted.model_validate(shipped(planted.Planted, speakers=100, sessions=50, utterances=6000))
     texts = {row["text"] for row in planted.utterances(settings)}
-    from stages.guards.contamination import sentence_digest
-
-    digests = {sentence_digest(text) for text in texts}
+    digests = {checkpoint.sentence_digest(text) for text in texts}
     for name in ("bert", "hubert-ctc"):
         seen = checkpoint.header(SHIPPED / f"{name}.safetensors")["notes"]["seen"]
         assert len(seen["sentence_sha256"]) >= 2000 and not digests & set(seen["sentence_sha256"])

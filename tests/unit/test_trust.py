@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stages.encoders import checkpoint
-from stages.guards import contamination, seen, verdicts
+from stages.guards import seen, verdicts
 from stages.pages import overview
 from stages.runtime import gpu
 from stages.training import units
@@ -195,12 +195,13 @@ def scored(study, tmp_path):
     return run
 
 
-def encoder(path, rows: pd.DataFrame, **more):
-    """An encoder's file that says what it has seen; the rest of it is not read here."""
+def encoder(path, rows: pd.DataFrame, start=None, **more):
+    """An encoder's file that says what it has seen, and the one that it started from; no more of it is read here."""
     import torch
 
     about = {"source": "somewhere", "utterance_sha256": list(rows["sha256"])} | more
-    checkpoint.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": {"seen": about}})
+    notes = {"seen": about, "start": {"notes": checkpoint.header(start)["notes"]} if start else {}}
+    checkpoint.save(path, {"w": torch.zeros(1)}, {"config": {}, "class": "x", "notes": notes})
     return path
 
 
@@ -236,9 +237,11 @@ def test_an_encoder_that_has_seen_a_test_utterance_or_its_speaker_is_not_scored(
     assert f"test utterance {name} was in its pretraining data" in scored("--pretrained", path)
     unlabelled = study.rows[study.rows["emotion"] == ""].iloc[[0]]  # tested by nobody, but its speaker is
     assert "is by a speaker of its pretraining data" in scored("--pretrained", encoder(path, unlabelled))
-    digest = contamination.sentence_digest(study.rows["text"][0])
+    digest = checkpoint.sentence_digest(study.rows["text"][0])
     read = encoder(path, study.rows.head(0), sentence_sha256=[digest])
     assert "has a text of its pretraining data" in scored("--pretrained", read)
+    later = encoder(tmp_path / "later.safetensors", study.rows.head(0), start=read)
+    assert "has a text of its pretraining data" in scored("--pretrained", later)
 
 
 def test_published_weights_that_were_trained_on_the_corpus_are_not_scored_there(study, scored):
