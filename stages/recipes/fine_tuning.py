@@ -1,9 +1,11 @@
-"""What recipes that train an encoder under a head share: targets, learning rates, and how the model predicts."""
+"""What recipes that train an encoder under a head share: targets, learning rates, training, how the model predicts."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ..training.economy import Economy
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +38,42 @@ def groups(model, rate: float, encoder_rate: float) -> list[dict]:
     found = [{"params": [p for p in trained if id(p) not in own], "lr": rate}]
     tuned = [p for p in trained if id(p) in own]
     return [*found, {"params": tuned, "lr": encoder_rate}] if tuned else found
+
+
+def fitted(row: Economy, examples, fold, model, optimiser, loss_of, outputs, lengths, generator, unit, **how) -> dict:
+    """Train on batches of similar ``lengths`` [utterances] until the validation rows' score has stopped rising.
+
+    Parameters
+    ----------
+    row
+        Its ``batch``, ``epochs``, ``patience`` and economy count.
+    loss_of, outputs
+        Loss of positions, which is minimised; outputs of positions, which are scored.
+    how
+        More of :func:`stages.training.loop.fit`: ``schedule``, ``clip``.
+
+    Returns
+    -------
+    dict
+        The history, for the notes. The model holds the weights of the best epoch.
+    """
+    from ..training.batches import bucketed
+    from ..training.loop import fit
+
+    history = fit(
+        model,
+        optimiser,
+        lambda _: bucketed(fold.train, lengths, row.batch, generator),
+        loss_of,
+        lambda: examples.score(fold.val, outputs(fold.val)),
+        epochs=row.epochs,
+        patience=row.patience,
+        economy=row,
+        generator=generator,
+        unit=unit,
+        **how,
+    )
+    return history.__dict__
 
 
 def predictor(speech, forward: Callable, batch: int, low=None, span=None) -> Callable[[np.ndarray], np.ndarray]:

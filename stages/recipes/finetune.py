@@ -63,11 +63,10 @@ def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):
     import torch
 
     from ..encoders import lora
-    from ..training.batches import bucketed
-    from ..training.loop import fit, seeded, warm_up
+    from ..training.loop import seeded, warm_up
     from ..training.weights import network
     from .augmentation import Augmentation
-    from .fine_tuning import groups, predictor
+    from .fine_tuning import fitted, groups, predictor
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -91,25 +90,14 @@ def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):
         return loss(model(hidden[-1], lengths), positions)
 
     passes = max(1, len(fold.train) // row.batch)
-    history = fit(
-        model,
-        optimiser,
-        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
-        loss_of,
-        lambda: examples.score(fold.val, outputs(fold.val)),
-        epochs=row.epochs,
-        patience=row.patience,
-        economy=row,
-        clip=row.clip or None,
-        schedule=warm_up(optimiser, row.epochs * -(-passes // row.accumulate), row.warm_up, row.decay),
-        generator=generator,
-        unit=unit,
-    )
+    schedule = warm_up(optimiser, row.epochs * -(-passes // row.accumulate), row.warm_up, row.decay)
+    how = {"clip": row.clip or None, "schedule": schedule}
+    history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit, **how)
     trained = sum(p.numel() for group in optimiser.param_groups for p in group["params"])
     if row.lora_rank:
         lora.merge(model.encoder)
     arrays = network(model) | {f"model/scaling/{name}": values for name, values in kept.items()}
-    return outputs(fold.scored), arrays, notes | {"history": history.__dict__, "parameters": trained}
+    return outputs(fold.scored), arrays, notes | {"history": history, "parameters": trained}
 
 
 def restored(row: Finetune, inputs: "RecipeInputs", arrays: dict):

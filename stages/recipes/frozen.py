@@ -42,6 +42,7 @@ def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
+    from .fine_tuning import scaled
     from .srinivasan import fitted, padded
 
     examples = inputs.examples
@@ -49,9 +50,8 @@ def train(row: Frozen, inputs: "TrainingInputs", fold, seed: int, unit):
     generator = seeded(seed)
     model = _model(row, frames, examples.outputs).to(inputs.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
-    low, span = examples.scaling(fold.train)
+    low, span, targets = scaled(examples, fold, inputs.device)
     outputs = _predictor(frames, model, inputs.device, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
         return ccc_loss(model(*padded(frames, positions, inputs.device)), targets[positions])

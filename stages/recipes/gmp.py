@@ -36,10 +36,10 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes."""
     import torch
 
-    from ..training.batches import bucketed
     from ..training.economy import in_fp32
-    from ..training.loop import fit, seeded, warm_up
+    from ..training.loop import seeded, warm_up
     from ..training.weights import network
+    from .fine_tuning import fitted
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -62,20 +62,9 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
                 return model["head"](vectors.float(), targets[positions])
             return torch.nn.functional.cross_entropy(model["head"](vectors.float()), targets[positions])
 
-    history = fit(
-        model,
-        optimiser,
-        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
-        loss_of,
-        lambda: examples.score(fold.val, outputs(fold.val)),
-        epochs=row.epochs,
-        patience=row.patience,
-        economy=row,
-        schedule=warm_up(optimiser, steps, 0.05, decay=False),
-        generator=generator,
-        unit=unit,
-    )
-    return outputs(fold.scored), network(model), {"history": history.__dict__}
+    how = {"schedule": warm_up(optimiser, steps, 0.05, decay=False)}
+    history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit, **how)
+    return outputs(fold.scored), network(model), {"history": history}
 
 
 def restored(row: Gmp, inputs: "RecipeInputs", arrays: dict):

@@ -34,10 +34,9 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     import torch
 
     from ..models.losses import ccc_loss
-    from ..training.batches import bucketed
-    from ..training.loop import fit, seeded
+    from ..training.loop import seeded
     from ..training.weights import network
-    from .fine_tuning import predictor, scaled
+    from .fine_tuning import fitted, predictor, scaled
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -47,19 +46,11 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=row.learning_rate)
 
-    history = fit(
-        model,
-        optimiser,
-        lambda _: bucketed(fold.train, speech.lengths, row.batch, generator),
-        lambda positions: ccc_loss(forward(positions), targets[positions]),
-        lambda: examples.score(fold.val, outputs(fold.val)),
-        epochs=row.epochs,
-        patience=row.patience,
-        economy=row,
-        generator=generator,
-        unit=unit,
-    )
-    notes = {"history": history.__dict__, "parameters": sum(p.numel() for p in trained)}
+    def loss_of(positions):
+        return ccc_loss(forward(positions), targets[positions])
+
+    history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit)
+    notes = {"history": history, "parameters": sum(p.numel() for p in trained)}
     notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "rows": len(fold.train)}
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     return outputs(fold.scored), arrays, notes

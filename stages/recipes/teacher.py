@@ -43,6 +43,7 @@ def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
+    from .fine_tuning import scaled
     from .srinivasan import fitted, padded
 
     examples = inputs.examples
@@ -51,9 +52,8 @@ def train(row: Teacher, inputs: "TrainingInputs", fold, seed: int, unit):
     generator = seeded(seed)
     model = _model(row, speech, text, examples.outputs).to(inputs.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=row.learning_rate)
-    low, span = examples.scaling(fold.train)
+    low, span, targets = scaled(examples, fold, inputs.device)
     views = _predictor(speech, text, model, inputs.device, low, span)
-    targets = torch.from_numpy((examples.targets - low) / span).to(inputs.device)
 
     def loss_of(positions):
         frames = [padded(each, positions, inputs.device) for each in (speech, text)]
