@@ -47,8 +47,10 @@ class Finetune(Economy, System):
     heavy: ClassVar = True
 
     def layers_read(self) -> dict[str, list[str]]:
-        """The CNN's output, or the state that the first tuned block takes; where all is trained, none in earnest."""
-        return {"speech": ["conv"] if self.tuned_blocks < 0 else [f"last-{self.tuned_blocks}"]}
+        """The state that the first tuned block takes, or the CNN's output; where all is trained, none in earnest."""
+        if self.tuned_blocks < 0:
+            return {"speech": ["0" if self.lora_rank else "conv"]}
+        return {"speech": [f"last-{self.tuned_blocks}"]}
 
 
 def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):

@@ -213,6 +213,27 @@ def test_the_frozen_part_is_read_where_the_store_has_it(corpora, monkeypatch):
     assert computed["history"]["loss"] == pytest.approx(notes["history"]["loss"], abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("changes", "layer"),
+    [
+        ({"tuned_blocks": -1, "lora_rank": 4}, "0"),
+        ({"tuned_blocks": -1}, "conv"),
+        ({"tuned_blocks": 2, "lora_rank": 4}, "1"),
+        ({"tuned_blocks": 99}, "0"),
+        ({"tuned_blocks": 0}, "3"),
+    ],
+)
+def test_a_store_of_the_layers_that_a_row_reads_is_enough(corpora, tmp_path, changes, layer):
+    whole, settings = corpora("built-in"), row(epochs=1, **changes)
+    spec, waves = built_in(tmp_path), tones()
+    needed = specs.BuiltinSpeech.model_validate(spec | {"layers": ["needed"]})
+    layers = specs.chosen(specs.with_layers(needed, settings.layers_read()["speech"]), 3, True)
+    inputs = sources(tmp_path, spec | {"layers": layers}, [len(wave) for wave in waves], waves=waves)
+    assert inputs.speech.layers == [layer]
+    inputs.examples, inputs.outputs = whole.examples, whole.outputs
+    np.testing.assert_array_equal(trained(inputs, settings)[0], trained(whole, settings)[0])
+
+
 def test_a_bundle_of_a_fine_tuned_whisper_predicts_what_training_did(corpora, tmp_path):
     from stages.encoders.specs import Features
     from stages.prediction import bundle
