@@ -5,7 +5,6 @@ snakemake STUDY           one of them
 snakemake -n              what a change made stale, and why
 """
 
-import gc
 import sys
 import time
 
@@ -19,7 +18,6 @@ from stages.workflow import cluster, condition_jobs, corpus_jobs, failures, scor
 from stages.workflow.plan import Plan, options, prepare_environment
 
 min_version("9.27")
-gc.freeze()  # what is imported stays to the end: the collector need not walk through it again and again
 prepare_environment()
 
 

@@ -1,5 +1,6 @@
 """Studies, systems and encoders resolved to the paths of their files. The rules of the Snakefile use it."""
 
+import gc
 import os
 import sys
 
@@ -193,7 +194,9 @@ def options(inputs) -> str:
 def prepare_environment() -> None:
     """Set the environment of this run's jobs: our Python comes first, and they know their parent process.
 
-    A job whose parent is another one is an orphan; see :func:`stages.runtime.process.die_with_parent`.
+    A job whose parent is another one is an orphan; see :func:`stages.runtime.process.die_with_parent`. What this
+    process has imported stays to its end: the collector need not walk through it again and again.
     """
+    gc.freeze()
     os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     os.environ["SERPENTINE_PARENT"] = str(os.getpid())
