@@ -106,6 +106,7 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
 
     ``unit_of`` gives the scratch unit of an iteration (1, 2).
     """
+    import faiss
     import torch
 
     from ..encoders.batching import collate, plan
@@ -128,6 +129,7 @@ def pretrain(section: HubertPretraining, audio: Audio, device, unit_of: Callable
             found["hidden"] = _hidden_at(teacher, audio, section.target_layer, device)
         frames = [encoder.frames(n) for n in audio.lengths]
         how = section.clusters, section.cluster_frames, section.seed
+        faiss.omp_set_num_threads(section.threads)  # what was imported since, or trained, may have changed it
         books = [codebook(view, found[view], frames, *how) for view in targets]
         labels = {book.view: [torch.from_numpy(each) for each in book.labels] for book in books}
         told = [torch.from_numpy(each) for each in prosody_at(encoder, audio)] if section.prosody else []

@@ -145,6 +145,21 @@ def test_the_loss_falls_and_the_result_is_loaded_again(tmp_path):
         assert torch.equal(value, again.state_dict()[name])
 
 
+def test_clusters_are_found_on_the_threads_that_the_section_says(tmp_path):
+    """Another number would round differently; whatever else there is in the process may have set one."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    found = []
+    for threads in (1, 3):
+        faiss.omp_set_num_threads(threads)
+        found.append(run(tiny_hubert(steps=2, threads=2), tmp_path / str(threads)))
+        assert faiss.omp_get_max_threads() == 2
+    faiss.omp_set_num_threads(before)
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name
+
+
 class Killed(Exception):
     pass
 
