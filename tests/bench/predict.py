@@ -18,14 +18,16 @@ from pathlib import Path
 
 import soundfile
 
+from stages.parameters import whole
 from stages.stores.audio import RATE, AudioStore
+from stages.workflow.plan import Plan
 
 IMPORTS = "import torch, transformers.models.hubert.modeling_hubert"
 PREDICT = [sys.executable, "-m", "stages.prediction"]
 
 
 def main(systems: list[str], repeats: int = 5) -> None:
-    store = AudioStore("data/ingest/planted/audio.h5")
+    store = AudioStore(Plan(whole.load()).files("default", ("audio",))["audio"])
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder) / f"{store.utterances[0]}.wav"
         soundfile.write(wave, store.raw(0), RATE, subtype="PCM_16")

@@ -39,15 +39,14 @@ def probe(**changes):
     return settings.model_validate(shipped(settings, **changes))
 
 
-def opened(data: Path):
+def opened():
+    """Corpus, folds and speech features of the default study, as the recipes see them."""
+    from stages.parameters import whole
     from stages.recipes.training_inputs import Inputs
+    from stages.workflow.plan import Plan
 
-    paths = {
-        "manifest": data / "ingest/planted/manifest.csv",
-        "protocol": data / "ingest/planted/protocols/sessions.csv",
-        "speech": data / "features/planted/hubert-small.h5",
-    }
-    return Inputs(paths, "", "emotion")
+    paths = Plan(whole.load()).files("default", ("speech",))
+    return Inputs({name: Path(path) for name, path in paths.items()}, "", "emotion")
 
 
 def trainings(workers: int, threads: int) -> None:
@@ -61,7 +60,7 @@ def trainings(workers: int, threads: int) -> None:
     torch.set_num_threads(threads)
     from stages.recipes import probe as recipe
 
-    row, inputs = probe(), opened(Path("data"))
+    row, inputs = probe(), opened()
 
     def work(number, seed, unit):
         outputs, arrays, notes = recipe.train(row, inputs, inputs.examples.fold(number), seed, None)
@@ -72,10 +71,11 @@ def trainings(workers: int, threads: int) -> None:
         started = time.perf_counter()
         found = units.run("bench", pairs, lambda *_: {}, work, scratch, workers)
         wall = time.perf_counter() - started
+        said = {unit: np.array(arrays["outputs"]) for unit, (arrays, _) in found.items()}
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    outputs = np.concatenate([arrays["outputs"] for arrays, _ in found.values()])
+    outputs = np.concatenate(list(said.values()))
     epochs = sum(len(notes["history"]["loss"]) for _, notes in found.values())
-    score = np.mean([_score(inputs, unit, arrays["outputs"]) for unit, (arrays, _) in found.items()])
+    score = np.mean([_score(inputs, unit, each) for unit, each in said.items()])
     print(
         json.dumps(
             {
