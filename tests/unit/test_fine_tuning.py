@@ -3,23 +3,16 @@
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from stages.encoders import load_speech, lora, specs
-from stages.encoders.extraction import write_store
-from stages.encoders.extractors import open_extractor
 from stages.recipes.speech_input import SpeechInput
-from stages.recipes.stores_and_encoders import StoresAndEncoders
 from stages.runtime.errors import UserError
-from stages.stores.audio import AudioStore, AudioWriter, digest
 from tests.unit.catalogue import shipped
 from tests.unit.small_corpus import shared
+from tests.unit.small_stores import EVERYONE, LENGTHS, losses, sources
 from tests.unit.test_encoders import KINDS, UNSEEN, small, unseen_folder
-from tests.unit.test_prefix import losses
 
 torch.set_num_threads(1)
-LENGTHS = [6_000, 250, 9_000, 12_345, 8_010, 8_000, 4_321, 5_000]
-EVERYONE = np.arange(len(LENGTHS))
 
 
 def whisper_folder(folder, **changes):
@@ -40,34 +33,6 @@ def whisper_folder(folder, **changes):
     return folder / "whisper"
 
 
-def sources(folder, spec, lengths=LENGTHS, batch=None, waves=None):
-    """Stores of clips of noise and of what an encoder says of them, in float32."""
-    (folder / "params.yaml").write_text(yaml.safe_dump({"encoders": {"small": spec}}))
-    names = [f"u{i}" for i in range(len(lengths))]
-    rng, writer = np.random.default_rng(0), AudioWriter(folder / "audio.h5")
-    for i, length in enumerate(lengths):
-        wave = (3000 * rng.standard_normal(length)).astype(np.int16) if waves is None else waves[i]
-        writer.add(names[i], wave, digest(wave))
-    writer.close()
-    audio = AudioStore(folder / "audio.h5")
-    weights = folder / "small.safetensors" if spec["kind"] == "builtin-speech" else None
-    extractor = open_extractor(specs.load(folder / "params.yaml", "small"), weights, torch.device("cpu"), "fp32")
-    write_store(
-        folder / "s.h5",
-        extractor,
-        names=names,
-        sizes=audio.lengths,
-        read=audio.read,
-        limit=30_000,
-        dtype="float32",
-        attributes={"hop": extractor.hop, "encoder": "small"},
-    )
-    paths = {"speech": folder / "s.h5", "audio": folder / "audio.h5", "speech-weights": weights}
-    found = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "small"}, names)
-    found.scratch = folder
-    return found
-
-
 def whisper(folder, window="clip", **changes):
     return shipped(
         specs.Whisper, source=str(whisper_folder(folder, **changes)), revision="", window=window, layers=["all"]
@@ -77,11 +42,6 @@ def whisper(folder, window="clip", **changes):
 def unseen(folder, kind):
     made, _ = unseen_folder(folder, kind, **UNSEEN[kind][0])
     return shipped(specs.Transformers, source=str(made), revision="", layers=["all"])
-
-
-def built_in(folder):
-    small().save(folder / "small.safetensors", {})
-    return shipped(specs.BuiltinSpeech, pretrain="small", layers=["all", "conv"])
 
 
 @pytest.mark.parametrize("window", ["clip", "30s"])

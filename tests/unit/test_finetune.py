@@ -17,7 +17,8 @@ from stages.runtime.errors import UserError
 from stages.stores.scratch import Unit
 from stages.training import batches, loop
 from tests.unit.catalogue import shipped
-from tests.unit.test_fine_tuning import built_in, sources, unseen, whisper
+from tests.unit.small_stores import built_in, sources
+from tests.unit.test_fine_tuning import unseen, whisper
 
 torch.set_num_threads(1)
 CLASSES = ["high", "low", "middle"]

@@ -3,85 +3,21 @@
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from stages.encoders import prefix, specs
-from stages.encoders.extraction import write_store
-from stages.encoders.extractors import open_extractor
-from stages.models.pooling import masked_mean
 from stages.recipes.speech_input import SpeechInput
-from stages.recipes.stores_and_encoders import StoresAndEncoders
 from stages.runtime.errors import UserError
-from stages.stores.audio import AudioStore, AudioWriter, digest
-from stages.training import batches, loop, weights
+from stages.training import weights
 from tests.unit.catalogue import shipped
-from tests.unit.test_encoders import KINDS, small
+from tests.unit.small_stores import EVERYONE, LENGTHS, built_in, losses, sources
+from tests.unit.test_encoders import KINDS
 from tests.unit.test_recipes import eight, text_encoder
 
 torch.set_num_threads(1)
-LENGTHS = [6_000, 250, 9_000, 12_345, 8_010, 8_000, 4_321, 5_000]
-NAMES = [f"u{i}" for i in range(len(LENGTHS))]
-EVERYONE = np.arange(len(LENGTHS))
-
-
-def sources(folder, kind, dtype="float32", layers=("conv", "all")):
-    """Stores of eight clips of noise and of all that an encoder says of them."""
-    small(kind).save(folder / "small.safetensors", {})
-    spec = shipped(specs.BuiltinSpeech, pretrain="small", layers=list(layers))
-    (folder / "params.yaml").write_text(yaml.safe_dump({"encoders": {"small": spec}}))
-    rng, writer = np.random.default_rng(0), AudioWriter(folder / "audio.h5")
-    for i, length in enumerate(LENGTHS):
-        wave = (3000 * rng.standard_normal(length)).astype(np.int16)
-        writer.add(NAMES[i], wave, digest(wave))
-    writer.close()
-    audio = AudioStore(folder / "audio.h5")
-    spec = specs.load(folder / "params.yaml", "small")
-    extractor = open_extractor(spec, folder / "small.safetensors", torch.device("cpu"), "fp32")
-    about = {"hop": extractor.hop, "encoder": "small"}
-    write_store(
-        folder / "s.h5",
-        extractor,
-        names=NAMES,
-        sizes=audio.lengths,
-        read=audio.read,
-        limit=30_000,
-        dtype=dtype,
-        attributes=about,
-    )
-    paths = {"speech": folder / "s.h5", "audio": folder / "audio.h5", "speech-weights": folder / "small.safetensors"}
-    found = StoresAndEncoders(str(folder / "params.yaml"), paths, {"speech": "small"}, NAMES)
-    found.scratch = folder
-    return found
-
-
-def losses(inputs, boundary: str, kept: bool, stored: bool = True) -> list[float]:
-    """Losses of two epochs, with dropout where the encoder is trained, from the output that is kept or the waveforms.
-
-    It is kept in the feature store (``stored``), or computed once.
-    """
-    encoder = inputs.speech_encoder()
-    generator = loop.seeded(1)
-    prefix.freeze(encoder, boundary)
-    speech = SpeechInput(inputs, encoder, boundary if kept else "")
-    assert (speech.stored, bool(speech.frozen)) == (kept and stored, kept)
-    model = torch.nn.ModuleDict({"encoder": encoder, "head": torch.nn.Linear(encoder.width, 4)}).train()
-    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05)
-    found = []
-    for _ in range(2):
-        for positions in batches.bucketed(EVERYONE, speech.lengths, 4, generator):
-            hidden, lengths = speech.hidden(positions)
-            logits = model["head"](masked_mean(hidden[-1], lengths))
-            loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(positions % 4))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            found.append(loss.item())
-    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_losses_as_from_the_waveforms(tmp_path, kind):
-    inputs = sources(tmp_path, kind)
+    inputs = sources(tmp_path, built_in(tmp_path, kind))
     for boundary in ("conv", "0", "2", "3"):
         wanted = losses(inputs, boundary, kept=False)
         assert len(wanted) == 4 and wanted[-1] != wanted[0]
@@ -89,7 +25,7 @@ def test_same_losses_as_from_the_waveforms(tmp_path, kind):
 
 
 def test_same_losses_from_half_precision(tmp_path):
-    inputs = sources(tmp_path, "group-norm HuBERT", "float16")
+    inputs = sources(tmp_path, built_in(tmp_path), dtype="float16")
     for boundary in ("conv", "2"):
         found, wanted = losses(inputs, boundary, kept=True), losses(inputs, boundary, kept=False)
         assert found != wanted and found == pytest.approx(wanted, abs=1e-3)
@@ -97,7 +33,7 @@ def test_same_losses_from_half_precision(tmp_path):
 
 def test_frames_are_masked_after_the_stored_output(tmp_path):
     """As in Pan 2024's retraining: the mask embedding stands in for the projected output, stored or not."""
-    inputs = sources(tmp_path, "group-norm HuBERT")
+    inputs = sources(tmp_path, built_in(tmp_path))
     encoder, states = inputs.speech_encoder(), []
     mask = torch.zeros(len(EVERYONE), encoder.frames(max(LENGTHS)), dtype=torch.bool)
     mask[:, 1:7] = True
@@ -114,7 +50,7 @@ def test_frames_are_masked_after_the_stored_output(tmp_path):
 @pytest.mark.parametrize("boundary", ["conv", "2"])
 def test_what_was_trained_below_is_computed_once(tmp_path, boundary, monkeypatch):
     """The store's layer is another encoder's then, and must not be read."""
-    inputs = sources(tmp_path, "group-norm HuBERT")
+    inputs = sources(tmp_path, built_in(tmp_path))
     encoder = inputs.speech_encoder()
     with torch.no_grad():
         encoder.model.feature_extractor.conv_layers[3].conv.weight.mul_(1.5)
@@ -144,7 +80,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     """The paper's own way: the CNN trains in stage 1, then is frozen, and the store's output is not its own."""
     from stages.recipes import cmgi
 
-    inputs = sources(tmp_path, "group-norm HuBERT")
+    inputs = sources(tmp_path, built_in(tmp_path))
     from_eight, fold = eight("emotion")
     inputs.examples, inputs.transcripts, inputs.outputs = from_eight.examples, from_eight.transcripts, 4
     inputs.text_encoder = text_encoder
@@ -165,7 +101,7 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
 
 
 def test_a_layer_that_is_not_stored_is_named(tmp_path):
-    inputs = sources(tmp_path, "group-norm HuBERT", layers=("conv", "3"))
+    inputs = sources(tmp_path, built_in(tmp_path, layers=("conv", "3")))
     speech = SpeechInput(inputs, inputs.speech_encoder(), "2")
     with pytest.raises(UserError, match=r"no layer '2' \(there are: 3, conv\); add it to encoders\.small\.layers"):
         speech.hidden(EVERYONE)
