@@ -1,4 +1,4 @@
-"""Train a built-in encoder: HuBERT's recipe or CTC on unlabelled speech, or BERT's on unlabelled sentences.
+"""Train a built-in encoder: HuBERT's recipe or CTC on unlabelled speech, BERT's on sentences, or distil one of these.
 
 Voices and sentences differ from those of the planted corpus. With --audio a speech encoder is pretrained on a user's
 own unlabelled recordings instead. The file's header lists the training data.
@@ -17,12 +17,16 @@ from .encoders import checkpoint
 from .pretraining.bert import BertPretraining
 from .pretraining.codebooks import Audio
 from .pretraining.ctc import CtcTraining
+from .pretraining.distil import Distillation
+from .pretraining.distil_text import TextDistillation
 from .pretraining.hubert import HubertPretraining
 from .runtime import code_digest, gpu, process
 from .runtime.errors import UserError
 from .stores.scratch import Unit
 
-Pretrain = Annotated[HubertPretraining | CtcTraining | BertPretraining, Field(discriminator="recipe")]
+Pretrain = Annotated[
+    HubertPretraining | CtcTraining | Distillation | BertPretraining | TextDistillation, Field(discriminator="recipe")
+]
 """One entry of ``pretrain:``."""
 
 
@@ -73,9 +77,9 @@ def main(args) -> None:
 
     torch.set_num_threads(section.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
-    if args.audio and not isinstance(section, HubertPretraining):
+    if args.audio and not isinstance(section, HubertPretraining | Distillation):
         raise UserError(f"pretrain.{args.encoder}: needs sentences, which an audio store has not; leave --audio out")
-    if isinstance(section, BertPretraining):
+    if isinstance(section, BertPretraining | TextDistillation):
         encoder, notes = _text(section, device)
     elif isinstance(section, CtcTraining):
         encoder, notes = _spelling(section, device)
@@ -91,12 +95,13 @@ def _unit(section, seen: dict, device, **more) -> Unit:
     return Unit("pretrain", plan | more)
 
 
-def _speech(section, path: Path | None, device):
-    from .pretraining import hubert
+def _speech(section: HubertPretraining | Distillation, path: Path | None, device):
+    from .pretraining import distil, hubert
 
+    recipe = distil if isinstance(section, Distillation) else hubert
     audio, seen = stored_audio(path) if path else planted_audio(section.seed, section.utterances)
     start = _start(section)
-    encoder, notes = hubert.pretrain(
+    encoder, notes = recipe.pretrain(
         section, audio, device, lambda iteration: _unit(section, seen, device, iteration=iteration, start=start)
     )
     return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
@@ -125,16 +130,17 @@ def _start(section) -> dict:
     return {"source": section.source, "tensors": head["tensors"], "notes": head["notes"]}
 
 
-def _text(section: BertPretraining, device):
+def _text(section: BertPretraining | TextDistillation, device):
     from .corpora import planted
-    from .pretraining import bert
+    from .pretraining import bert, distil_text
 
+    recipe = distil_text if isinstance(section, TextDistillation) else bert
     sentences, start = planted.unlabelled_sentences(section.seed, section.sentences), _start(section)
     digests = _digests(sentences)
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     seen = {"source": "planted-unlabelled", "seed": section.seed, "sentences": len(sentences), "sha256": whole}
     seen["sentence_sha256"] = digests
-    encoder, notes = bert.pretrain(section, sentences, device, _unit(section, seen, device, start=start))
+    encoder, notes = recipe.pretrain(section, sentences, device, _unit(section, seen, device, start=start))
     return encoder, {"recipe": section.model_dump(), "seen": seen, "start": start} | notes
 
 

@@ -13,7 +13,8 @@ import yaml
 
 from stages import pretrain
 from stages.encoders.speech import SpeechEncoder
-from stages.pretraining import bert, codebooks, ctc, descriptors, hubert
+from stages.encoders.text import TextEncoder
+from stages.pretraining import bert, codebooks, ctc, descriptors, distil, distil_text, hubert
 from stages.pretraining.__main__ import ship
 from stages.pretraining.loop import batch_at
 from stages.runtime.errors import UserError
@@ -298,6 +299,61 @@ def test_ctc_spells_goes_on_and_ships(tmp_path):
     assert "WER 0.0 %" in card and "## hubert" in card and "3 utterances of 2 voices" in card
 
 
+def test_the_gap_of_distillation_is_l1_and_cosine():
+    wanted = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    predicted = torch.tensor([[4.0, -3.0], [0.0, 1.0]])  # at right angles; the same direction, one too short
+    by_hand = ((1 + 7) / 2 + (0 + 1) / 2) / 2 + 0.5 * (np.log(1 + np.exp(0)) + np.log(1 + np.exp(-1))) / 2
+    assert distil.gap(predicted, wanted, 0.5).item() == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_a_distilled_encoder_begins_with_the_teachers_blocks_and_comes_nearer(tmp_path):
+    whole = hubert.pretrain(tiny_hubert(layers=4, steps=1), audio()[0], torch.device("cpu"), units(tmp_path))[0]
+    whole.letters = {"weight": torch.zeros(29, 32), "bias": torch.zeros(29)}
+    whole.save(tmp_path / "whole.safetensors", {})
+    changes = {"source": str(tmp_path / "whole.safetensors"), "targets": [2, 4], "batch_seconds": 3.0}
+
+    def distilled(**more):
+        section = distil.Distillation.model_validate(shipped(distil.Distillation, **changes | more))
+        found = distil.pretrain(section, audio()[0], torch.device("cpu"), units(tmp_path / str(section.steps)))
+        return *found, section
+
+    begun, _, _ = distilled(steps=1, learning_rate=1e-12, layers=1)
+    assert begun.depth == 1 and not begun.letters
+    for name, value in begun.state_dict().items():
+        assert torch.allclose(value, whole.state_dict()[name], atol=1e-9), name
+    student, notes, section = distilled(steps=150, layers=1)
+    assert notes["training"]["last_loss"] < 0.8 * notes["training"]["first_loss"]
+    student.save(tmp_path / "student.safetensors", {"recipe": section.model_dump(), "seen": SEEN} | notes)
+    assert SpeechEncoder.load(tmp_path / "student.safetensors").depth == 1
+    with pytest.raises(UserError, match=r"targets: 6: .* has 4 blocks"):
+        distilled(targets=[2, 6])
+    with pytest.raises(ValueError, match="must be fewer than the deepest of targets, 2"):
+        distilled(targets=[1, 2], layers=2)
+
+
+def test_a_thin_text_encoder_follows_its_teacher(tmp_path):
+    settings = {"width": 32, "layers": 2, "heads": 4, "steps": 5, "batch": 8, "vocabulary": 120}
+    section = bert.BertPretraining.model_validate(shipped(bert.BertPretraining, **settings))
+    teacher, _ = bert.pretrain(section, SENTENCES, torch.device("cpu"), Unit("pretrain", {"text": 1}, tmp_path))
+    teacher.save(tmp_path / "teacher.safetensors", {})
+    changes = {"source": str(tmp_path / "teacher.safetensors"), "width": 16, "layers": 1, "batch": 8, "steps": 200}
+
+    def thinner(**more):
+        section = distil_text.TextDistillation.model_validate(shipped(distil_text.TextDistillation, **changes | more))
+        unit = Unit("pretrain", section.model_dump(), tmp_path)
+        return distil_text.pretrain(section, SENTENCES, torch.device("cpu"), unit)
+
+    student, notes = thinner()
+    assert (student.width, student.depth, student.vocabulary) == (16, 1, teacher.vocabulary)
+    assert notes["training"]["last_loss"] < 0.3 * notes["training"]["first_loss"]
+    student.save(tmp_path / "thin.safetensors", notes)
+    again = TextEncoder.load(tmp_path / "thin.safetensors")
+    ids, mask = again.tokenise(["the old dog runs now", "a"])
+    assert torch.allclose(again(ids, mask)[-1], student(ids, mask)[-1], atol=1e-5)
+    with pytest.raises(UserError, match="has 2 blocks, which must be a multiple of layers \\(3\\), and 4 heads"):
+        thinner(layers=3)
+
+
 @pytest.fixture
 def place(tmp_path):
     entries = {"tiny": shipped(hubert.HubertPretraining, **TINY | {"steps": 120})}
@@ -340,8 +396,6 @@ def test_a_killed_process_goes_on(place):
         file.unlink()
     assert command(place, "whole.safetensors").wait() == 0
     assert (place / "killed.safetensors").read_bytes() == (place / "whole.safetensors").read_bytes()
-    from stages.encoders.speech import SpeechEncoder
-
     seen = SpeechEncoder.load(place / "whole.safetensors").notes["seen"]
     assert seen["source"] == "audio"
     assert seen["names"][:2] == ["t0", "t1"]
