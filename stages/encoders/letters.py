@@ -7,10 +7,15 @@ ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 LABELS = len(ALPHABET) + 1
 
 
+def written(text: str) -> str:
+    """A text in the characters of ALPHABET alone, as CTC writes it; a curly apostrophe counts as a straight one."""
+    kept = "".join(c if c in ALPHABET else " " for c in text.lower().replace("’", "'"))
+    return " ".join(kept.split())
+
+
 def spelled(text: str) -> list[int]:
-    """The CTC labels of a text, other characters than those of ALPHABET left out."""
-    kept = "".join(c if c in ALPHABET else " " for c in text.lower())
-    return [ALPHABET.index(c) + 1 for c in " ".join(kept.split())]
+    """The CTC labels of a text as it is :func:`written`."""
+    return [ALPHABET.index(c) + 1 for c in written(text)]
 
 
 def greedy(logits: torch.Tensor, lengths: torch.Tensor) -> list[str]:

@@ -22,6 +22,9 @@ class Cmgi(Economy, System):
     recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
     task: EMOTION = setting("what is predicted")
     alpha: float = setting("weight of the CTC loss in both stages (equation 2)", ge=0, le=1)
+    spelling: Literal["letters", "raw"] = setting(
+        "of the true text that BERT reads in training: letters, as CTC writes its own for the test; raw: as transcribed"
+    )
     width: int = setting("both modalities are projected to this width", ge=1)
     heads: int = setting("of every attention", ge=1)
     dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
@@ -55,6 +58,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
     model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout).to(inputs.device)
     spoken = inputs.transcripts["reference"].tolist()
+    read = [letters.written(t) if row.spelling == "letters" else t for t in spoken]
     labels = [torch.tensor(letters.spelled(t), dtype=torch.long) for t in spoken]
     targets = torch.from_numpy(examples.targets).to(inputs.device)
 
@@ -88,7 +92,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
 
     def with_truth(positions):
         hidden, lengths = second.hidden(positions)
-        return *model(hidden[-1], lengths, *text.tokenise([spoken[p].lower() for p in positions])), lengths
+        return *model(hidden[-1], lengths, *text.tokenise([read[p] for p in positions])), lengths
 
     first = SpeechInput(inputs, encoder, "conv" if row.stage1_freeze_cnn else "")
     before = stage(0, speech_only, None, unit.share("first") if unit else None)

@@ -186,7 +186,8 @@ def test_gate_reads_training_rows_alone():
 
 
 def test_ctc_spelling_and_greedy_decoding():
-    assert letters.spelled("Don't  STOP, now!") == letters.spelled("don't stop now")
+    assert letters.written("Don’t  STOP, now!") == "don't stop now"
+    assert letters.spelled("Don’t  STOP, now!") == letters.spelled("don't stop now")
     path = [0, *letters.spelled("go"), 0, *letters.spelled("o n")]
     logits = torch.nn.functional.one_hot(torch.tensor([path]), letters.LABELS).float()
     assert letters.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
