@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..runtime.errors import UserError
-from . import checkpoint, loading
+from . import checkpoint, loading, rounding
 from .padding import MaskedGroupNorm, within
 
 RATE = 16_000
@@ -74,6 +74,7 @@ class SpeechEncoder(nn.Module):
         for module in inner:  # what follows these within the positional embedding must see zeros as padding
             if module is not None:
                 module.register_forward_hook(self._clear_padding)
+        rounding.keep_exact(position)
 
     @classmethod
     def build(cls, config: dict, normalise: bool = False) -> "SpeechEncoder":

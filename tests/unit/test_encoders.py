@@ -429,3 +429,22 @@ def test_local_is_the_cnn_output_normed_and_projected_without_position():
         wanted = projection.projection(projection.layer_norm(conv))
         torch.testing.assert_close(encoder.local(conv), wanted, atol=1e-5, rtol=1e-4)
         assert relative(encoder.context(conv, frames)[0], wanted) > 0.1
+
+
+@pytest.mark.parametrize("groups", [2, 8, 16])
+def test_bf16_hears_what_fp32_hears(groups):
+    """Groups of 32, 8 and 4 channels in the positional convolution; the narrow ones once gave another embedding."""
+    from stages.encoders.speech import SpeechEncoder
+
+    torch.manual_seed(0)
+    config = {"model_type": "hubert", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config |= {"intermediate_size": 128, "conv_dim": [32] * 7, "num_conv_pos_embeddings": 32}
+    encoder = SpeechEncoder.build(config | {"num_conv_pos_embedding_groups": groups}).eval()
+    waves, lengths = torch.randn(2, 16_000), torch.tensor([16_000, 9_000])
+    with torch.no_grad():
+        exact, frames = encoder(waves, lengths)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded, _ = encoder(waves, lengths)
+    for a, b in zip(exact, rounded, strict=True):
+        for one, other, n in zip(a, b, frames, strict=True):
+            assert (one[:n] - other[:n]).norm() < 0.05 * one[:n].norm()

@@ -1,5 +1,8 @@
 """What spares memory leaves a training what it is: losses with and without it are the same."""
 
+import functools
+
+import numpy as np
 import pytest
 import torch
 
@@ -28,12 +31,32 @@ def test_activations_computed_twice_give_the_same_gradients(name, plain, monkeyp
     assert calls
 
 
+def coarse(monkeypatch, seed):
+    """Make products in fp32 as coarse as in bf16: every factor is off by up to half a unit of its eight bits."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def off(values):
+        return values * (1 + 2**-8 * (torch.rand(values.shape, generator=generator) - 0.5) * 2)
+
+    for name in ("linear", "conv1d"):
+        exact = getattr(torch.nn.functional, name)
+        rough = functools.partial(lambda x, w, *more, f: f(off(x), off(w), *more), f=exact)
+        monkeypatch.setattr(torch.nn.functional, name, rough)
+
+
 @pytest.mark.parametrize("name", HEAVY)
-def test_bf16_trains_nearly_the_same(name, plain):
-    """The first loss to bf16's eight bits; later ones less exactly, for weights go other ways."""
+def test_bf16_trains_as_coarse_products_do(name, plain, monkeypatch):
+    """Processors differ in how they round; what rounding may do to each loss is drawn, four times, not guessed."""
     found = losses(name, precision="bf16")
-    assert found[0] == pytest.approx(plain[name][0], rel=0.02)
-    assert found == pytest.approx(plain[name], rel=0.2) and found != plain[name]
+    drawn = []
+    for seed in range(4):
+        with monkeypatch.context() as patched:
+            coarse(patched, seed)
+            drawn.append(losses(name))
+    exact = np.array(plain[name])
+    spread = np.abs(np.array(drawn) - exact).max(0)
+    assert 0 < spread[0] < 0.1 * abs(exact[0])
+    assert (np.abs(np.array(found) - exact) <= 4 * np.maximum.accumulate(spread)).all() and found != plain[name]
     both = losses(name, precision="bf16", checkpoint_activations=True)
     assert both == pytest.approx(found, abs=1e-5)
 
