@@ -117,7 +117,7 @@ def gather(name: str, inputs: Inputs, params: str):
     from .metrics import comparison, intervals
     from .metrics.predictions import rounded
     from .metrics.summary import Evaluate
-    from .pages import corpus_card, costs, study_facts, study_files
+    from .pages import corpus_card, costs, distillation, study_facts, study_files
     from .pages.report_data import Contents
     from .protocols import config
     from .protocols.splits import watermark
@@ -150,6 +150,7 @@ def gather(name: str, inputs: Inputs, params: str):
     quarantine = corpus_card.read_quarantine(inputs.quarantine)
     provenance = study_facts.provenance(study, entries, inputs.manifest, inputs.protocol, inputs.predictions)
     cost = costs.read(inputs.benchmarks)
+    taught = any(entry.row.recipe == "srinivasan" for entry in entries)
     scorings = ledger.counts(inputs.ledger) if inputs.ledger else {}
     tried, untried = _trials(inputs.robustness, params, name, study, entries)
     judged = verdicts.Study(
@@ -187,6 +188,8 @@ def gather(name: str, inputs: Inputs, params: str):
         tried=tried,
         untried=untried,
         scorings=scorings,
+        gates=study_files.gates(inputs.transcripts, params, study, entries, manifest),
+        fit_published=[p for p in published if taught and (p["paper"], p["table"]) == distillation.TABLE_1],
         coverage=intervals.read_coverage(inputs.coverage) if inputs.coverage else [],
     )
 

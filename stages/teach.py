@@ -27,16 +27,11 @@ def arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from .guards.seen import pack
     from .recipes import training_job
     from .training import units
 
-    inputs, results = training_job.run(settings.load(Teach, "teach", args.params), **training_job.asked(args))
-    views = {}
-    for (fold, seed), (arrays, notes) in results.items():
-        taught = pack(inputs.examples.names(inputs.examples.fold(fold).train), inputs.utterances)
-        views[fold, seed] = arrays, notes | {"seen": notes["seen"] | {f"teach {args.system}": taught}}
-    units.write(args.views, views, "teacher/")
+    results = training_job.run(settings.load(Teach, "teach", args.params), **training_job.asked(args))
+    units.write(args.views, results, "teacher/")
 
 
 if __name__ == "__main__":

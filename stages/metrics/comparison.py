@@ -7,6 +7,8 @@ from ..runtime.errors import UserError
 from . import intervals, scores, summary
 
 PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders")
+QUOTED = (*scores.METRICS, *(f"rho_{name}" for name in scores.DIMENSIONS))
+"""Metrics of the papers' figures: ours, and the correlations of Srinivasan 2022, Table 1."""
 COMPARISON = (
     "paper",
     "table",
@@ -70,8 +72,8 @@ def read_published(path: Path | str) -> list[dict]:
         for name in PUBLISHED:
             if row.get(name) is None:
                 raise UserError(f"{path}: line {line}: no {name}; the columns are {','.join(PUBLISHED)}")
-        if row["metric"] not in scores.METRICS:
-            raise UserError(f"{path}: line {line}: metric '{row['metric']}' is none of {', '.join(scores.METRICS)}")
+        if row["metric"] not in QUOTED:
+            raise UserError(f"{path}: line {line}: metric '{row['metric']}' is none of {', '.join(QUOTED)}")
         try:
             row["value"], row["sd"] = float(row["value"]), float(row["sd"]) if row["sd"] else None
         except ValueError:
@@ -153,6 +155,28 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
                     else entry.missing,
                 }
             )
+    return rows + _not_run(entries, published, study)
+
+
+def _not_run(entries, published: list[dict], study: dict) -> list[dict]:
+    """The figures of rows that a study names as not run, each with why.
+
+    Raises
+    ------
+    UserError
+        The tables that the study's systems are of have no such row.
+    """
+    tables, rows = {(entry.row.paper, entry.row.table) for entry in entries if entry.row.paper}, []
+    for name, why in study.get("not_run", {}).items():
+        found = [p for p in published if p["row"] == name and (p["paper"], p["table"]) in tables]
+        if not found:
+            raise UserError(f"not_run: '{name}' is no row of the tables of the study's systems in data/published.csv")
+        rows += [
+            {key: figure[key] for key in ("paper", "table", "row", "corpus", "metric")}
+            | {"published": figure["value"], **dict.fromkeys(("ours", "ci_low", "ci_high"))}
+            | {"verdict": "not run", "deviations": why}
+            for figure in found
+        ]
     return rows
 
 

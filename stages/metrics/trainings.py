@@ -14,8 +14,10 @@ def trainings(paths: list[Path]) -> dict:
     ``units``: how many; ``capped``: how many were still improving when the limit on epochs ended them; ``curves``:
     per epoch the mean training loss and validation score over the units that reached it, and their number; ``layers``:
     names, mean weight, its standard deviation over units and the 95 % interval of the mean (Student's t), of every
-    model that a unit consists of (``of``: its dimension, empty where there is one); ``elsewhere``: the file that the
-    predictions came in, where no training of ours made them. What a recipe does not have is None.
+    model that a unit consists of (``of``: its dimension, empty where there is one); ``fit``: of a teacher, {``train``
+    or ``val``: {dimension: ``ccc`` and ``rho`` of those rows, means over units}}; ``gates``: of a student, the
+    ``rows`` of every unit and whom each dimension ``closed`` the gate on (stages/recipes/gate.py); ``elsewhere``: the
+    file that the predictions came in, where no training of ours made them. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
     histories = [history for one in notes for history in _histories(one)]
@@ -30,7 +32,21 @@ def trainings(paths: list[Path]) -> dict:
         "curves": _curves(histories) if histories else None,
         "layers": [row for name, found in weights.items() for row in _layers(name, notes[0]["layers"], np.array(found))]
         or None,
+        "fit": _fit([one["fit"] for one in notes if "fit" in one]),
+        "gates": [{key: one["gate"][key] for key in ("rows", "closed")} for one in notes if "gate" in one] or None,
         "elsewhere": notes[0].get("made elsewhere"),
+    }
+
+
+def _fit(units: list[dict]) -> dict | None:
+    if not units:
+        return None
+    return {
+        part: {
+            name: {key: float(np.mean([unit[part][name][key] for unit in units])) for key in ("ccc", "rho")}
+            for name in units[0][part]
+        }
+        for part in ("train", "val")
     }
 
 

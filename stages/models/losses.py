@@ -3,7 +3,9 @@
 import torch
 
 
-def ccc_loss(predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8) -> torch.Tensor:
+def ccc_loss(
+    predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """1 - concordance correlation coefficient, averaged over dimensions.
 
     The covariance form 2 cov / (var + var + (difference of means)^2 + epsilon) has finite gradients where a variance
@@ -13,13 +15,16 @@ def ccc_loss(predicted: torch.Tensor, true: torch.Tensor, epsilon: float = 1e-8)
     ----------
     predicted, true
         [batch, dimensions]; predictions of half precision are widened first.
+    weights
+        Of the dimensions [dimensions], adding up to one (Srinivasan 2022, equation 5); None: all the same.
     """
     predicted = predicted.float()
     mean_p, mean_t = predicted.mean(0), true.mean(0)
     p, t = predicted - mean_p, true - mean_t
     covariance = (p * t).mean(0)
     spread = (p * p).mean(0) + (t * t).mean(0) + (mean_p - mean_t) ** 2
-    return (1 - 2 * covariance / (spread + epsilon)).mean()
+    losses = 1 - 2 * covariance / (spread + epsilon)
+    return losses.mean() if weights is None else (weights * losses).sum()
 
 
 def ctc_loss(letters: torch.Tensor, lengths: torch.Tensor, spelled: list[torch.Tensor]) -> torch.Tensor:

@@ -206,6 +206,18 @@ class Stacked:
     spoken: str
 
 
+def shares(title: str, rows: list[tuple[str, float, str]]) -> Stacked:
+    """One bar per row, as long as its share of the largest; ``rows``: name, share, and what is written at its end."""
+    longest = max(share for _, share, _ in rows) or 1.0
+    stacks = []
+    for line, (name, share, words) in enumerate(rows):
+        y, width = 6 + 18 * line, 130 * share / longest
+        bars = [Bar("84.0", str(y), place(width), "12")] if width else []
+        stacks.append(Stack(name, str(y + 9), bars, place(88 + width), words))
+    spoken = "; ".join(f"{name} {words}" for name, _, words in rows)
+    return Stacked(title, 10 + 18 * len(rows), stacks, [], f"{title}: {spoken}")
+
+
 def stacked(title: str, rows: list[tuple[str, list[int]]], kinds: list[str]) -> Stacked:
     """``rows``: name and a count per kind, of which there are three at most."""
     longest = max(sum(counts) for _, counts in rows)

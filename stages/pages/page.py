@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from . import behind, cells, corpus_section, figures, importance, results, robustness, trust
+from . import behind, cells, corpus_section, distillation, figures, importance, results, robustness, trust
 from .cells import Cell, Table, number, wide
 from .number_format import TITLES, interval, shown
 from .render import render
@@ -21,6 +21,7 @@ def html(report: Contents) -> str:
         confusions=_confusions(report),
         layers=importance.section(report),
         papers=_papers(report),
+        distillation=distillation.section(report),
         behind=behind.section(report),
         robustness=robustness.section(report),
         card=corpus_section.section(report.card) if report.card else None,

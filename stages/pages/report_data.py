@@ -70,6 +70,10 @@ class Contents:
     """What ``robustness`` wrote, a dictionary per trial and system."""
     untried: list[tuple[str, str, str]] = field(default_factory=list)
     """Trial in words, system, and why it was not run."""
+    gates: dict[str, list[dict]] = field(default_factory=dict)
+    """{student: what its gate closed (:func:`stages.metrics.gates.accounts`)}."""
+    fit_published: list[dict] = field(default_factory=list)
+    """Figures of Table 1 of Srinivasan 2022, where the study has such a teacher."""
     coverage: list[dict] = field(default_factory=list)
     """See :func:`stages.metrics.intervals.read_coverage`."""
 

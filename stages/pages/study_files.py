@@ -73,3 +73,26 @@ def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict
     deviations = [f"{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
     return Entry(name, row, own, deviations, evaluation, missing)
+
+
+def gates(path: Path | None, params: str, study: dict, entries: list[Entry], manifest) -> dict[str, list[dict]]:
+    """{system: what its gate closed}, of those that have one; ``path``: the transcripts, where systems read them."""
+    from ..metrics.gates import accounts
+
+    units = {
+        entry.name: entry.evaluation["training"]["gates"]
+        for entry in entries
+        if getattr(entry.row, "gate", 0) and ((entry.evaluation or {}).get("training") or {}).get("gates")
+    }
+    if not units:
+        return {}
+    rates = None
+    source = settings.read(params, f"transcripts.{study['transcripts']}") if path else {"kind": "gold"}
+    if source["kind"] != "gold":
+        from ..transcripts import rates as word_errors
+        from ..transcripts import table, text
+
+        said = table.read_transcripts(path).set_index("utterance").reindex(manifest["utterance"]).fillna("")
+        english = word_errors.is_english(source)
+        rates, _ = text.error_rates(said["reference"].tolist(), said["text"].tolist(), english)
+    return {name: accounts(found, manifest, rates) for name, found in units.items()}

@@ -11,6 +11,7 @@ from ..runtime.errors import UserError
 from ..workflow import stored_layers
 from ..workflow.plan import Plan
 from .models import REGISTRIES, RESERVED, Params
+from .trained_after import check_after
 
 
 def check(params: dict, path: str = settings.PARAMS) -> None:
@@ -104,12 +105,12 @@ def _check_text(path, params, study, name, row, plan, has, source) -> None:
 
 
 def _check_encoders(path, params, study, name, row, plan) -> None:
-    entries, encoders = [(f"systems.{name}", row.speech)] if "speech" in row.inputs else [], params["encoders"]
+    entries, encoders = [(f"systems.{name}", row.speech)] if "speech" in row.files() else [], params["encoders"]
     if beside := getattr(row, "beside", ""):
         _known(path, f"systems.{name}.beside", beside, encoders)
         if plan.networked(beside):
             raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no set of descriptors; name egemaps")
-    start = getattr(row, "start", "") and [("retrain", row.start)]
+    start = [("retrain", row.retrained)] if row.retrained else []
     while start:
         stage, entry = start.pop()
         _known(path, f"systems.{name}.start" if stage == "retrain" else f"{stage} of {name}", entry, params[stage])
@@ -122,7 +123,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"{where}.speech", speech, encoders)
         if encoders[speech]["kind"] in ("text", "builtin-text"):
             raise UserError(f"{path}: {where}.speech: '{speech}' reads text; name a speech encoder")
-        if "speech-weights" not in row.inputs:
+        if "speech-weights" not in row.files():
             continue
         kind = encoders[speech]["kind"]
         if kind not in ("transformers", "whisper", "builtin-speech"):
@@ -132,10 +133,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             )
     if study in params["active"]:
         _check_layers(path, params, study, name, plan)
-    if row.recipe == "student":
-        _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
-        if params["systems"][row.teacher]["recipe"] != "teacher":
-            raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
+    check_after(path, study, name, plan)
 
 
 def _check_layers(path, params, study, name, plan) -> None:

@@ -21,15 +21,13 @@ from ..recipes.control import Control
 from ..recipes.correlation import Correlation
 from ..recipes.external import External
 from ..recipes.finetune import Finetune
-from ..recipes.frozen import Frozen
 from ..recipes.fusion import Fusion
 from ..recipes.gmp import Gmp
 from ..recipes.layers import Layers
 from ..recipes.linear import Linear
 from ..recipes.probe import Probe
 from ..recipes.regressor import Regressor
-from ..recipes.student import Student
-from ..recipes.teacher import Teacher
+from ..recipes.srinivasan import Srinivasan
 from ..report import Report
 from ..retrain import Retrain
 from ..teach import Teach
@@ -46,11 +44,9 @@ Row = Annotated[
     | Finetune
     | Regressor
     | Layers
-    | Frozen
     | Cmgi
     | Gmp
-    | Teacher
-    | Student,
+    | Srinivasan,
     Field(discriminator="recipe"),
 ]
 
@@ -75,6 +71,9 @@ class Study(Section):
     parts: int = setting("jobs that share the folds of a heavy system; one per fold suits a cluster", ge=1)
     seeds: list[int] = setting("one training of every fold each", min_length=1)
     systems: list[str] = setting("names in systems", min_length=1)
+    not_run: dict[str, str] = Field(
+        {}, description="a row of the papers' tables that no system stands for: why; may be left out"
+    )
     changes: dict[str, dict[str, Any]] = setting("system: settings that differ here; reported as deviations")
     trials: dict[str, list[str]] = Field(
         {}, description="a name in robustness: systems tried on it, [] for all that can be; may be left out"

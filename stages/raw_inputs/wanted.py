@@ -34,7 +34,7 @@ def _encoders(settings: dict, study: str) -> Iterator[str]:
     for name in own["systems"]:
         row = system_config.row(settings["systems"][name], own["changes"].get(name, {}), name, study)
         yield from (standing(one, kind) for kind, one in row.encoders().items() if one)
-        entry = "" if row.recipe == "student" else getattr(row, "start", "")
+        entry = row.retrained
         for stage, before in _CHAIN:
             if entry:
                 yield standing(settings[stage][entry]["speech"], "speech")

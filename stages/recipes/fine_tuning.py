@@ -33,7 +33,7 @@ def balanced(labels: np.ndarray, classes: int) -> np.ndarray:
 
 def groups(model, rate: float, encoder_rate: float) -> list[dict]:
     """The optimiser's groups of what trains in ``model``: all but ``model.encoder``, and that at its own rate."""
-    own = {id(parameter) for parameter in model.encoder.parameters()}
+    own = {id(parameter) for parameter in model.encoder.parameters()} if model.encoder else set()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     found = [{"params": [p for p in trained if id(p) not in own], "lr": rate}]
     tuned = [p for p in trained if id(p) in own]

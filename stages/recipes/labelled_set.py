@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..metrics.scores import ccc, uar
+from ..metrics.scores import ccc, ccc_parts, uar
 from ..metrics.soft import shares
 from ..protocols.table import load_split
 from ..runtime.errors import UserError
@@ -108,6 +108,15 @@ class Examples:
         if self.task == "emotion":
             return uar(true, outputs.argmax(1))
         return float(np.mean([ccc(true[:, d], outputs[:, d]) for d in range(true.shape[1])]))
+
+    def agreement(self, positions: np.ndarray, outputs: np.ndarray) -> dict[str, dict[str, float]]:
+        """{dimension: its ``ccc`` and Pearson's ``rho``} of ``outputs`` [len(positions), outputs]."""
+        true = self.targets[positions]
+        found = {}
+        for d, name in enumerate(self.dimensions):
+            rho, bias = ccc_parts(true[:, d], outputs[:, d])
+            found[name] = {"ccc": rho * bias, "rho": rho}
+        return found
 
     def scaling(self, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lowest value and range of each dimension over the training rows, for targets in [0, 1]."""

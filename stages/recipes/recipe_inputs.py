@@ -110,3 +110,9 @@ class TrainingInputs(RecipeInputs, Protocol):
 
     def start(self, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
         """The arrays that an earlier stage made for this fold and seed; a UserError where they cannot be used."""
+
+    def before(self, name: str, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
+        """Likewise of a system of the same study: ``start``, its models, or ``teacher``, its views."""
+
+    def note_seen(self, component: str, utterances: "list[str]") -> None:
+        """Keep that ``component``, which was fitted for the unit in hand, has seen these utterances."""

@@ -55,6 +55,16 @@ class System(Section):
         return found
 
     @property
+    def retrained(self) -> str:
+        """The entry of ``retrain`` whose encoder the row starts from; empty for none."""
+        return ""
+
+    @property
+    def after(self) -> dict[str, str]:
+        """{input: the system of the same study that makes it}: ``teacher`` and ``start``, where the row has them."""
+        return {}
+
+    @property
     def takes_gpu(self) -> bool:
         """Whether its training computes on a GPU where there is one."""
         return self.heavy or self.networked

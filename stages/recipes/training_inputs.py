@@ -27,6 +27,7 @@ FILES = (
     "speech-weights",
     "text-weights",
     "start",
+    "teacher",
     "elsewhere",
 )
 """Names of the inputs, as the rules name them and as options of the command line."""
@@ -114,14 +115,24 @@ class Inputs(StoresAndEncoders):
         UserError
             The file is damaged, has no such unit, or does not say what it has seen; or that is not this fold's to see.
         """
-        path = Path(self.paths["start"])
+        return self._earlier("start", fold, seed, "")
+
+    def before(self, name: str, fold: Fold, seed: int) -> dict[str, np.ndarray]:
+        """As :meth:`start`, of the system of the study that the input ``name`` is of; its parts are noted as its own.
+
+        ``name``: ``start``, whose models these are, or ``teacher``, whose views.
+        """
+        return self._earlier(name, fold, seed, f"{name}: ")
+
+    def _earlier(self, name: str, fold: Fold, seed: int, of: str) -> dict[str, np.ndarray]:
+        path = Path(self.paths[name])
         arrays, notes = read(path, fold.number, seed)
         if "seen" not in notes:
             raise UserError(f"{path}: does not say what it has seen; delete it and run again")
         for component, packed in notes["seen"].items():
             where = f"{path}: {component}"
             fit_scope(unpack(packed, self.utterances, where), self.examples.protocol, fold.number, where)
-        self.seen |= notes["seen"]
+        self.seen |= {of + component: packed for component, packed in notes["seen"].items()}
         return arrays
 
     def note_seen(self, component: str, utterances: list[str]) -> None:
@@ -144,7 +155,7 @@ class Inputs(StoresAndEncoders):
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
-        wanted = (fit.number if normalise == "global" else None, normalise, by)
+        wanted = (fit.train.tobytes() if normalise == "global" else None, normalise, by)
         if current != wanted:
             frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fit.train)
             names = np.array(store.utterances)

@@ -42,8 +42,8 @@ def asked(args) -> dict:
 
 def run(
     section, job: "Job", params: str, study: str, paths: dict[str, Path | None], encoders: dict[str, str], cores: int
-) -> tuple[training_inputs.Inputs, dict]:
-    """Train the job's system in ``study``; its inputs and its finished units.
+) -> dict:
+    """Train the job's system in ``study``, write predictions and models, and return the finished units.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def run(
     workers = 1 if row.heavy or str(device) != "cpu" else max(1, cores // section.threads)
     memory = {"memory_gb": section.memory_gb / workers} if hasattr(section, "memory_gb") else {}
     inputs = training_inputs.Inputs(paths, params, row.task, device=device, **encoders, **memory)
-    return inputs, train_and_write(job, row, inputs, seeds, section.threads, workers)
+    return train_and_write(job, row, inputs, seeds, section.threads, workers)
 
 
 def device_of(row):

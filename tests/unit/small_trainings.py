@@ -5,13 +5,13 @@ import numpy as np
 from stages import adapt, retrain
 from stages.recipes import system_config
 from tests.unit.catalogue import shipped
-from tests.unit.test_recipes import EMBEDDING, eight
+from tests.unit.test_recipes import EMBEDDING, RECIPES, STUDENT, eight
 
 CHAIN = {"adapt": (adapt.Adapt, adapt.adapted), "retrain": (retrain.Retrain, retrain.retrained)}
 SMALL = {
     "regressor": {"learning_rate": 1e-3, "epochs": 6, "batch": 3},
-    "teacher": {"learning_rate": 1e-2, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3},
-    "student": {"learning_rate": 1e-3, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3, "weight": 0.1},
+    "teacher": {"learning_rate": 1e-2, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3, "sees": "both"},
+    "student": {"learning_rate": 1e-3, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3} | STUDENT,
     "gmp": {"learning_rate": 1e-3, "epochs": 6, "start": "", "hidden": 32, "batch": 3},
     "cmgi": {"learning_rate": 1e-3, "epochs": [6, 3], "width": 32, "heads": 2, "batch": 2, "accumulate": 3},
     "adapt": {"learning_rate": 1e-3, "epochs": 6, "lstm": 16, "hidden": 16, "batch": 3},
@@ -31,7 +31,7 @@ class Noise:
 
 
 def settings_of(name: str, **changes):
-    model = CHAIN[name][0] if name in CHAIN else system_config.settings_class(name)
+    model = CHAIN[name][0] if name in CHAIN else system_config.settings_class(RECIPES.get(name, name))
     return model.model_validate(shipped(model, **SMALL[name] | changes))
 
 
@@ -42,7 +42,7 @@ def trained(name: str, unit=None, **changes) -> tuple[dict[str, np.ndarray], dic
     inputs.scratch, inputs.audio = None, Noise(map(len, inputs.speech.frames))
     inputs.speech.attributes = {"dtype": "float32"}
     if name not in CHAIN:
-        outputs, arrays, notes = system_config.module(name).train(row, inputs, fold, 1, unit)
+        outputs, arrays, notes = system_config.module(row.recipe).train(row, inputs, fold, 1, unit)
         return arrays | {"outputs": np.asarray(outputs)}, notes
     inputs.examples.manifest["gender"] = ["female", "male"] * 4
     counts, rng = np.array([len(f) for f in inputs.speech.frames]), np.random.default_rng(4)

@@ -6,14 +6,15 @@ import torch
 from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.encoders import letters
+from stages.guards import seen
 from stages.models import cmgi
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
 from stages.models.losses import am_softmax, ccc_loss, ctc_loss
 from stages.models.pooling import masked_max, masked_mean, segment_mean
 from stages.models.regressor import pool
-from stages.models.teacher import Summary
-from stages.recipes.student import gate_open
+from stages.models.srinivasan import Summary
+from stages.recipes.gate import gate
 
 
 def test_ctc_loss_by_hand():
@@ -171,10 +172,26 @@ def test_gate_drops_what_lies_beyond_two_standard_deviations():
     rng = np.random.default_rng(0)
     true = rng.normal(4, 1, (60_000, 3))
     predicted = 0.5 * true + rng.normal(0, 1, true.shape)
-    kept, notes = gate_open(predicted, true, np.arange(60_000), 2.0)
-    assert notes["dropped"] == pytest.approx(0.13, abs=0.005)  # three independent Gaussians; the paper has 12.7 %
-    assert kept.mean() == pytest.approx(1 - notes["dropped"])
-    assert gate_open(predicted, true, np.arange(100), 0)[0].all()
+    found = gate(predicted, true, np.arange(60_000), 2.0)
+    assert found.open.mean() == pytest.approx(0.87, abs=0.005)  # three independent Gaussians; the paper drops 12.7 %
+    assert found.beyond.mean(0) == pytest.approx(0.0455, abs=0.003)
+    assert gate(predicted, true, np.arange(100), 0).open.all()
+
+
+def test_gate_against_least_squares_by_hand():
+    """Four rows of one dimension, of which the second lies 1.67 standard deviations off the line."""
+    predicted = np.array([[1.0], [2.0], [3.0], [4.0]])
+    true = np.array([[2.0], [0.0], [4.0], [5.0]])
+    w, b = np.linalg.lstsq(np.hstack([predicted, np.ones((4, 1))]), true[:, 0], rcond=None)[0]
+    residual = w * predicted[:, 0] + b - true[:, 0]
+    found = gate(predicted, true, np.arange(4), 1.2)
+    assert (found.slope[0], found.offset[0]) == (pytest.approx(w), pytest.approx(b))
+    assert found.sd[0] == pytest.approx(np.sqrt((residual**2).mean()))
+    assert found.beyond[:, 0].tolist() == (np.abs(residual) > 1.2 * found.sd[0]).tolist() == [False, True, False, False]
+    names = ["a", "b", "c", "d"]
+    notes = found.notes(names, ["valence"], names)
+    assert seen.unpack(notes["closed"]["valence"], names, "") == ["b"] and notes["dropped"] == 0.25
+    assert seen.unpack(notes["rows"], names, "") == names
 
 
 def test_gate_reads_training_rows_alone():
@@ -182,7 +199,8 @@ def test_gate_reads_training_rows_alone():
     true, predicted = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
     other = predicted.copy()
     other[30:] = 1e6
-    assert gate_open(predicted, true, np.arange(30), 2.0)[1] == gate_open(other, true, np.arange(30), 2.0)[1]
+    one, two = (gate(each, true, np.arange(30), 2.0) for each in (predicted, other))
+    assert (one.slope == two.slope).all() and (one.beyond == two.beyond).all()
 
 
 def test_ctc_spelling_and_greedy_decoding():

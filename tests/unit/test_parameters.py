@@ -159,10 +159,10 @@ def test_stores_hold_the_layers_that_active_rows_read(tmp_path):
     assert of("srinivasan2022-teacher") == {"bert-small": ["last"], "hubert-small": ["last"]}
     student = {"hubert-small": ["last", "last-6"], "bert-small": ["last"]}
     assert of("srinivasan2022-teacher", "srinivasan2022-cts") == student
-    assert of("srinivasan2022-cts", **{"srinivasan2022-cts": {"tuned_blocks": 1}}) == {"hubert-small": ["last-1"]}
+    assert of("srinivasan2022-ft", **{"srinivasan2022-ft": {"tuned_blocks": 1}}) == {"hubert-small": ["last-1"]}
     for name in ("deoliveira2023-distil-text", "gao2024-cmgi", "pan2024-gmp-ams"):
         assert of(name) == {"hubert-small": ["conv"]}
-    assert of("linear", "pan2024-gmp-ams", "srinivasan2022-cts") == {"hubert-small": ["all", "conv"]}
+    assert of("linear", "pan2024-gmp-ams", "srinivasan2022-ft") == {"hubert-small": ["all", "conv"]}
     elsewhere = {**whole.load(str(PARAMS)), "active": ["default", "ravdess"]}
     assert stored_layers.stored(Plan(elsewhere))["ravdess"] == {"whisper-tiny": ["all"]}
     assert "ravdess" not in whole.load(str(PARAMS))["stored"]  # not active

@@ -1,0 +1,64 @@
+"""Systems that are trained after others of their study: from their weights, or drawn to what they say."""
+
+from ..config import settings
+from ..runtime.errors import UserError
+from ..workflow.plan import Plan
+
+ALIKE = {
+    "encoder": ("speech",),
+    "gru": ("speech", "aggregator", "hidden", "gru_layers", "normalise"),
+    "whole": ("speech", "aggregator", "hidden", "gru_layers", "normalise", "embedding"),
+}
+"""What a system has in common with the one that it starts from, by what it takes of it."""
+
+
+def check_after(path: str, study: str, name: str, plan: Plan) -> None:
+    """Check that a system's teacher, and the system that it starts from, are there and fit.
+
+    Raises
+    ------
+    UserError
+        One is not of the study, cannot teach, or has other sizes.
+    """
+    row, systems = plan.row(study, name), plan.params["studies"][study]["systems"]
+    for key, other in row.after.items():
+        where = f"{path}: systems.{name}.{key}"
+        if other not in plan.params["systems"]:
+            raise UserError(f"{where}: there is no '{other}'{settings.nearest(other, plan.params['systems'])}")
+        before = plan.row(study, other)
+        if before.recipe != row.recipe or (key == "teacher" and before.sees != "both") or other == name:
+            remedy = "name one of this recipe that sees both" if key == "teacher" else "name one of this recipe"
+            raise UserError(f"{where}: '{other}' is no {key}; {remedy}")
+        if other not in systems:
+            raise UserError(f"{where}: '{other}' is no system of study '{study}'; add it to studies.{study}.systems")
+        (_teaches if key == "teacher" else _begins)(f"{path}: studies.{study}: {name}", row, before, other)
+
+
+def _teaches(where: str, row, teacher, name: str) -> None:
+    if row.embedding != teacher.embedding:
+        raise UserError(
+            f"{where}: embedding {row.embedding}, but its teacher {name} has {teacher.embedding}; give both the same"
+        )
+    if row.residuals == "cross" and not teacher.cross_folds:
+        raise UserError(
+            f"{where}: residuals: cross, but its teacher {name} has cross_folds: 0; set that to 2 or more, or residuals"
+            " to train"
+        )
+
+
+def _begins(where: str, row, start, name: str) -> None:
+    if start.after.get("start"):
+        raise UserError(f"{where}: start: {name} starts from {start.start} itself; name a system that starts from none")
+    if start.sees != "speech" or (row.start_with == "encoder" and not start.tuned_blocks):
+        raise UserError(
+            f"{where}: start: {name} has trained no encoder that could be taken; name another, or take more"
+        )
+    for key in ALIKE[row.start_with]:
+        own, other = getattr(row, key), getattr(start, key)
+        if own != other:
+            raise UserError(f"{where}: {key} {own}, but {name}, from which it starts, has {other}; give both the same")
+    if start.tuned_blocks > row.tuned_blocks:
+        raise UserError(
+            f"{where}: tuned_blocks {row.tuned_blocks}, but {name}, from which it starts, has tuned"
+            f" {start.tuned_blocks}; tune as many"
+        )
