@@ -15,7 +15,8 @@ def trainings(paths: list[Path]) -> dict:
     per epoch the mean training loss and validation score over the units that reached it, and their number; ``layers``:
     names, mean weight, its standard deviation over units and the 95 % interval of the mean (Student's t), of every
     model that a unit consists of (``of``: its dimension, empty where there is one); ``elsewhere``: the file that the
-    predictions came in, where no training of ours made them. What a recipe does not have is None.
+    predictions came in, where no training of ours made them; ``parameters``: of the model, ``all`` and those
+    ``trained``. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
     histories = [history for one in notes for history in _histories(one)]
@@ -31,6 +32,7 @@ def trainings(paths: list[Path]) -> dict:
         "layers": [row for name, found in weights.items() for row in _layers(name, notes[0]["layers"], np.array(found))]
         or None,
         "elsewhere": notes[0].get("made elsewhere"),
+        "parameters": notes[0].get("parameters"),
     }
 
 

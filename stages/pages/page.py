@@ -27,6 +27,7 @@ def html(report: Contents) -> str:
         notes=_notes(report),
         guards=trust.guards(report),
         provenance=report.provenance,
+        sizes=trust.sizes(report),
         spent=trust.spent(report),
     )
 

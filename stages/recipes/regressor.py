@@ -36,7 +36,7 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..models.losses import ccc_loss
     from ..training.loop import seeded
     from ..training.weights import network
-    from .fine_tuning import fitted, predictor, scaled
+    from .fine_tuning import fitted, predictor, scaled, sizes
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -50,7 +50,7 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
         return ccc_loss(forward(positions), targets[positions])
 
     history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit)
-    notes = {"history": history, "parameters": sum(p.numel() for p in trained)}
+    notes = {"history": history, **sizes(model)}
     notes["scaling"] = {"low": low.tolist(), "span": span.tolist(), "rows": len(fold.train)}
     arrays = network(model) | {"model/scaling/low": low, "model/scaling/span": span}
     return outputs(fold.scored), arrays, notes
