@@ -20,6 +20,11 @@ class Regressor(Economy, System):
     learning_rate: float = setting("of Adam", gt=0)
     batch: int = setting("utterances per forward pass, of similar length", ge=2)
     dropout: float = setting("in the head", ge=0, lt=1)
+    encoder_dropout: float = setting(
+        "throughout the fine-tuned encoders, whatever their checkpoints say (section 3.2: one for the whole model)",
+        ge=0,
+        lt=1,
+    )
     patience: int = setting("epochs without a better mean validation CCC before stopping", ge=1)
     epochs: int = setting("limit on epochs", ge=1)
     inputs: ClassVar = ("speech", "transcripts", "speech-weights", "text-weights")
@@ -68,11 +73,14 @@ def restored(row: Regressor, inputs: "RecipeInputs", arrays: dict):
 
 def _model(row: Regressor, inputs, dimensions: int):
     """The model, its input, and what it says of positions [len(positions), dimensions]."""
+    from ..encoders.dropout import drop_out
     from ..models.regressor import Regressor as Model
     from .speech_input import SpeechInput
 
     encoder = inputs.speech_encoder()
     text = inputs.text_encoder() if row.use_text else None
+    for one in (encoder, text) if row.use_text else (encoder,):
+        drop_out(one.modules(), row.encoder_dropout)
     model = Model(encoder, text, dimensions, row.pooling, row.dropout).to(inputs.device)
     speech = SpeechInput(inputs, encoder, "conv")
     words = inputs.texts if row.use_text else None
