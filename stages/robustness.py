@@ -213,7 +213,7 @@ def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, so
     trial, trained, where = job.trial, job.trained, f"robustness.{job.name}"
     row, labels = trained.row, trained.labels
     manifest, protocol = other
-    rows = other_corpus.tested(manifest, protocol)
+    rows = other_corpus.tested(manifest, protocol, trial.part, where)
     other_corpus.refuse_shared(*own, rows, one_scheme, where)
     due, left_out = other_corpus.truth(rows, row.task, labels, trial.ratings, where)
     if getattr(row, "normalise", "") == "speaker" and (rows["speaker"] == "").any():

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..runtime.errors import UserError
 from . import intervals, scores, summary
 
-PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders")
+PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders", "part", "transcripts")
 COMPARISON = (
     "paper",
     "table",
@@ -19,6 +19,7 @@ COMPARISON = (
     "ci_high",
     "verdict",
     "deviations",
+    "part",
 )
 
 
@@ -90,7 +91,9 @@ def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> lis
     if published["corpus"] != study["corpus"]:
         found.append(f"corpus {study['corpus']} for {published['corpus']}")
     if published["protocol"] != study["protocol"]:
-        found.append(f"protocol {study['protocol']} for {published['protocol']}")
+        found.append(
+            " ".join(filter(None, (f"protocol {study['protocol']} for", published["protocol"], published["part"])))
+        )
     wanted = set(filter(None, published["encoders"].split("+")))
     if not wanted:
         found.append("the paper quotes this row, its encoder is not at hand")
@@ -121,7 +124,8 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
     """The rows of comparison.csv: every published figure of the systems in ``entries``, with ours.
 
     If a paper has a row for several corpora or protocols, those of the study are taken; else those of a variant of its
-    corpus (ravdess for ravdess-song), which count as substitutes; else all of them. ``entries``: see
+    corpus (ravdess for ravdess-song), which count as substitutes; else all of them. A figure of a test part is held
+    against ours of that part, where the protocol is the study's. ``entries``: see
     :class:`stages.pages.report_data.Entry`.
     """
     rows = []
@@ -132,7 +136,8 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
         own = own or [p for p in known if _kin(p["corpus"], study["corpus"])]
         own = [p for p in own if p["protocol"] == study["protocol"]] or own
         for figure in own or known:
-            ours = entry.metrics.get(figure["metric"])
+            metrics, missing = _of_part(entry, figure, study)
+            ours = metrics.get(figure["metric"])
             if ours is None and entry.metrics and figure["metric"] == "wer":
                 continue  # the paper's WER describes its transcripts, not this system's output
             replaced = substitutions(figure, study, entry.encoders)
@@ -142,18 +147,24 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
                     "table": figure["table"],
                     "row": figure["row"],
                     "corpus": figure["corpus"],
+                    "part": figure["part"],
                     "metric": figure["metric"],
                     "published": figure["value"],
                     "ours": ours and ours["pooled"],
                     "ci_low": ours and ours["ci_low"],
                     "ci_high": ours and ours["ci_high"],
                     "verdict": verdict(figure, ours, replaced, within),
-                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"])
-                    if ours
-                    else entry.missing,
+                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"]) if ours else missing,
                 }
             )
     return rows
+
+
+def _of_part(entry, figure: dict, study: dict) -> tuple[dict, str]:
+    """Our figures that a published one is held against, those of its test part, and why there are none."""
+    if not figure["part"] or figure["protocol"] != study["protocol"] or not entry.evaluation:
+        return entry.metrics, entry.missing
+    return entry.parts.get(figure["part"], {}), f"the study's protocol tests no part '{figure['part']}'"
 
 
 def _kin(one: str, other: str) -> bool:

@@ -32,6 +32,11 @@ class Entry:
         return self.evaluation["metrics"] if self.evaluation else {}
 
     @property
+    def parts(self) -> dict[str, dict]:
+        """{test part that the protocol names: {metric: figures}}."""
+        return self.evaluation.get("parts", {}) if self.evaluation else {}
+
+    @property
     def tag(self) -> str:
         """How a system is marked that does not reproduce a row of a paper; empty for one that does."""
         if self.row.recipe == "external":

@@ -224,6 +224,7 @@ def test_temperature_undoes_overconfidence(study):
 
 def test_verdicts():
     figure = {"value": 0.672, "sd": 0.007, "corpus": "iemocap", "protocol": "sessions", "encoders": "wav2vec2-base"}
+    figure |= {"part": "", "transcripts": ""}
     study = {"corpus": "iemocap", "protocol": "sessions"}
     ours = {"pooled": 0.668, "ci_low": 0.655, "ci_high": 0.681}
     assert comparison.substitutions(figure, study, {"speech": "wav2vec2-base"}) == []
@@ -238,6 +239,7 @@ def test_verdicts():
 
 def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
     row = {"paper": "p", "table": "1", "row": "r", "corpus": "msp", "metric": "uar", "sd": None, "encoders": "e"}
+    row |= {"part": "", "transcripts": ""}
     seen, unseen = row | {"value": 0.6, "protocol": "test1"}, row | {"value": 0.5, "protocol": "test2"}
     entry = Entry("s", SimpleNamespace(paper="p", table="1", row="r"), {"speech": "e"}, [], None, "not run")
     study = {"corpus": "msp", "protocol": "test2"}

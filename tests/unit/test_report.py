@@ -182,7 +182,9 @@ def test_table_compares_with_the_baseline_and_names_the_missing(study, metrics):
 
 def test_comparison_has_the_contracts_columns_and_no_verdict_on_substitutes(study):
     frame = pd.read_csv(study.out / "comparison.csv")
-    assert ",".join(frame.columns) == "paper,table,row,corpus,metric,published,ours,ci_low,ci_high,verdict,deviations"
+    assert (
+        ",".join(frame.columns) == "paper,table,row,corpus,metric,published,ours,ci_low,ci_high,verdict,deviations,part"
+    )
     assert set(frame["verdict"]) == {"substitute", "missing"}
     own = frame[frame["paper"] == "pepino2021"].iloc[0]
     assert own["published"] == 0.672
