@@ -82,10 +82,11 @@ def read_published(path: Path | str) -> list[dict]:
     return rows
 
 
-def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> list[str]:
-    """What replaces the paper's corpus, protocol and encoders; empty if all are the paper's.
+def substitutions(published: dict, study: dict, encoders: dict[str, str], transcripts: str = "") -> list[str]:
+    """What replaces the paper's corpus, protocol, encoders and transcripts; empty if all are the paper's.
 
-    ``encoders`` is {kind: name} of those that the system uses in this study.
+    ``encoders`` is {kind: name} of those that the system uses in this study, ``transcripts`` what it reads. Where a
+    published row names no transcripts, any will do.
     """
     found = []
     if published["corpus"] != study["corpus"]:
@@ -99,6 +100,8 @@ def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> lis
         found.append("the paper quotes this row, its encoder is not at hand")
     elif wanted != set(encoders.values()):
         found.append(f"encoders {' + '.join(encoders.values()) or 'none'} for {' + '.join(sorted(wanted))}")
+    if published["transcripts"] not in ("", transcripts):
+        found.append(f"transcripts {transcripts or 'none'} for {published['transcripts']}")
     return found
 
 
@@ -140,7 +143,7 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
             ours = metrics.get(figure["metric"])
             if ours is None and entry.metrics and figure["metric"] == "wer":
                 continue  # the paper's WER describes its transcripts, not this system's output
-            replaced = substitutions(figure, study, entry.encoders)
+            replaced = substitutions(figure, study, entry.encoders, entry.transcripts)
             rows.append(
                 {
                     "paper": figure["paper"],

@@ -26,6 +26,8 @@ class Entry:
     """What ``evaluate`` wrote; None where the system is missing."""
     missing: str = ""
     """Why it is missing."""
+    transcripts: str = ""
+    """Where the text that it reads comes from; empty where it reads none."""
 
     @property
     def metrics(self) -> dict:

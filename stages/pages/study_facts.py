@@ -47,8 +47,8 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
     note = " (substitutes for the encoders of the papers)" if study["substitute"] else ""
     names = " and ".join(filter(None, (study["speech"], study["text"])))
     found.append(("Encoders", f"{names}{note}" if study["substitute"] else _encoders(entries) or names))
-    if study["transcripts"]:
-        found.append(("Transcripts", study["transcripts"]))
+    if texts := list(dict.fromkeys(filter(None, (entry.transcripts for entry in entries)))):
+        found.append(("Transcripts", ", ".join(texts)))
     found.append(("Seeds", ", ".join(str(seed) for seed in study["seeds"])))
     return found
 

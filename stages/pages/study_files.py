@@ -72,4 +72,4 @@ def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict
     keys = dict.fromkeys([*study["changes"].get(name, {}), *plain])
     deviations = [f"{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
-    return Entry(name, row, own, deviations, evaluation, missing)
+    return Entry(name, row, own, deviations, evaluation, missing, system_config.transcripts(study, row))

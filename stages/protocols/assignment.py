@@ -55,20 +55,9 @@ def assign(protocol: Protocol, manifest, key: str):
             role, reason = role.mask(shared, "out"), reason.mask(shared, f"{name} shared with test")
         columns = {"utterance": manifest["utterance"], "fold": len(tables) + 1, "role": role, "reason": reason}
         columns |= {"emotion": emotion, "group": f"{by}=" + group, "apart": apart, "leaks": " ".join(protocol.leaks)}
-        columns |= {"part": _parts(protocol, group, role, key)}
+        columns |= {"part": folds.test_parts(protocol.tested, group, role, key) if isinstance(protocol, Fixed) else ""}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
-
-
-def _parts(protocol: Protocol, group, role, key: str):
-    """The name of the test part that an utterance is in; empty where it is not tested, or parts have no names."""
-    if not isinstance(protocol, Fixed):
-        return ""
-    parts = group.map(protocol.parts).fillna("").where(role == "test", "")
-    for name in sorted(set(protocol.parts.values())):
-        if not ((role == "test") & (parts == name)).any():
-            raise UserError(f"{key}.test.{name}: no utterance of it is left to test; select more in where")
-    return parts
 
 
 def derived(protocol: Protocol, manifest, key: str):
@@ -165,7 +154,7 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
     groups = sorted(set(known[protocol.by]), key=folds.natural)
     if isinstance(protocol, Fixed):
         roles = {name: role for role in ("train", "val") for name in getattr(protocol, role)}
-        roles |= dict.fromkeys(protocol.parts, "test")
+        roles |= dict.fromkeys(protocol.tested, "test")
         _present(roles, groups, key, protocol.by)
         return [(roles, None)]
     tested = 1

@@ -142,13 +142,13 @@ class Fixed(_Protocol):
     )
 
     @property
-    def parts(self) -> dict[str, str]:
+    def tested(self) -> dict[str, str]:
         """{tested value: the name of its part}, '' where the parts have none."""
         named = self.test if isinstance(self.test, dict) else {"": self.test}
         return {value: part for part, values in named.items() for value in values}
 
     @model_validator(mode="after")
-    def _tested(self):
+    def _parts(self):
         named = self.test if isinstance(self.test, dict) else {"": self.test}
         if not named or not all(named.values()):
             raise ValueError("test: is empty, or one of its parts is; name values to test")

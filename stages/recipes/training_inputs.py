@@ -12,6 +12,7 @@ from ..runtime.errors import UserError
 from ..stores.fingerprint import fingerprint
 from ..training.units import read
 from ..transcripts.table import read_transcripts
+from ..transcripts.text import plain
 from .frames import Frames
 from .labelled_set import Examples, Fold
 from .normaliser import Normaliser
@@ -83,7 +84,7 @@ class Inputs(StoresAndEncoders):
     @property
     def texts(self) -> list[str]:
         """What the models read of every utterance's transcript."""
-        return self.transcripts["text"].tolist()
+        return [plain(text) for text in self.transcripts["text"]]
 
     @property
     def outputs(self) -> int:
@@ -103,7 +104,7 @@ class Inputs(StoresAndEncoders):
 
     @cached_property
     def transcripts(self) -> pd.DataFrame:
-        """Columns ``text`` and ``reference``, one row per utterance in the manifest's order."""
+        """Columns ``text`` and ``reference`` as transcribed, one row per utterance in the manifest's order."""
         table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
         return table.reindex(self.examples.manifest["utterance"]).fillna("")
 

@@ -6,7 +6,7 @@ from .plan import DATA, Plan
 def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | list[str]]:
     """Inputs by the names of the script's options: files of the study, and of the trial."""
     row, entry, own = plan.row(study, name), plan.trial(trial), plan.params["studies"][study]
-    corpus, transcripts = own["corpus"], own["transcripts"]
+    corpus, transcripts = own["corpus"], plan.transcripts(study, name)
     found: dict[str, str | list[str]] = dict(plan.files(study, ()))
     if entry.kind == "corpus":
         corpus, transcripts = entry.corpus, entry.transcripts

@@ -222,6 +222,9 @@ def test_temperature_undoes_overconfidence(study):
     assert right["ece"] < 0.03 < plain["ece"] and right["brier"] < plain["brier"]
 
 
+READ = ("gold", "whisper-tiny-en", "")
+
+
 def test_verdicts():
     figure = {"value": 0.672, "sd": 0.007, "corpus": "iemocap", "protocol": "sessions", "encoders": "wav2vec2-base"}
     figure |= {"part": "", "transcripts": ""}
@@ -235,6 +238,9 @@ def test_verdicts():
     assert comparison.verdict(figure, ours, other, 0.01) == "substitute"
     assert comparison.substitutions(figure, study, {"speech": "hubert-small"})
     assert comparison.substitutions(figure, study | {"protocol": "speakers"}, {"speech": "wav2vec2-base"})
+    read = [comparison.substitutions(figure | {"transcripts": "gold"}, study, {"": "wav2vec2-base"}, t) for t in READ]
+    assert read == [[], ["transcripts whisper-tiny-en for gold"], ["transcripts none for gold"]]
+    assert comparison.substitutions(figure, study, {"speech": "wav2vec2-base"}, "whisper-tiny-en") == []
 
 
 def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
