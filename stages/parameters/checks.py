@@ -109,7 +109,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"systems.{name}.beside", beside, encoders)
         if plan.networked(beside):
             raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no set of descriptors; name egemaps")
-    start = getattr(row, "start", "") and [("retrain", row.start)]
+    start = getattr(row, "start", "") and row.start_stage == "retrain" and [("retrain", row.start)]
     while start:
         stage, entry = start.pop()
         _known(path, f"systems.{name}.start" if stage == "retrain" else f"{stage} of {name}", entry, params[stage])
@@ -132,10 +132,25 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
             )
     if study in params["active"]:
         _check_layers(path, params, study, name, plan)
+    if row.recipe == "regressor" and row.start:
+        _check_start(path, params, study, name, row, plan)
     if row.recipe == "student":
         _known(path, f"systems.{name}.teacher", row.teacher, params["systems"])
         if params["systems"][row.teacher]["recipe"] != "teacher":
             raise UserError(f"{path}: systems.{name}.teacher: '{row.teacher}' is no teacher")
+
+
+def _check_start(path, params, study, name, row, plan) -> None:
+    """A regressor starts from one of its study that fine-tuned the same speech encoder, without text."""
+    where, systems = f"{path}: systems.{name}.start", params["studies"][study]["systems"]
+    if row.start not in systems:
+        near = settings.nearest(row.start, systems)
+        raise UserError(f"{where}: '{row.start}' is not in studies.{study}.systems{near}; add it there")
+    other = plan.row(study, row.start)
+    if other.recipe != "regressor" or other.tune != "all" or other.use_text:
+        raise UserError(f"{where}: '{row.start}' does not fine-tune a speech encoder alone; name a regressor that does")
+    if plan.encoder(study, other.speech, "speech") != plan.encoder(study, row.speech, "speech"):
+        raise UserError(f"{where}: '{row.start}' fine-tunes another speech encoder; give both rows the same speech")
 
 
 def _check_layers(path, params, study, name, plan) -> None:

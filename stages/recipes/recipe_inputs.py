@@ -110,3 +110,6 @@ class TrainingInputs(RecipeInputs, Protocol):
 
     def start(self, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
         """The arrays that an earlier stage made for this fold and seed; a UserError where they cannot be used."""
+
+    def note_seen(self, component: str, utterances: list[str]) -> None:
+        """Keep that ``component``, which was fitted for the unit in hand, has seen these utterances."""

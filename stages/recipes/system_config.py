@@ -24,6 +24,8 @@ class System(Section):
     """Transcripts are read in training alone; the system transcribes new audio itself."""
     deterministic: ClassVar[bool] = False
     """Training draws no random numbers, so one seed stands for all."""
+    start_stage: ClassVar[str] = "retrain"
+    """The stage that made what a row's ``start`` names."""
 
     paper: str = setting("key of the paper in data/published.csv; empty for a control")
     table: str = setting("the paper's table, as numbered there")

@@ -17,7 +17,7 @@ def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
         if row.recipe == "student":
             found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
         elif row.start:
-            found["start"] = f"{DATA}/retrain/{study}/{row.start}/{part}.safetensors"
+            found["start"] = f"{DATA}/{row.start_stage}/{study}/{row.start}/{part}.safetensors"
     return found
 
 
