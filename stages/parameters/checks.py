@@ -79,6 +79,8 @@ def _check_trial(path, params, study, trial, systems, plan) -> None:
         _known(path, where, name, params["systems"])
         if name in own["systems"] and (reason := conditions.untried(entry, plan.row(study, name))):
             raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; remove it from the list")
+    if entry.kind == "transcripts":
+        _known(path, f"robustness.{trial}.transcripts", entry.transcripts, params["transcripts"])
     if entry.kind == "corpus":
         for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):
             if wanted := getattr(entry, key):

@@ -19,7 +19,7 @@ def wanted(settings: dict, studies: Iterable[str]) -> list[tuple[str, str]]:
         entries |= {(names.CORPORA, entry["corpus"]): None for entry in (chosen, *other_corpora)}
         encoders = [name for name in _encoders(settings, study) if names.is_local(settings["encoders"].get(name, {}))]
         entries |= {(names.ENCODERS, name): None for name in encoders}
-        sources = [*_texts(settings, study), *(entry["transcripts"] for entry in other_corpora)]
+        sources = [*_texts(settings, study), *(entry["transcripts"] for entry in tried if "transcripts" in entry)]
         whisper = [name for name in sources if names.hears(settings["transcripts"].get(name, {}))]
         entries |= {(names.TRANSCRIPTS, name): None for name in whisper}
     return sorted(entries)

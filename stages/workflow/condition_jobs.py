@@ -12,6 +12,8 @@ def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | lis
         corpus, transcripts = entry.corpus, entry.transcripts
         found["other-manifest"] = f"{DATA}/ingest/{corpus}/manifest.csv"
         found["other-protocol"] = f"{DATA}/ingest/{corpus}/protocols/{entry.protocol}.csv"
+    elif entry.kind == "transcripts":
+        transcripts = entry.transcripts
     found["audio"] = f"{DATA}/ingest/{corpus}/audio.h5"
     if row.needs_text:
         found["transcripts"] = f"{DATA}/transcribe/{corpus}/{transcripts}.csv"
@@ -31,7 +33,7 @@ def reads(plan: Plan, study: str, trial: str, name: str) -> dict:
 def options(plan: Plan, study: str, trial: str, name: str) -> str:
     """The remaining options of the script."""
     entry = plan.trial(trial)
-    if entry.kind == "noise":
+    if entry.kind != "corpus":
         return f"--ledger {plan.ledger(study)}"
     corpora = (plan.params["studies"][study]["corpus"], entry.corpus)
     readers = {plan.params["corpora"][corpus]["reader"] for corpus in corpora}
