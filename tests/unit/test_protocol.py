@@ -179,7 +179,7 @@ FAULTS = {
     "part of a name": (FIXED | {"test": {"Far away": ["Ses3"]}}, "a part's name has only lower-case letters"),
     "part of what is out": (
         FIXED | {"test": {"near": ["Ses3"], "far": ["Ses4"]}, "where": {"session": ["Ses1", "Ses2", "Ses3"]}},
-        "test: this corpus has no session 'Ses4'",
+        "this corpus has no session 'Ses4'",
     ),
     "no class in training": (
         {"kind": "fixed", "by": "speaker", "train": ["S1F"], "val": ["S2F"], "test": ["S3M", "S2M"]},
