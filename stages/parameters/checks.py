@@ -111,7 +111,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"systems.{name}.beside", beside, encoders)
         if plan.networked(beside):
             raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no set of descriptors; name egemaps")
-    start = getattr(row, "start", "") and row.start_stage == "retrain" and [("retrain", row.start)]
+    start = [("retrain", row.retrained)] if row.retrained else []
     while start:
         stage, entry = start.pop()
         _known(path, f"systems.{name}.start" if stage == "retrain" else f"{stage} of {name}", entry, params[stage])

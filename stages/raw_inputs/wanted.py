@@ -44,7 +44,7 @@ def _encoders(settings: dict, study: str) -> Iterator[str]:
 
     for row in _rows(settings, study):
         yield from (standing(one, kind) for kind, one in row.encoders().items() if one)
-        entry = "" if row.start_stage != "retrain" else getattr(row, "start", "")
+        entry = row.retrained
         for stage, before in _CHAIN:
             if entry:
                 yield standing(settings[stage][entry]["speech"], "speech")

@@ -28,6 +28,10 @@ class Gmp(Economy, System):
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
     heavy: ClassVar = True
 
+    @property
+    def retrained(self) -> str:
+        return self.start
+
     def layers_read(self) -> dict[str, list[str]]:
         return {"speech": ["conv"]}
 

@@ -35,13 +35,16 @@ class Regressor(Economy, System):
     start: str = setting("a system of the study, fine-tuned on speech alone: whose encoder is frozen; '' for neither")
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights", "start")
     heavy: ClassVar = True
-    start_stage: ClassVar = "train"
 
     @model_validator(mode="after")
     def _frozen(self):
         if self.start and self.tune == "all":
             raise ValueError(f"start: '{self.start}' gives a frozen encoder; set tune: head, or start: ''")
         return self
+
+    @property
+    def after(self) -> dict[str, str]:
+        return {"start": self.start} if self.start else {}
 
     def files(self) -> tuple[str, ...]:
         """Without a start, all that is frozen is in the feature store."""

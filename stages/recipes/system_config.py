@@ -24,8 +24,6 @@ class System(Section):
     """Transcripts are read in training alone; the system transcribes new audio itself."""
     deterministic: ClassVar[bool] = False
     """Training draws no random numbers, so one seed stands for all."""
-    start_stage: ClassVar[str] = "retrain"
-    """The stage that made what a row's ``start`` names."""
 
     paper: str = setting("key of the paper in data/published.csv; empty for a control")
     table: str = setting("the paper's table, as numbered there")
@@ -56,6 +54,16 @@ class System(Section):
         if "speech" in found and "speech-weights" in self.files():
             found["speech"] = [*found["speech"], "conv"]
         return found
+
+    @property
+    def retrained(self) -> str:
+        """The entry of ``retrain`` whose encoder the row starts from; empty for none."""
+        return ""
+
+    @property
+    def after(self) -> dict[str, str]:
+        """{input: the system of the same study that makes it}, where the row has one: ``start``."""
+        return {}
 
     @property
     def takes_gpu(self) -> bool:

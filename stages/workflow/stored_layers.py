@@ -36,7 +36,7 @@ def of_system(plan: Plan, study: str, name: str) -> dict[str, set[str]]:
     wanted = row.encoders()
     for kind, layers in row.layers_read().items():
         found.setdefault(plan.encoder(study, wanted[kind], kind), set()).update(layers)
-    stage, entry = "retrain", getattr(row, "start", "") if row.start_stage == "retrain" else ""
+    stage, entry = "retrain", row.retrained
     while stage and entry:
         section = plan.params[stage][entry]
         found.setdefault(plan.encoder(study, section["speech"], "speech"), set()).add("conv")

@@ -13,11 +13,13 @@ def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
     found = plan.files(study, names, row.speech, row.text, getattr(row, "beside", ""), plan.transcripts(study, name))
     if row.recipe == "external":
         found["elsewhere"] = row.file
-    if "start" in row.files():
-        if row.recipe == "student":
-            found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
-        elif row.start:
-            found["start"] = f"{DATA}/{row.start_stage}/{study}/{row.start}/{part}.safetensors"
+    if row.recipe == "student":
+        found["start"] = f"{DATA}/teach/{study}/{row.teacher}/1of1.views.safetensors"
+    if row.retrained:
+        found["start"] = f"{DATA}/retrain/{study}/{row.retrained}/{part}.safetensors"
+    for name, system in row.after.items():
+        models = plan.models(study, system)
+        found[name] = next((path for path in models if path.endswith(f"/{part}.safetensors")), models[0])
     return found
 
 

@@ -90,8 +90,8 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
 @pytest.mark.parametrize("normalise", ["global", "speaker"])
 def test_a_test_part_that_is_added_trains_nothing(paths, tmp_path, normalise):
     """Its rows are predicted by the models that there are; the rows tested before keep their predictions."""
-    settings = system_config.settings_class("frozen")
-    how = {"hidden": 8, "embedding": 4, "epochs": 2, "learning_rate": 1e-2, "normalise": normalise}
+    settings = system_config.settings_class("layers")
+    how = {"epochs": 2, "learning_rate": 1e-2, "normalise": normalise}
     row = settings.model_validate(shipped(settings, **how))
     rows = pd.read_csv(paths["manifest"], dtype=str, keep_default_na=False)
 
