@@ -3,8 +3,9 @@
 Reads the manifest, the protocol, the prediction files of all parts of a system, their models (for the course of the
 trainings and for what each part has seen) and the encoders that we pretrained (for what they have seen); the settings
 ``evaluate`` and the system's encoders. Writes all predictions into one CSV file, and the figures over its test rows
-into a JSON file. A system is refused if one of its parts has seen what it is tested on. With --ledger this scoring of
-the test part is counted there, one file per system and set of predictions.
+into a JSON file, of all together and of each test part that the protocol names. A system is refused if one of its
+parts has seen what it is tested on. With --ledger this scoring of the test part is counted there, one file per system
+and set of predictions.
 """
 
 import json
@@ -36,6 +37,7 @@ def main(args) -> None:
     from .guards import contamination, ledger
     from .guards.predictions import check_predictions
     from .metrics.breakdowns import details
+    from .metrics.parts import of_parts
     from .metrics.predictions import merged, read_predictions, rounded
     from .metrics.soft import against_votes
     from .metrics.summary import summarise
@@ -60,14 +62,16 @@ def main(args) -> None:
         training = trainings(args.models) if args.models else None
         if training:
             notes += _cautions(training, args.system)
+        parts = of_parts(predictions, manifest, protocol, options)
         if mark := watermark(protocol):
-            metrics = {name: figure | {"watermark": mark} for name, figure in metrics.items()}
+            metrics, parts = _marked(metrics, mark), {part: _marked(own, mark) for part, own in parts.items()}
         figures = {
             "study": args.study,
             "system": args.system,
             "predictions_sha256": disk.sha256(temporary),
             "options": options.model_dump(),
             "metrics": metrics,
+            "parts": parts,
             "notes": notes,
             **details(predictions, manifest, options),
             "soft": against_votes(predictions, manifest, protocol),
@@ -78,8 +82,13 @@ def main(args) -> None:
         temporary.write_text(json.dumps(rounded(figures), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     if args.ledger:
         ledger.enter(args.ledger, args.study, args.system, figures["predictions_sha256"])
-    for name, figure in metrics.items():
-        log.info("%s %s %.4f", args.system, name, figure["pooled"])
+    for part, own in {"": metrics, **parts}.items():
+        for name, figure in own.items():
+            log.info("%s %s %.4f", " ".join(filter(None, (args.system, part))), name, figure["pooled"])
+
+
+def _marked(metrics: dict, mark: str) -> dict:
+    return {name: figure | {"watermark": mark} for name, figure in metrics.items()}
 
 
 def _cautions(training: dict, system: str) -> list[str]:

@@ -21,6 +21,7 @@ from .runtime.errors import UserError
 from .runtime.reporting import log
 from .stores import scratch
 from .transcripts.table import read_transcripts
+from .transcripts.text import plain
 
 LIBRARIES = ("torch", "transformers", "numpy", "opensmile")
 
@@ -54,7 +55,7 @@ def main(args) -> None:
     attributes = {"audio": "", "transcripts": ""}
     if is_text(spec):
         table = read_transcripts(source)
-        utterances, texts = table["utterance"].tolist(), table["text"].tolist()
+        utterances, texts = table["utterance"].tolist(), [plain(text) for text in table["text"]]
         attributes["transcripts"] = disk.sha256(source)
     else:
         store = AudioStore(source)

@@ -4,7 +4,7 @@ The definitions are data (:mod:`stages.protocols.config`). The guards check the 
 again whenever a later stage reads the file. Columns: utterance, fold (from 1), role, reason (of ``out``), emotion
 (empty where it is not one of the classes), group (what may not be divided, as ``speaker=03``), apart (the values that
 test may not share with training or validation, as ``text=kids are talking``), leaks (what the
-protocol divides on purpose).
+protocol divides on purpose), part (the name of the test part that a row is in, if it has one).
 """
 
 import collections

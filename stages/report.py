@@ -45,7 +45,8 @@ class Inputs:
     coverage: Path | None
     extra: Path | None
     """Columns of a user's own table, where the protocol names some of them."""
-    transcripts: Path | None
+    transcripts: list[Path]
+    """The transcripts that systems read, each named as its entry of ``transcripts:``."""
 
     @property
     def predictions(self) -> dict[str, Path]:
@@ -65,7 +66,9 @@ def arguments(parser) -> None:
         "--robustness", type=Path, nargs="*", default=[], help="JSON files of trials, each with its CSV"
     )
     parser.add_argument("--extra", type=Path, help="extra.csv of the inventory, where the protocol names its columns")
-    parser.add_argument("--transcripts", type=Path, help="the transcripts that systems read, for their error rates")
+    parser.add_argument(
+        "--transcripts", type=Path, nargs="*", default=[], help="the transcripts that systems read, for error rates"
+    )
     parser.add_argument("--ceilings", type=Path, help="JSON: {modality: {metric: value}}")
     parser.add_argument("--published", type=Path, default=Path("data/published.csv"))
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, if any")
@@ -127,7 +130,7 @@ def gather(name: str, inputs: Inputs, params: str):
     study = settings.read(params, f"studies.{name}")
     manifest, protocol = load_split(inputs.manifest, inputs.protocol)
     manifest = with_extra(manifest, inputs.extra)
-    rates = _rates(inputs.transcripts, params, study, manifest)
+    rates = [row for path in inputs.transcripts for row in _rates(path, params, manifest)]
     evaluations = study_files.evaluations(inputs.evaluations, name, study["systems"])
     definition = config.load(study["protocol"], params)
     mark = watermark(protocol)
@@ -164,7 +167,7 @@ def gather(name: str, inputs: Inputs, params: str):
         few=options.few,
         watermark=mark,
         licence=licence,
-        transcripts=study["transcripts"],
+        transcripts=", ".join(path.stem for path in inputs.transcripts),
         commit=dict(provenance)["Commit"],
         cost=costs.total(cost),
         tried=tried,
@@ -194,14 +197,13 @@ def gather(name: str, inputs: Inputs, params: str):
     )
 
 
-def _rates(path: Path | None, params: str, study: dict, manifest) -> list[dict]:
-    """WER of the study's transcripts; none where no system reads them."""
+def _rates(path: Path, params: str, manifest) -> list[dict]:
+    """WER of the transcripts in a file that is named as its entry of ``transcripts:``."""
     from .transcripts import rates, table
 
-    if not path:
-        return []
-    source = settings.read(params, f"transcripts.{study['transcripts']}")
-    return rates.of_parts(manifest, table.read_transcripts(path), rates.is_english(source))
+    source = settings.read(params, f"transcripts.{path.stem}")
+    found = rates.of_parts(manifest, table.read_transcripts(path), rates.is_english(source))
+    return [{"source": path.stem, **row} for row in found]
 
 
 def _trials(

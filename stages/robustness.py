@@ -1,4 +1,4 @@
-"""Test a trained system under noise or on another corpus, without retraining.
+"""Test a trained system under noise, with other transcripts or on another corpus, without retraining.
 
 Reads the settings of the trial (``robustness.NAME``), the study's manifest and protocol, the system's predictions as
 ``evaluate`` wrote them, its models and the audio of the trial; for another corpus also its manifest and protocol; the
@@ -6,9 +6,9 @@ settings ``features``, ``evaluate`` and the system's encoders. Writes the predic
 ``evaluate``) and their figures with intervals, next to the study's own figures (JSON). The audio is processed as in
 ``stages.prediction``; labels are added after all predictions.
 
-Noise: a test utterance is predicted by the models of the fold that tests it, one row per seed. The study's own figure
-and this one are therefore computed from the same utterances, and their difference is paired. Another corpus: the models
-of all folds predict together, one row per seed, with ``fold`` 0.
+Noise and transcripts: a test utterance is predicted by the models of the fold that tests it, one row per seed. The
+study's own figure and this one are therefore computed from the same utterances, and their difference is paired. Another
+corpus: the models of all folds predict together, one row per seed, with ``fold`` 0.
 """
 
 import json
@@ -114,8 +114,8 @@ def main(args) -> None:
     )
     study_split = load_split(args.manifest, args.protocol)
     clean = read_predictions(args.predictions).query("role == 'test'")
-    if trial.kind == "noise":
-        tried = over_noise(
+    if trial.kind != "corpus":
+        tried = over_own(
             job, *study_split, clean, f"{args.predictions}: not made by the models of {args.models[0].parent}"
         )
     else:
@@ -135,8 +135,8 @@ def main(args) -> None:
         ledger.enter(args.ledger, args.study, f"{args.system}@{args.name}", digest)
 
 
-def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
-    """Predictions of the study's test rows under noise.
+def over_own(job: Job, manifest, protocol, clean, others: str) -> Tried:
+    """Predictions of the study's test rows under noise, or with other transcripts.
 
     Raises
     ------
@@ -158,6 +158,8 @@ def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
 
     def read(name: str) -> np.ndarray:
         samples = store.raw(name)
+        if trial.kind != "noise":
+            return samples
         babble = speakers.index[(speakers != speakers[name]) & (speakers != "")] if trial.colour == "babble" else []
         drawn = noise.drawn(trial, name, len(samples), list(babble), store.raw)
         mixed, clipped[name] = noise.added(samples, drawn, trial.snr_db)
@@ -179,12 +181,18 @@ def over_noise(job: Job, manifest, protocol, clean, others: str) -> Tried:
             tables.append(stored_audio.filled(of_seed, values[of_seed["utterance"].map(place), i], predictor))
     frame = _sorted(tables)
     check_predictions(frame, manifest, protocol, f"{job.name} of {job.system}")
+    return Tried(frame, clean, manifest, _about(row, trial, sum(clipped.values())))
+
+
+def _about(row, trial, clipped: int) -> dict:
+    """What the report says of a trial over the study's own test rows."""
+    if trial.kind == "transcripts":
+        return {"transcripts": trial.transcripts, "notes": []}
     notes = ["the words are those of the clean recordings"] if row.needs_text else []
     if getattr(row, "normalise", "") == "speaker":
         notes.append("each speaker normalised by all of that speaker's recordings, all of them noisy")
     level = trial.snr_db if math.isfinite(trial.snr_db) else None
-    about = {"colour": trial.colour, "snr_db": level, "clipped_samples": sum(clipped.values()), "notes": notes}
-    return Tried(frame, clean, manifest, about)
+    return {"colour": trial.colour, "snr_db": level, "clipped_samples": clipped, "notes": notes}
 
 
 def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, sources: dict[str, str]) -> Tried:
@@ -213,7 +221,7 @@ def elsewhere(job: Job, own: tuple, clean, other: tuple, *, one_scheme: bool, so
     trial, trained, where = job.trial, job.trained, f"robustness.{job.name}"
     row, labels = trained.row, trained.labels
     manifest, protocol = other
-    rows = other_corpus.tested(manifest, protocol)
+    rows = other_corpus.tested(manifest, protocol, trial.part, where)
     other_corpus.refuse_shared(*own, rows, one_scheme, where)
     due, left_out = other_corpus.truth(rows, row.task, labels, trial.ratings, where)
     if getattr(row, "normalise", "") == "speaker" and (rows["speaker"] == "").any():

@@ -1,6 +1,6 @@
 """Transcribe: the words of every utterance, from the corpus itself, corrupted to a set WER, or by Whisper.
 
-Columns: utterance, text (what the text models see), reference (the corpus' own transcript, empty where there is none)
+Columns: utterance, text (models read its plain words), reference (the corpus' own transcript, empty where it has none)
 and wer (of text against reference, empty without one); Whisper adds quality figures and flags, see
 stages/corpora/README.md. Tags in brackets, such as [LAUGHTER], may give the label away and are removed from both
 texts. The report has the WER of every split, emotion and gender.

@@ -1,1 +1,1 @@
-"""Trials of trained systems under other conditions: noise over their test utterances, and other corpora."""
+"""Trials of trained systems under other conditions: noise over their test utterances, other words, other corpora."""

@@ -7,8 +7,9 @@ from pydantic import Field, TypeAdapter
 from ..config import settings
 from .noise import Noise
 from .other_corpus import Elsewhere
+from .other_words import Words
 
-Trial = Annotated[Noise | Elsewhere, Field(discriminator="kind")]
+Trial = Annotated[Noise | Words | Elsewhere, Field(discriminator="kind")]
 """An entry of ``robustness:``, selected by its key ``kind``."""
 _ADAPTER = TypeAdapter(Trial)
 
@@ -32,6 +33,8 @@ def untried(trial: Trial, row) -> str:
         return "a control that uses no audio"
     if trial.kind == "noise" and not {"speech", "audio", "beside"} & set(row.files()):
         return "reads only words, which noise does not change"
+    if trial.kind == "transcripts" and not row.needs_text:
+        return "reads no words"
     if trial.kind == "corpus" and row.needs_text and not trial.transcripts:
         return "reads words, and the trial names no transcripts"
     if trial.kind == "corpus" and row.task == "dimensions" and not trial.ratings:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from ..config.settings import Section, setting
-from ..protocols.splits import named
+from ..protocols.splits import named, parts
 from ..runtime.errors import UserError
 
 
@@ -15,6 +15,7 @@ class Elsewhere(Section):
     kind: Literal["corpus"] = setting("what is tried: the test part of another corpus")
     corpus: str = setting("a name in corpora, another than the study's")
     protocol: str = setting("a name in protocols: its test part is tried, its labels merged as it says")
+    part: str = setting("a test part that the protocol names; '' for all that it tests")
     transcripts: str = setting("a name in transcripts, for systems that read words; '' leaves those out")
     ratings: list[float] = setting(
         "[a, b]: a rating r of that corpus is a + b r in the study's units; [] leaves ratings out"
@@ -30,12 +31,19 @@ class Elsewhere(Section):
 
     @property
     def words(self) -> str:
-        return f"corpus {self.corpus}, protocol {self.protocol}"
+        part = f", {self.part}" if self.part else ""
+        return f"corpus {self.corpus}, protocol {self.protocol}{part}"
 
 
-def tested(manifest, protocol):
-    """The rows of another corpus' manifest that its protocol tests, with its ``emotion``, each once."""
-    rows = protocol.loc[protocol["role"] == "test", ["utterance", "emotion"]].drop_duplicates("utterance")
+def tested(manifest, protocol, part: str, where: str):
+    """The rows of another corpus' manifest that its protocol tests, with its ``emotion``, each once.
+
+    ``part``: those of that test part alone; a :class:`UserError` where the protocol names none so.
+    """
+    if part and part not in (known := parts(protocol)):
+        raise UserError(f"{where}.part: its protocol names no test part '{part}'; choose from {known or ['']}")
+    chosen = (protocol["role"] == "test") & (protocol["part"] == part if part else True)
+    rows = protocol.loc[chosen, ["utterance", "emotion"]].drop_duplicates("utterance")
     return manifest.drop(columns="emotion").merge(rows, on="utterance")
 
 

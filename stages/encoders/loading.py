@@ -94,8 +94,8 @@ def quiet() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def load(cls, folder: Path, config, name: str):
-    """``cls.from_pretrained`` in float32, with every parameter accounted for.
+def load(cls, folder: Path, config, name: str, **options):
+    """``cls.from_pretrained`` in float32, with every parameter accounted for; ``options`` go to the model's class.
 
     Raises
     ------
@@ -115,6 +115,7 @@ def load(cls, folder: Path, config, name: str):
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=files[0].suffix == ".safetensors",
+            **options,
         )
     except Exception as fault:
         raise UserError(

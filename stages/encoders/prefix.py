@@ -15,6 +15,8 @@ import hashlib
 import torch
 from torch import nn
 
+from .dropout import drop_out
+
 CONV = "conv"
 
 
@@ -31,13 +33,9 @@ def freeze(encoder, boundary: str) -> None:
     encoder.requires_grad_(False)
     tuned = encoder.blocks[int(boundary) :] if int(boundary) < encoder.depth else nn.ModuleList()
     tuned.requires_grad_(True)
-    for module in set(encoder.model.modules()) - set(tuned.modules()):
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-            continue
-        for name in ("dropout", "activation_dropout"):  # an attention's, and a block's of Whisper
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)
+    still = set(encoder.model.modules()) - set(tuned.modules())
+    drop_out(still, 0.0)
+    for module in still:
         if isinstance(module, nn.BatchNorm1d):  # of some positional convolutions
             module.register_forward_pre_hook(stands_still)
 

@@ -1,5 +1,6 @@
 """BERT-like text encoders with their tokeniser."""
 
+import inspect
 from pathlib import Path
 
 import torch
@@ -105,6 +106,17 @@ def tokeniser_of(vocabulary: list[str]):
     return BertTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, do_lower_case=True)
 
 
+def without_pooler(config) -> dict:
+    """The option that leaves BERT's pooler out, which no recipe reads, where the class of ``config`` has that option.
+
+    de Oliveira 2023 counts without it: HuBERT and text have 109 M parameters in Table 1, and 110 M with TinyBERT's.
+    """
+    from transformers import MODEL_MAPPING
+
+    allowed = inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
+    return {"add_pooling_layer": False} if "add_pooling_layer" in allowed else {}
+
+
 def load_text(spec, pretrained: Path | str | None = None) -> TextEncoder:
     """The encoder of an entry of ``encoders:`` (kinds ``text`` and ``builtin-text``), in eval mode.
 
@@ -125,7 +137,7 @@ def load_text(spec, pretrained: Path | str | None = None) -> TextEncoder:
     folder = loading.folder_of(spec.source, spec.revision)
     name = f"encoder from '{spec.source}'"
     config = AutoConfig.from_pretrained(folder)
-    model = loading.load(AutoModel, folder, config, name)
+    model = loading.load(AutoModel, folder, config, name, **without_pooler(config))
     try:
         tokeniser = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as fault:

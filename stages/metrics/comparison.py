@@ -6,7 +6,7 @@ from pathlib import Path
 from ..runtime.errors import UserError
 from . import intervals, scores, summary
 
-PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders")
+PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders", "part", "transcripts")
 QUOTED = (*scores.METRICS, *(f"rho_{name}" for name in scores.DIMENSIONS))
 """Metrics of the papers' figures: ours, and the correlations of Srinivasan 2022, Table 1."""
 COMPARISON = (
@@ -21,6 +21,7 @@ COMPARISON = (
     "ci_high",
     "verdict",
     "deviations",
+    "part",
 )
 
 
@@ -83,21 +84,26 @@ def read_published(path: Path | str) -> list[dict]:
     return rows
 
 
-def substitutions(published: dict, study: dict, encoders: dict[str, str]) -> list[str]:
-    """What replaces the paper's corpus, protocol and encoders; empty if all are the paper's.
+def substitutions(published: dict, study: dict, encoders: dict[str, str], transcripts: str = "") -> list[str]:
+    """What replaces the paper's corpus, protocol, encoders and transcripts; empty if all are the paper's.
 
-    ``encoders`` is {kind: name} of those that the system uses in this study.
+    ``encoders`` is {kind: name} of those that the system uses in this study, ``transcripts`` what it reads. Where a
+    published row names no transcripts, any will do.
     """
     found = []
     if published["corpus"] != study["corpus"]:
         found.append(f"corpus {study['corpus']} for {published['corpus']}")
     if published["protocol"] != study["protocol"]:
-        found.append(f"protocol {study['protocol']} for {published['protocol']}")
+        found.append(
+            " ".join(filter(None, (f"protocol {study['protocol']} for", published["protocol"], published["part"])))
+        )
     wanted = set(filter(None, published["encoders"].split("+")))
     if not wanted:
         found.append("the paper quotes this row, its encoder is not at hand")
     elif wanted != set(encoders.values()):
         found.append(f"encoders {' + '.join(encoders.values()) or 'none'} for {' + '.join(sorted(wanted))}")
+    if published["transcripts"] not in ("", transcripts):
+        found.append(f"transcripts {transcripts or 'none'} for {published['transcripts']}")
     return found
 
 
@@ -123,7 +129,8 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
     """The rows of comparison.csv: every published figure of the systems in ``entries``, with ours.
 
     If a paper has a row for several corpora or protocols, those of the study are taken; else those of a variant of its
-    corpus (ravdess for ravdess-song), which count as substitutes; else all of them. ``entries``: see
+    corpus (ravdess for ravdess-song), which count as substitutes; else all of them. A figure of a test part is held
+    against ours of that part, where the protocol is the study's. ``entries``: see
     :class:`stages.pages.report_data.Entry`.
     """
     rows = []
@@ -134,25 +141,25 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
         own = own or [p for p in known if _kin(p["corpus"], study["corpus"])]
         own = [p for p in own if p["protocol"] == study["protocol"]] or own
         for figure in own or known:
-            ours = entry.metrics.get(figure["metric"])
+            metrics, missing = _of_part(entry, figure, study)
+            ours = metrics.get(figure["metric"])
             if ours is None and entry.metrics and figure["metric"] == "wer":
                 continue  # the paper's WER describes its transcripts, not this system's output
-            replaced = substitutions(figure, study, entry.encoders)
+            replaced = substitutions(figure, study, entry.encoders, entry.transcripts)
             rows.append(
                 {
                     "paper": figure["paper"],
                     "table": figure["table"],
                     "row": figure["row"],
                     "corpus": figure["corpus"],
+                    "part": figure["part"],
                     "metric": figure["metric"],
                     "published": figure["value"],
                     "ours": ours and ours["pooled"],
                     "ci_low": ours and ours["ci_low"],
                     "ci_high": ours and ours["ci_high"],
                     "verdict": verdict(figure, ours, replaced, within),
-                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"])
-                    if ours
-                    else entry.missing,
+                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"]) if ours else missing,
                 }
             )
     return rows + _not_run(entries, published, study)
@@ -178,6 +185,13 @@ def _not_run(entries, published: list[dict], study: dict) -> list[dict]:
             for figure in found
         ]
     return rows
+
+
+def _of_part(entry, figure: dict, study: dict) -> tuple[dict, str]:
+    """Our figures that a published one is held against, those of its test part, and why there are none."""
+    if not figure["part"] or figure["protocol"] != study["protocol"] or not entry.evaluation:
+        return entry.metrics, entry.missing
+    return entry.parts.get(figure["part"], {}), f"the study's protocol tests no part '{figure['part']}'"
 
 
 def _kin(one: str, other: str) -> bool:

@@ -17,7 +17,8 @@ def trainings(paths: list[Path]) -> dict:
     model that a unit consists of (``of``: its dimension, empty where there is one); ``fit``: of a teacher, {``train``
     or ``val``: {dimension: ``ccc`` and ``rho`` of those rows, means over units}}; ``gates``: of a student, the
     ``rows`` of every unit and whom each dimension ``closed`` the gate on (stages/recipes/gate.py); ``elsewhere``: the
-    file that the predictions came in, where no training of ours made them. What a recipe does not have is None.
+    file that the predictions came in, where no training of ours made them; ``parameters``: of the model, ``all`` and
+    those ``trained``. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
     histories = [history for one in notes for history in _histories(one)]
@@ -35,6 +36,7 @@ def trainings(paths: list[Path]) -> dict:
         "fit": _fit([one["fit"] for one in notes if "fit" in one]),
         "gates": [{key: one["gate"][key] for key in ("rows", "closed")} for one in notes if "gate" in one] or None,
         "elsewhere": notes[0].get("made elsewhere"),
+        "parameters": notes[0].get("parameters"),
     }
 
 

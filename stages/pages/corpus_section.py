@@ -96,7 +96,7 @@ def _speakers(card: Card) -> Table:
 def _rates(card: Card) -> Table:
     rows = []
     for row in card.rates:
-        part = f"{row['group']} {row['value']}".strip()
+        part = f"{row['source']}: {row['group']} {row['value']}".strip()
         words = f" ({row['normaliser']} words)" if row["group"] == "all" else ""
         wer = "–" if row["wer"] is None else f"{100 * row['wer']:.1f}"
         counts = (number(f"{row[name]:,}") for name in ("utterances", "words", "errors"))

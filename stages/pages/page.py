@@ -28,6 +28,7 @@ def html(report: Contents) -> str:
         notes=_notes(report),
         guards=trust.guards(report),
         provenance=report.provenance,
+        sizes=trust.sizes(report),
         spent=trust.spent(report),
     )
 
@@ -41,7 +42,8 @@ def _papers(report: Contents) -> Table | None:
     rows, before = [], None
     for row in report.papers:
         metric = row["metric"]
-        named = (f"{row['paper']}, table {row['table']}: {row['row']}", row["corpus"], row["deviations"])
+        corpus = " ".join(filter(None, (row["corpus"], row["part"])))
+        named = (f"{row['paper']}, table {row['table']}: {row['row']}", corpus, row["deviations"])
         name, corpus, deviations = named if named != before else ("", "", "")  # shown once for all metrics of a row
         before = named
         rows.append(

@@ -26,10 +26,17 @@ class Entry:
     """What ``evaluate`` wrote; None where the system is missing."""
     missing: str = ""
     """Why it is missing."""
+    transcripts: str = ""
+    """Where the text that it reads comes from; empty where it reads none."""
 
     @property
     def metrics(self) -> dict:
         return self.evaluation["metrics"] if self.evaluation else {}
+
+    @property
+    def parts(self) -> dict[str, dict]:
+        """{test part that the protocol names: {metric: figures}}."""
+        return self.evaluation.get("parts", {}) if self.evaluation else {}
 
     @property
     def tag(self) -> str:

@@ -20,8 +20,25 @@ def results(report: Contents) -> dict:
             }
             for title, metrics in report.groups
         ],
+        "parts": _of_parts(report),
         "missing": cells.table(["System", "paper", "why"], missing) if missing else None,
     }
+
+
+def _of_parts(report: Contents) -> Table | None:
+    """Every system's figures in each test part that the protocol names, with their intervals; None without names."""
+    metrics = [metric for _, own in report.groups for metric in own]
+    rows = []
+    for entry in report.entries:
+        for part, found in entry.parts.items():
+            row: list = [_name(report, entry), part]
+            for metric in metrics:
+                figure = found.get(metric) or {"pooled": None, "ci_low": None, "ci_high": None}
+                row.append(number(shown(metric, figure["pooled"], report.decimals)))
+                row.append(number(interval(metric, figure["ci_low"], figure["ci_high"], report.decimals)))
+            rows.append(row)
+    header = ["System", "test part", *(title for metric in metrics for title in (TITLES[metric], "interval"))]
+    return cells.table(header, rows) if rows else None
 
 
 def _scored(report: Contents, metrics: list[str]) -> list[Entry]:

@@ -23,6 +23,8 @@ PACKAGES = (
 
 def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple[str, str]]:
     """Corpus, protocol with its rules and expected counts, encoders, transcripts and seeds, in words."""
+    from ..protocols.splits import parts
+
     speakers = manifest.loc[manifest["speaker"] != "", "speaker"].nunique()
     hours = manifest["duration"].sum() / 3600
     size = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
@@ -34,6 +36,9 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
         ("Folds", f"{folds}; {_roles(protocol)}"),
         *_rules(study, definition, manifest, protocol),
     ]
+    if named := parts(protocol):
+        sizes = ", ".join(f"{part} {(test['part'] == part).sum():,}" for part in named)
+        found.append(("Test parts", f"{sizes} utterances"))
     classes = test.loc[test["emotion"] != "", "emotion"].value_counts().sort_index()
     if len(classes):
         found.append(("Classes in the test parts", ", ".join(f"{name} {n:,}" for name, n in classes.items())))
@@ -42,8 +47,8 @@ def of_study(study: dict, definition, manifest, protocol, entries) -> list[tuple
     note = " (substitutes for the encoders of the papers)" if study["substitute"] else ""
     names = " and ".join(filter(None, (study["speech"], study["text"])))
     found.append(("Encoders", f"{names}{note}" if study["substitute"] else _encoders(entries) or names))
-    if study["transcripts"]:
-        found.append(("Transcripts", study["transcripts"]))
+    if texts := list(dict.fromkeys(filter(None, (entry.transcripts for entry in entries)))):
+        found.append(("Transcripts", ", ".join(texts)))
     found.append(("Seeds", ", ".join(str(seed) for seed in study["seeds"])))
     return found
 

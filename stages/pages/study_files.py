@@ -72,27 +72,29 @@ def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict
     keys = dict.fromkeys([*study["changes"].get(name, {}), *plain])
     deviations = [f"{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
-    return Entry(name, row, own, deviations, evaluation, missing)
+    return Entry(name, row, own, deviations, evaluation, missing, system_config.transcripts(study, row))
 
 
-def gates(path: Path | None, params: str, study: dict, entries: list[Entry], manifest) -> dict[str, list[dict]]:
-    """{system: what its gate closed}, of those that have one; ``path``: the transcripts, where systems read them."""
+def gates(paths: list[Path], params: str, study: dict, entries: list[Entry], manifest) -> dict[str, list[dict]]:
+    """{system: what its gate closed}, of those that have one; ``paths``: the transcripts that systems read."""
     from ..metrics.gates import accounts
 
-    units = {
-        entry.name: entry.evaluation["training"]["gates"]
-        for entry in entries
-        if getattr(entry.row, "gate", 0) and ((entry.evaluation or {}).get("training") or {}).get("gates")
-    }
-    if not units:
-        return {}
-    rates = None
-    source = settings.read(params, f"transcripts.{study['transcripts']}") if path else {"kind": "gold"}
-    if source["kind"] != "gold":
-        from ..transcripts import rates as word_errors
-        from ..transcripts import table, text
+    found, rows = {}, {entry.name: entry.row for entry in entries}
+    for entry in entries:
+        units = ((entry.evaluation or {}).get("training") or {}).get("gates")
+        if getattr(entry.row, "gate", 0) and units:
+            said = system_config.transcripts(study, rows[entry.row.teacher])
+            path = next((path for path in paths if path.stem == said), None)
+            found[entry.name] = accounts(units, manifest, path and _word_errors(path, params, manifest))
+    return found
 
-        said = table.read_transcripts(path).set_index("utterance").reindex(manifest["utterance"]).fillna("")
-        english = word_errors.is_english(source)
-        rates, _ = text.error_rates(said["reference"].tolist(), said["text"].tolist(), english)
-    return {name: accounts(found, manifest, rates) for name, found in units.items()}
+
+def _word_errors(path: Path, params: str, manifest) -> list[float | None] | None:
+    """WER of every utterance's transcript in a file that is named as its entry of ``transcripts:``; None: gold."""
+    from ..transcripts import rates, table, text
+
+    source = settings.read(params, f"transcripts.{path.stem}")
+    if source["kind"] == "gold":
+        return None
+    said = table.read_transcripts(path).set_index("utterance").reindex(manifest["utterance"]).fillna("")
+    return text.error_rates(said["reference"].tolist(), said["text"].tolist(), rates.is_english(source))[0]

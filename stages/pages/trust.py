@@ -53,6 +53,17 @@ def coverage(report: Contents) -> list[str]:
     return words
 
 
+def sizes(report: Contents) -> Table | None:
+    """The parameters of every fine-tuned model, encoders counted, and how many of them are trained."""
+    found = {entry.name: ((entry.evaluation or {}).get("training") or {}).get("parameters") for entry in report.entries}
+    rows = [
+        [report.named(name), *(number(f"{counts[which]:,}") for which in ("all", "trained"))]
+        for name, counts in found.items()
+        if counts
+    ]
+    return cells.table(["System", "parameters", "trained"], rows) if rows else None
+
+
 def spent(report: Contents) -> dict | None:
     """Time and memory per stage and per job; None if nothing was measured."""
     whole = costs.total(report.costs)

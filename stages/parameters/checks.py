@@ -55,12 +55,11 @@ def _check_study(path: str, params: dict, study: str) -> None:
     for name in own["changes"]:
         _known(path, f"{where}.changes", name, own["systems"])
     has = provides(params["corpora"][own["corpus"]])
-    source = params["transcripts"].get(own["transcripts"], {}).get("kind", "none")
     for name in own["systems"]:
         _known(path, f"{where}.systems", name, params["systems"])
         row = plan.row(study, name)
         if {"text", "transcripts"} & set(row.files()):
-            _check_text(path, params, study, name, row, plan, has, source)
+            _check_text(path, params, study, name, row, plan, has)
         need = {"emotion"} if row.task == "emotion" else {"arousal"}
         if has is not None and not need & has:
             raise UserError(
@@ -81,6 +80,8 @@ def _check_trial(path, params, study, trial, systems, plan) -> None:
         _known(path, where, name, params["systems"])
         if name in own["systems"] and (reason := conditions.untried(entry, plan.row(study, name))):
             raise UserError(f"{path}: {where}: {name} cannot be tried: {reason}; remove it from the list")
+    if entry.kind == "transcripts":
+        _known(path, f"robustness.{trial}.transcripts", entry.transcripts, params["transcripts"])
     if entry.kind == "corpus":
         for key, registry in (("corpus", "corpora"), ("protocol", "protocols"), ("transcripts", "transcripts")):
             if wanted := getattr(entry, key):
@@ -89,14 +90,15 @@ def _check_trial(path, params, study, trial, systems, plan) -> None:
             raise UserError(f"{path}: {where}: '{entry.corpus}' is the study's own corpus; name another")
 
 
-def _check_text(path, params, study, name, row, plan, has, source) -> None:
-    own, where = params["studies"][study], f"studies.{study}"
-    if source == "none":
+def _check_text(path, params, study, name, row, plan, has) -> None:
+    own, where, source = params["studies"][study], f"studies.{study}", plan.transcripts(study, name)
+    if not source:
         raise UserError(f"{path}: {where}.transcripts: {name} needs transcripts; name a source of transcripts")
-    if source in ("gold", "corrupted") and has is not None and "text" not in has:
+    _known(path, f"systems.{name}.transcripts", source, params["transcripts"])
+    if params["transcripts"][source]["kind"] in ("gold", "corrupted") and has is not None and "text" not in has:
         raise UserError(
             f"{path}: {where}.transcripts: {name} needs transcripts, and corpus '{own['corpus']}' has none for"
-            f" '{own['transcripts']}'; name a Whisper source or remove {name}"
+            f" '{source}'; name a Whisper source or remove {name}"
         )
     text = plan.encoder(study, row.text, "text")
     if not text:

@@ -21,6 +21,9 @@ def check_after(path: str, study: str, name: str, plan: Plan) -> None:
         One is not of the study, cannot teach, or has other sizes.
     """
     row, systems = plan.row(study, name), plan.params["studies"][study]["systems"]
+    if row.recipe == "regressor" and row.after:
+        _tunes(path, study, name, plan)
+        return
     for key, other in row.after.items():
         where = f"{path}: systems.{name}.{key}"
         if other not in plan.params["systems"]:
@@ -62,3 +65,17 @@ def _begins(where: str, row, start, name: str) -> None:
             f"{where}: tuned_blocks {row.tuned_blocks}, but {name}, from which it starts, has tuned"
             f" {start.tuned_blocks}; tune as many"
         )
+
+
+def _tunes(path: str, study: str, name: str, plan: Plan) -> None:
+    """A regressor starts from one of its study that fine-tuned the same speech encoder, without text."""
+    row, systems = plan.row(study, name), plan.params["studies"][study]["systems"]
+    where = f"{path}: systems.{name}.start"
+    if row.start not in systems:
+        near = settings.nearest(row.start, systems)
+        raise UserError(f"{where}: '{row.start}' is not in studies.{study}.systems{near}; add it there")
+    other = plan.row(study, row.start)
+    if other.recipe != "regressor" or other.tune != "all" or other.use_text:
+        raise UserError(f"{where}: '{row.start}' does not fine-tune a speech encoder alone; name a regressor that does")
+    if plan.encoder(study, other.speech, "speech") != plan.encoder(study, row.speech, "speech"):
+        raise UserError(f"{where}: '{row.start}' fine-tunes another speech encoder; give both rows the same speech")

@@ -10,7 +10,7 @@ from ..encoders import specs
 from ..recipes import system_config
 from ..runtime.errors import UserError
 from ..training import units
-from ..transcripts.text import untagged
+from ..transcripts.text import plain
 from .clips import Clip
 from .trained_system import Trained, Unit
 
@@ -96,7 +96,7 @@ class Predictor:
         for name, clip in zip(names, clips, strict=True):
             writer.add(name, clip.samples, digest(clip.samples))
         writer.close()
-        store, texts = AudioStore(paths["audio"]), [untagged(clip.request.text) for clip in clips]
+        store, texts = AudioStore(paths["audio"]), [plain(clip.request.text) for clip in clips]
         for kind, extractor in self.extractors.items():
             paths[kind] = folder / f"{kind}.h5"
             if kind == "text":

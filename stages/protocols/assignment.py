@@ -8,7 +8,7 @@ from ..runtime.errors import UserError
 from . import folds
 from .config import Fixed, GroupFolds, LeaveOneGroupOut, Protocol, RandomFolds
 
-COLUMNS = ("utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks")
+COLUMNS = ("utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks", "part")
 
 
 def assign(protocol: Protocol, manifest, key: str):
@@ -55,6 +55,7 @@ def assign(protocol: Protocol, manifest, key: str):
             role, reason = role.mask(shared, "out"), reason.mask(shared, f"{name} shared with test")
         columns = {"utterance": manifest["utterance"], "fold": len(tables) + 1, "role": role, "reason": reason}
         columns |= {"emotion": emotion, "group": f"{by}=" + group, "apart": apart, "leaks": " ".join(protocol.leaks)}
+        columns |= {"part": folds.test_parts(protocol.tested, group, role, key) if isinstance(protocol, Fixed) else ""}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
 
@@ -152,7 +153,8 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
     known = manifest[manifest[protocol.by] != ""]
     groups = sorted(set(known[protocol.by]), key=folds.natural)
     if isinstance(protocol, Fixed):
-        roles = {name: role for role in ("train", "val", "test") for name in getattr(protocol, role)}
+        roles = {name: role for role in ("train", "val") for name in getattr(protocol, role)}
+        roles |= dict.fromkeys(protocol.tested, "test")
         _present(roles, groups, key, protocol.by)
         return [(roles, None)]
     tested = 1
@@ -255,7 +257,7 @@ def counted(what: str, table, manifest, key: str) -> int:
     if what != "utterances":
         for condition in what.split(","):
             name, _, value = condition.partition("=")
-            if name in ("fold", "role", "emotion"):
+            if name in ("fold", "role", "emotion", "part"):
                 rows = rows[rows[name].map(str) == value]
             else:
                 _known(manifest, name, f"{key}.expect: '{what}'")

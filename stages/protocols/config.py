@@ -137,11 +137,30 @@ class Fixed(_Protocol):
     by: Literal["split", "speaker", "session"] = setting("column of the manifest that the lists speak of")
     train: list[str] = setting("its values that train", min_length=1)
     val: list[str] = setting("its values that validate", min_length=1)
-    test: list[str] = setting("its values that are tested", min_length=1)
+    test: list[str] | dict[str, list[str]] = setting(
+        "its values that are tested; or parts, each by its name with its values, which are scored apart"
+    )
+
+    @property
+    def tested(self) -> dict[str, str]:
+        """{tested value: the name of its part}, '' where the parts have none."""
+        named = self.test if isinstance(self.test, dict) else {"": self.test}
+        return {value: part for part, values in named.items() for value in values}
+
+    @model_validator(mode="after")
+    def _parts(self):
+        named = self.test if isinstance(self.test, dict) else {"": self.test}
+        if not named or not all(named.values()):
+            raise ValueError("test: is empty, or one of its parts is; name values to test")
+        for part in filter(None, named):
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", part):
+                raise ValueError(f"test: '{part}': a part's name has only lower-case letters, digits, '-' and '_'")
+        return self
 
     @model_validator(mode="after")
     def _apart(self):
-        names = [*self.train, *self.val, *self.test]
+        tested = self.test.values() if isinstance(self.test, dict) else [self.test]
+        names = [*self.train, *self.val, *(name for values in tested for name in values)]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ValueError(f"'{twice[0]}' is listed twice in train, val and test; keep it in one")
@@ -162,7 +181,11 @@ def columns(values: dict) -> set[str]:
     used = {values["by"]} if "by" in values else set()
     used |= {*values.get("where", {}), *values.get("apart", ())}
     counted = [what for what in values.get("expect", {}) if "=" in what]
-    used |= {condition.partition("=")[0] for what in counted for condition in what.split(",")} - {"fold", "role"}
+    used |= {condition.partition("=")[0] for what in counted for condition in what.split(",")} - {
+        "fold",
+        "role",
+        "part",
+    }
     return used - set(values.get("derive", {})) | {rule[0] for rule in values.get("derive", {}).values()}
 
 

@@ -4,6 +4,8 @@ import collections
 import re
 from collections.abc import Mapping, Sequence, Set
 
+from ..runtime.errors import UserError
+
 Roles = dict[str, str]
 """Group name to role (train, val, test) in one fold."""
 
@@ -68,3 +70,20 @@ def alternate(groups: Sequence[str], sexes: Mapping[str, str]) -> list[str]:
 
 def _roles(groups: Sequence[str], test: Sequence[str], val: Sequence[str]) -> Roles:
     return {g: "test" if g in set(test) else "val" if g in set(val) else "train" for g in groups}
+
+
+def test_parts(named: Mapping[str, str], group, role, key: str):
+    """The name of the test part that each utterance is in; empty where it is not tested, or its part has no name.
+
+    ``named`` is {group: part}, ``group`` and ``role`` are columns of a protocol's table.
+
+    Raises
+    ------
+    UserError
+        No utterance of a part is left; the message begins with ``key``.
+    """
+    parts = group.map(named).fillna("").where(role == "test", "")
+    for name in sorted(set(named.values())):
+        if not ((role == "test") & (parts == name)).any():
+            raise UserError(f"{key}.test.{name}: no utterance of it is left to test; select more in where")
+    return parts

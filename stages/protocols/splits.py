@@ -19,8 +19,8 @@ def check_protocol(manifest, protocol, where: str) -> None:
     no speaker, no dialogue (where the manifest knows them), no group that the protocol keeps whole (column ``group``)
     and no audio (``sha256``) is in two roles of a fold, and test shares nothing that the protocol keeps apart (column
     ``apart``, as sentences) with training or validation, all but what the column ``leaks`` declares; with several
-    folds every utterance is tested exactly once; labels are the manifest's, merged the same way everywhere; every
-    class occurs in every fold's training part.
+    folds every utterance is tested exactly once; named test parts hold every test row, and no other; labels are the
+    manifest's, merged the same way everywhere; every class occurs in every fold's training part.
 
     Raises
     ------
@@ -45,6 +45,7 @@ def check_protocol(manifest, protocol, where: str) -> None:
             undivided(used, column, where, remedy, column == AUDIO)
     _groups(used, where, allowed)
     _apart(used, where)
+    _parts(protocol, where)
     _tested_once(protocol, where)
     _labels(manifest, protocol, where)
 
@@ -85,6 +86,21 @@ def undivided(used, column: str, where: str, remedy: str, name_all: bool = False
     one_each = rows if name_all else rows.drop_duplicates("role")
     places = ", ".join(f"{u} in {r}" for u, r in zip(one_each["utterance"][:4], one_each["role"][:4], strict=True))
     raise UserError(f"{where}: fold {first['fold']}: {what} is in two roles ({places}); {remedy}")
+
+
+def _parts(protocol, where: str) -> None:
+    """Rows in a named test part (column ``part``) are tested, and where there are such parts, every test row is."""
+    if "part" not in protocol or not (protocol["part"] != "").any():
+        return
+    bad = protocol[(protocol["part"] != "") != (protocol["role"] == "test")]
+    if len(bad):
+        role, part = bad["role"].iloc[0], bad["part"].iloc[0] or "none"
+        raise UserError(f"{where}: {named(bad)}: role {role} and test part {part}; run the stage protocol again")
+
+
+def parts(protocol) -> list[str]:
+    """The names of the test parts, sorted; none where they have no names."""
+    return sorted(set(protocol["part"]) - {""}) if "part" in protocol else []
 
 
 def leaks(protocol) -> list[str]:

@@ -19,10 +19,21 @@ def wanted(settings: dict, studies: Iterable[str]) -> list[tuple[str, str]]:
         entries |= {(names.CORPORA, entry["corpus"]): None for entry in (chosen, *other_corpora)}
         encoders = [name for name in _encoders(settings, study) if names.is_local(settings["encoders"].get(name, {}))]
         entries |= {(names.ENCODERS, name): None for name in encoders}
-        sources = [entry["transcripts"] for entry in (chosen, *other_corpora)]
+        sources = [*_texts(settings, study), *(entry["transcripts"] for entry in tried if "transcripts" in entry)]
         whisper = [name for name in sources if names.hears(settings["transcripts"].get(name, {}))]
         entries |= {(names.TRANSCRIPTS, name): None for name in whisper}
     return sorted(entries)
+
+
+def _rows(settings: dict, study: str) -> Iterator[system_config.System]:
+    own = settings["studies"][study]
+    for name in own["systems"]:
+        yield system_config.row(settings["systems"][name], own["changes"].get(name, {}), name, study)
+
+
+def _texts(settings: dict, study: str) -> Iterator[str]:
+    own = settings["studies"][study]
+    yield from (system_config.transcripts(own, row) for row in _rows(settings, study))
 
 
 def _encoders(settings: dict, study: str) -> Iterator[str]:
@@ -31,8 +42,7 @@ def _encoders(settings: dict, study: str) -> Iterator[str]:
     def standing(wanted: str, kind: str) -> str:
         return system_config.encoder(own, wanted, kind, settings["encoders"].get(wanted, {}))
 
-    for name in own["systems"]:
-        row = system_config.row(settings["systems"][name], own["changes"].get(name, {}), name, study)
+    for row in _rows(settings, study):
         yield from (standing(one, kind) for kind, one in row.encoders().items() if one)
         entry = row.retrained
         for stage, before in _CHAIN:

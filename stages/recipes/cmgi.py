@@ -51,6 +51,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..training.batches import shuffled
     from ..training.loop import fit, seeded, warm_up
     from ..training.weights import network
+    from .fine_tuning import sizes
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -103,6 +104,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     )
     predicted = scored_both(fold.scored)
     notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in predicted]}
+    notes |= sizes(model)
     return np.stack([logits for logits, _ in predicted]), network(model), notes
 
 

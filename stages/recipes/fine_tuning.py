@@ -31,6 +31,12 @@ def balanced(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
+def sizes(model) -> dict[str, dict[str, int]]:
+    """The note of a trained model's size: ``parameters``, of them ``all``, and those ``trained``."""
+    counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return {"parameters": {"all": sum(n for n, _ in counts), "trained": sum(n for n, trains in counts if trains)}}
+
+
 def groups(model, rate: float, encoder_rate: float) -> list[dict]:
     """The optimiser's groups of what trains in ``model``: all but ``model.encoder``, and that at its own rate."""
     own = {id(parameter) for parameter in model.encoder.parameters()} if model.encoder else set()

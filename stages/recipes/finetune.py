@@ -68,7 +68,7 @@ def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..training.loop import seeded, warm_up
     from ..training.weights import network
     from .augmentation import Augmentation
-    from .fine_tuning import fitted, groups, predictor
+    from .fine_tuning import fitted, groups, predictor, sizes
 
     examples = inputs.examples
     generator = seeded(seed)
@@ -95,11 +95,11 @@ def train(row: Finetune, inputs: "TrainingInputs", fold, seed: int, unit):
     schedule = warm_up(optimiser, row.epochs * -(-passes // row.accumulate), row.warm_up, row.decay)
     how = {"clip": row.clip or None, "schedule": schedule}
     history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit, **how)
-    trained = sum(p.numel() for group in optimiser.param_groups for p in group["params"])
+    notes |= {"history": history, **sizes(model)}
     if row.lora_rank:
         lora.merge(model.encoder)
     arrays = network(model) | {f"model/scaling/{name}": values for name, values in kept.items()}
-    return outputs(fold.scored), arrays, notes | {"history": history, "parameters": trained}
+    return outputs(fold.scored), arrays, notes
 
 
 def restored(row: Finetune, inputs: "RecipeInputs", arrays: dict):

@@ -43,7 +43,7 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..training.economy import in_fp32
     from ..training.loop import seeded, warm_up
     from ..training.weights import network
-    from .fine_tuning import fitted
+    from .fine_tuning import fitted, sizes
     from .speech_input import SpeechInput
 
     examples = inputs.examples
@@ -68,7 +68,7 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
 
     how = {"schedule": warm_up(optimiser, steps, 0.05, decay=False)}
     history = fitted(row, examples, fold, model, optimiser, loss_of, outputs, speech.lengths, generator, unit, **how)
-    return outputs(fold.scored), network(model), {"history": history}
+    return outputs(fold.scored), network(model), {"history": history, **sizes(model)}
 
 
 def restored(row: Gmp, inputs: "RecipeInputs", arrays: dict):

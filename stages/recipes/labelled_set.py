@@ -96,11 +96,12 @@ class Examples:
         return self.manifest["utterance"].to_numpy()[positions].tolist()
 
     def digest(self, number: int) -> str:
-        """Of everything in manifest and protocol that a unit of this fold depends on."""
-        rows = self.protocol[self.protocol["fold"] == number][["utterance", "role", "emotion"]]
-        labels = self.manifest[["utterance", "speaker", "gender", "text", *DIMENSIONS, "sha256"]]
-        text = rows.to_csv(index=False) + labels.to_csv(index=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Of all in manifest and protocol that the training of this fold depends on; not which rows are tested."""
+        rows = self.protocol[(self.protocol["fold"] == number) & self.protocol["role"].isin(["train", "val"])]
+        known = self.manifest[["utterance", "speaker", "gender", "text", "sha256"]]
+        labels = self.manifest.loc[self.manifest["utterance"].isin(rows["utterance"]), [*DIMENSIONS]]
+        tables = (rows[["utterance", "role", "emotion"]], known, labels)
+        return hashlib.sha256("".join(table.to_csv(index=False) for table in tables).encode()).hexdigest()
 
     def score(self, positions: np.ndarray, outputs: np.ndarray) -> float:
         """UAR, or the mean CCC over dimensions, of ``outputs`` [len(positions), outputs]; for validation."""

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from .frames import Frames
+from .normaliser import Normaliser
 from .stores_and_encoders import StoresAndEncoders
 
 
@@ -43,7 +44,7 @@ class NewAudio(StoresAndEncoders):
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames[key] = Frames(store, self.rows(store), layers, max_seconds, 0)
-        stored = [fit[f"normaliser/{kind}/{name}"] for name in ("mean", "scale")] if normalise == "global" else None
+        stored = Normaliser.stored(normalise, fit, f"normaliser/{kind}/")
         self._frames[key].normalise(normalise, self.speakers, np.array([], int), stored)
         return self._frames[key]
 

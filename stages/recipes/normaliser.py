@@ -94,6 +94,11 @@ class Normaliser:
         mean, scale = (torch.from_numpy(v[group, layer].astype(np.float32)) for v in (self.mean, self.scale))
         frames.sub_(mean).div_(scale)
 
+    @staticmethod
+    def stored(kind: str, arrays: dict[str, np.ndarray], prefix: str) -> list[np.ndarray] | None:
+        """Mean and scale that :meth:`arrays` kept under ``prefix``; None for a kind that keeps none."""
+        return [arrays[f"{prefix}{name}"] for name in ("mean", "scale")] if kind == "global" else None
+
     def arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """What new utterances need: mean and scale of ``global``; nothing of a kind that takes none from training."""
         return {f"{prefix}mean": self.mean, f"{prefix}scale": self.scale} if self.kind == "global" else {}

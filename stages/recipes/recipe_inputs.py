@@ -31,7 +31,7 @@ class RecipeInputs(Protocol):
     speakers : numpy.ndarray
         Names of their speakers, str [utterances].
     texts : list of str
-        What models read of their transcripts; empty where the system reads none.
+        What models read of their transcripts, plain words; empty where the system reads none.
     outputs : int
         How many numbers a model puts out per utterance.
     device : torch.device or str
@@ -99,7 +99,7 @@ class TrainingInputs(RecipeInputs, Protocol):
     examples : Examples
         Labels, folds and the validation score.
     transcripts : pandas.DataFrame
-        Columns ``text`` (what models read) and ``reference`` (what was said), one row per utterance.
+        Columns ``text`` (as its source has it) and ``reference`` (what was said), one row per utterance.
     paths : dict
         {name of an input: its file or None}.
     """

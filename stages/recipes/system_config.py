@@ -31,6 +31,7 @@ class System(Section):
     modality: Literal["audio", "text", "audio+text", "none"] = setting("what the system sees at test time")
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
     text: str = setting("text encoder, a name in encoders; study: the study's own")
+    transcripts: str = setting("where its text comes from, a name in transcripts; study: the study's own")
 
     def files(self) -> tuple[str, ...]:
         """Those of ``inputs`` that this row reads: one that sees no text needs none."""
@@ -118,6 +119,13 @@ def encoder(study: dict, wanted: str, kind: str, spec: dict) -> str:
     stay what they are.
     """
     return study[kind] if wanted == "study" or (study["substitute"] and "source" in spec) else wanted
+
+
+def transcripts(study: dict, row: System) -> str:
+    """The entry of ``transcripts:`` whose text a row reads in a study; empty where it reads none."""
+    if not row.reads_text:
+        return ""
+    return study["transcripts"] if row.transcripts == "study" else row.transcripts
 
 
 def load(path: str, study: str, system: str) -> System:

@@ -12,8 +12,10 @@ from ..runtime.errors import UserError
 from ..stores.fingerprint import fingerprint
 from ..training.units import read
 from ..transcripts.table import read_transcripts
+from ..transcripts.text import plain
 from .frames import Frames
 from .labelled_set import Examples, Fold
+from .normaliser import Normaliser
 from .stores_and_encoders import StoresAndEncoders
 
 FILES = (
@@ -83,7 +85,7 @@ class Inputs(StoresAndEncoders):
     @property
     def texts(self) -> list[str]:
         """What the models read of every utterance's transcript."""
-        return self.transcripts["text"].tolist()
+        return [plain(text) for text in self.transcripts["text"]]
 
     @property
     def outputs(self) -> int:
@@ -103,7 +105,7 @@ class Inputs(StoresAndEncoders):
 
     @cached_property
     def transcripts(self) -> pd.DataFrame:
-        """Columns ``text`` and ``reference``, one row per utterance in the manifest's order."""
+        """Columns ``text`` and ``reference`` as transcribed, one row per utterance in the manifest's order."""
         table = read_transcripts(self.paths["transcripts"]).set_index("utterance")
         return table.reindex(self.examples.manifest["utterance"]).fillna("")
 
@@ -144,20 +146,26 @@ class Inputs(StoresAndEncoders):
         layers: list[str],
         max_seconds: float,
         normalise: str,
-        fit: Fold,
+        fit: Fold | dict,
         kind: str = "speech",
         by: str = "speaker",
     ) -> Frames:
-        """As :meth:`RecipeInputs.frames`, normalised for the fold ``fit``; the normaliser's fit scope is proven."""
+        """As :meth:`RecipeInputs.frames`; a normaliser's fit scope is proven where it is fitted here."""
         store, layers = getattr(self, kind), self.layers(kind, layers)
         key = (kind, *layers, max_seconds)
         if key not in self._frames:
             self._frames = {k: v for k, v in self._frames.items() if k[0] != kind}
             self._frames[key] = (Frames(store, self.rows(store), layers, max_seconds, self.memory), None)
         frames, current = self._frames[key]
+        speakers = self.speakers if by == "speaker" else self.prefixes
+        if isinstance(fit, dict):
+            stored = Normaliser.stored(normalise, fit, f"normaliser/{kind}/")
+            frames.normalise(normalise, speakers, np.array([], int), stored)
+            self._frames[key] = (frames, None)
+            return frames
         wanted = (fit.train.tobytes() if normalise == "global" else None, normalise, by)
         if current != wanted:
-            frames.normalise(normalise, self.speakers if by == "speaker" else self.prefixes, fit.train)
+            frames.normalise(normalise, speakers, fit.train)
             names = np.array(store.utterances)
             frames.seen = names[frames.normaliser.seen].tolist() if frames.normaliser.seen else []
             fit_scope(frames.seen, self.examples.protocol, fit.number, "normaliser")

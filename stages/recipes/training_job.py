@@ -95,20 +95,24 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
     shared = {"row": row.model_dump(), "inputs": digests, "threads": threads, "device": str(inputs.device)}
     shared["code"] = code_digest.digest("recipes.training_inputs", f"recipes.{row.recipe}")
 
+    again = hasattr(recipe, "restored") and not row.transcribes
+
     def depends(fold, seed):
-        return shared | {"examples": examples.digest(fold)}
+        tested = [] if again else examples.names(examples.fold(fold).test)
+        return shared | {"examples": examples.digest(fold), "tested": tested}
 
     def work(number, seed, unit):
         fold = examples.fold(number)
         inputs.seen = {}
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
         notes |= {"effective batch": row.effective_batch} if isinstance(row, Economy) else {}
-        return arrays | {"outputs": np.asarray(outputs, np.float32)}, notes | {"seen": inputs.seen}
+        kept = {"outputs": np.asarray(outputs, np.float32), "scored": fold.scored}
+        return arrays | kept, notes | {"seen": inputs.seen}
 
     folds = units.part_of(job.part, examples.folds)
     pairs = [(f, s) for f in folds for s in seeds]
     results = units.run(f"{row.stage}-{job.system}", pairs, depends, work, job.scratch, workers)
-    write_predictions(job.predictions, examples, results)
+    write_predictions(job.predictions, row, inputs, results)
     units.write(job.models, results, "model/", about(row, inputs))
     return results
 
@@ -124,13 +128,28 @@ def about(row, inputs) -> dict:
     return {"row": row.model_dump(), "labels": labels, "encoders": encoders}
 
 
-def write_predictions(path: Path, examples, results: dict) -> None:
+def outputs_of(row, inputs, fold, arrays) -> np.ndarray:
+    """A unit's outputs for ``fold.scored`` [rows, outputs].
+
+    Rows that are tested only since it was trained, those of a test part added later, are predicted by its model.
+    """
+    known = dict(zip(arrays["scored"].tolist(), np.array(arrays["outputs"]), strict=True))
+    if new := [position for position in fold.scored.tolist() if position not in known]:
+        model = {n.removeprefix("model/"): np.array(arrays[n]) for n in arrays if n.startswith("model/")}
+        found = system_config.module(row.recipe).restored(row, inputs, model)(np.array(new))
+        known |= dict(zip(new, np.asarray(found, np.float32), strict=True))
+    return np.stack([known[position] for position in fold.scored.tolist()])
+
+
+def write_predictions(path: Path, row, inputs, results: dict) -> None:
     """The prediction file of all units, in the contract's columns."""
     import pandas as pd
 
-    tables = []
-    for (fold, seed), (arrays, notes) in results.items():
-        table = examples.predictions(examples.fold(fold), seed, arrays["outputs"], notes.get("hypotheses"))
+    examples, tables = inputs.examples, []
+    for (number, seed), (arrays, notes) in results.items():
+        fold = examples.fold(number)
+        outputs = outputs_of(row, inputs, fold, arrays)
+        table = examples.predictions(fold, seed, outputs, notes.get("hypotheses"))
         if notes.get("tested alone"):
             table = table[table["role"] == "test"]
         if notes.get("labels alone"):

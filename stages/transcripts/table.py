@@ -1,4 +1,4 @@
-"""The table of transcripts for all stages: utterance, text (what models see) and reference, without tags."""
+"""The table of transcripts for all stages: utterance, text (models read its plain words), reference, without tags."""
 
 from pathlib import Path
 

@@ -22,6 +22,14 @@ def words(text: str, english: bool = False) -> list[str]:
     return _LOOSE.sub(" ", _BREAKS.sub(" ", plain)).split()
 
 
+def plain(text: str) -> str:
+    """What models read of a text: its words under the plain normaliser, whichever source it comes from.
+
+    So a transcript with no error reads as the corpus' own, with or without capitals and punctuation.
+    """
+    return " ".join(words(text))
+
+
 def tags(text: str) -> list[str]:
     """The parts in brackets, such as ``[LAUGHTER]``: transcribers' notes, which may give the label away."""
     return _BRACKETS.findall(text)

@@ -6,12 +6,14 @@ from .plan import DATA, Plan
 def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | list[str]]:
     """Inputs by the names of the script's options: files of the study, and of the trial."""
     row, entry, own = plan.row(study, name), plan.trial(trial), plan.params["studies"][study]
-    corpus, transcripts = own["corpus"], own["transcripts"]
+    corpus, transcripts = own["corpus"], plan.transcripts(study, name)
     found: dict[str, str | list[str]] = dict(plan.files(study, ()))
     if entry.kind == "corpus":
         corpus, transcripts = entry.corpus, entry.transcripts
         found["other-manifest"] = f"{DATA}/ingest/{corpus}/manifest.csv"
         found["other-protocol"] = f"{DATA}/ingest/{corpus}/protocols/{entry.protocol}.csv"
+    elif entry.kind == "transcripts":
+        transcripts = entry.transcripts
     found["audio"] = f"{DATA}/ingest/{corpus}/audio.h5"
     if row.needs_text:
         found["transcripts"] = f"{DATA}/transcribe/{corpus}/{transcripts}.csv"
@@ -31,7 +33,7 @@ def reads(plan: Plan, study: str, trial: str, name: str) -> dict:
 def options(plan: Plan, study: str, trial: str, name: str) -> str:
     """The remaining options of the script."""
     entry = plan.trial(trial)
-    if entry.kind == "noise":
+    if entry.kind != "corpus":
         return f"--ledger {plan.ledger(study)}"
     corpora = (plan.params["studies"][study]["corpus"], entry.corpus)
     readers = {plan.params["corpora"][corpus]["reader"] for corpus in corpora}

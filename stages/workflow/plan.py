@@ -44,6 +44,11 @@ class Plan:
             self.params["studies"][study], wanted, kind, self.params["encoders"].get(wanted, {})
         )
 
+    def transcripts(self, study: str, name: str) -> str:
+        """The entry of ``transcripts:`` whose text a system reads in a study; empty where it reads none."""
+        row, own = self.row(study, name), self.params["studies"][study]
+        return system_config.transcripts(own, row)
+
     def networked(self, encoder: str) -> bool:
         """Whether an encoder is a network, which a GPU computes faster, and not a descriptor."""
         return self.params["encoders"][encoder]["kind"] not in ("egemaps", "spectrogram", "mfcc")
@@ -68,13 +73,15 @@ class Plan:
             return []
         return [f"{DATA}/features/{corpus}/{encoder}/{i}of{count}.h5" for i in range(1, count + 1)]
 
-    def files(self, study: str, names: tuple[str, ...], speech="study", text="study", beside="") -> Files:
+    def files(
+        self, study: str, names: tuple[str, ...], speech="study", text="study", beside="", transcripts=""
+    ) -> Files:
         """Paths of the inputs ``names`` (see stages/recipes/training_inputs.py) in a study, with manifest and protocol.
 
         Where stores are in shards, ``frames`` are all of these; scripts find them by themselves.
         """
         own = self.params["studies"][study]
-        corpus, transcripts = own["corpus"], own["transcripts"]
+        corpus = own["corpus"]
         speech, text = self.encoder(study, speech, "speech"), self.encoder(study, text, "text")
         every = {
             "speech": f"{DATA}/features/{corpus}/{speech}.h5",

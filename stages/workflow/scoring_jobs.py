@@ -18,8 +18,8 @@ def seen_options(plan: Plan, study: str, name: str) -> str:
 def report_inputs(plan: Plan, study: str) -> Files:
     own = plan.params["studies"][study]
     found = plan.files(study, ()) | corpus_jobs.protocol_inputs(plan, own["corpus"], own["protocol"])
-    if reads_text(plan, study):
-        found["transcripts"] = f"{DATA}/transcribe/{own['corpus']}/{own['transcripts']}.csv"
+    if sources := texts(plan, study):
+        found["transcripts"] = [f"{DATA}/transcribe/{own['corpus']}/{name}.csv" for name in sources]
     found["evaluations"] = [f"{DATA}/evaluate/{study}/{name}.json" for name in own["systems"]]
     found["predictions"] = [f"{DATA}/evaluate/{study}/{name}.csv" for name in own["systems"]]
     if tried := plan.trials(study):
@@ -36,14 +36,14 @@ def report_reads(plan: Plan, study: str) -> Reads:
     own = plan.params["studies"][study]
     keys = [f"shipped.{study}", f"corpora.{own['corpus']}", f"protocols.{own['protocol']}"]
     keys += [f"robustness.{trial}" for trial in own.get("trials", {})]
-    keys += [f"transcripts.{own['transcripts']}"] if reads_text(plan, study) else []
+    keys += [f"transcripts.{name}" for name in texts(plan, study)]
     for name in own["systems"]:
         named = set(plan.row(study, name).encoders().values()) - {"study"}
         keys += [f"systems.{name}", f"rows.{study}.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
     return plan.reads("report", "evaluate", f"studies.{study}", *dict.fromkeys(keys))
 
 
-def reads_text(plan: Plan, study: str) -> bool:
-    """Whether a system of the study reads its transcripts."""
-    own = plan.params["studies"][study]
-    return bool(own["transcripts"]) and any(plan.row(study, name).reads_text for name in own["systems"])
+def texts(plan: Plan, study: str) -> list[str]:
+    """The entries of ``transcripts:`` whose text the systems of a study read, in the systems' order."""
+    read = [plan.transcripts(study, name) for name in plan.params["studies"][study]["systems"]]
+    return list(dict.fromkeys(filter(None, read)))

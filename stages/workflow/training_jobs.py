@@ -10,7 +10,7 @@ def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
     names = row.files()
     if "speech-weights" in names and "audio" not in names and plan.heard(plan.encoder(study, row.speech, "speech")):
         names = (*names, "audio")
-    found = plan.files(study, names, row.speech, row.text, getattr(row, "beside", ""))
+    found = plan.files(study, names, row.speech, row.text, getattr(row, "beside", ""), plan.transcripts(study, name))
     if row.recipe == "external":
         found["elsewhere"] = row.file
     if row.retrained:

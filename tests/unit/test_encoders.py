@@ -8,8 +8,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from stages.encoders import Encoder, batching, is_text, specs
+from stages.parameters.resolve import resolved
 from stages.runtime.errors import UserError
-from tests.unit.catalogue import shipped
+from tests.unit.catalogue import PARAMS, shipped
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -318,22 +319,45 @@ def test_shipped_specs_are_valid(model):
     assert is_text(spec) == is_text(shipped(model)) == model.__name__.endswith("Text")
 
 
-def test_w2v2_l_robust_p_has_the_papers_parameters():
-    """First 12 of 24 blocks, final norm kept: 164.28 M, with de Oliveira's head 165.34 M (165 in Table 1)."""
+TINYBERT = {"hidden_size": 312, "num_hidden_layers": 4, "num_attention_heads": 12, "intermediate_size": 1200}
+"""TinyBERT_General_4L_312D; all else is BERT's."""
+ROBUST = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+TABLE_1 = {
+    "w2v2": ("layer-norm wav2vec2", ROBUST, [165.34, 179.91], [165, 180], 175.7),
+    "hubert": ("group-norm HuBERT", {}, [94.96, 109.46], [95, 109], 105.3),
+    "distil": ("DistilHuBERT", {"num_hidden_layers": 2}, [24.08, 38.58], [24, 39], 34.4),
+}
+"""Row of de Oliveira 2023: kind, configuration, millions of parameters alone and with text, as printed, those trained.
+
+34.4 M of 175.7 M are the fifth of a large model's trainable parameters that the abstract speaks of.
+"""
+
+
+@pytest.mark.parametrize("row", TABLE_1)
+def test_models_have_the_parameters_of_de_oliveiras_table_1(row):
+    """165, 95 and 24 M alone, 180, 109 and 39 M with TinyBERT, which the paper's counts leave without its pooler."""
+    from transformers import AutoModel, BertConfig
+
     from stages.encoders.speech import SpeechEncoder
+    from stages.encoders.text import TextEncoder, without_pooler
     from stages.models.regressor import Regressor
+    from stages.recipes.fine_tuning import sizes
 
-    large = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    kind, changes, counted, printed, trained = TABLE_1[row]
+    whole, config = resolved(PARAMS), BertConfig(**TINYBERT)
     with torch.device("meta"):
-        encoder = SpeechEncoder.build(KINDS["layer-norm wav2vec2"] | large)
-        encoder.truncate(12)
-        head = Regressor(encoder, None, 3, "mean", 0.1)
-
-    def millions(module):
-        return round(sum(p.numel() for p in module.parameters()) / 1e6, 2)
-
-    assert encoder.depth == 12 and isinstance(encoder.model.encoder.layer_norm, torch.nn.LayerNorm)
-    assert millions(encoder) == 164.28 and millions(head) == 165.34
+        encoder = SpeechEncoder.build(KINDS[kind] | changes)
+        if cut := whole["encoders"][whole["systems"][f"deoliveira2023-{row}"]["speech"]]["truncate_layers"]:
+            encoder.truncate(cut)
+        text = TextEncoder(AutoModel.from_config(config, **without_pooler(config)), None, True, 512)
+        models = [Regressor(encoder, one, 3, "mean+max", 0.1) for one in (None, text)]
+    encoder.freeze_cnn()
+    counts = [sizes(model)["parameters"] for model in models]
+    assert [round(count["all"] / 1e6, 2) for count in counts] == counted
+    assert [round(count["all"] / 1e6) for count in counts] == printed
+    if row == "w2v2":
+        assert encoder.depth == 12 and isinstance(encoder.model.encoder.layer_norm, torch.nn.LayerNorm)
+    assert round(counts[1]["trained"] / 1e6, 1) == trained
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 
 from stages.corpora.manifest import write_manifest
+from stages.metrics.scores import ccc
 from tests.unit.small_study import CLASSES, SmallStudy, manifest_rows, predictions, protocol_frame
 
 
@@ -46,6 +47,49 @@ def test_parts_are_merged_and_scored(study):
     hits = (shortest["true_emotion"] == shortest["pred_emotion"]).groupby(shortest["seed"]).mean()
     assert tenths[0]["wa"] == pytest.approx(hits.mean(), abs=1e-9)
     assert sum(one["n_utterances"] for one in tenths) == len(names)
+
+
+def test_each_named_test_part_is_scored(study):
+    """One training, two parts: each figure is that of the part's rows alone, and held against the paper's of it."""
+    study.values["systems"]["linear-dimensions"] |= {"paper": "p", "table": "1", "row": "r"}
+    study.values["studies"]["small"] |= {"systems": ["linear-dimensions"]}
+    study.write_params()
+    roles = study.roles[study.roles["fold"] == 1].copy()
+    roles.loc[roles["utterance"].str[:3] == "s02", "role"] = "test"
+    roles.loc[roles["utterance"].str[:3] == "s03", ["role", "reason"]] = ["out", "of no part"]
+    roles["part"] = roles["utterance"].str[:3].map({"s00": "near", "s01": "near", "s02": "far"}).fillna("")
+    roles.loc[roles["utterance"].str[:3].isin(["s04", "s05"]), "role"] = "val"
+    roles.to_csv(study.protocol, index=False)
+    frame = predictions(study.rows, roles, "dimensions", 0.7)
+    ended = study.evaluate("linear-dimensions", study.predict("linear-dimensions", frame))
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((study.folder / "evaluate/linear-dimensions.json").read_text())
+    tested = pd.read_csv(study.folder / "evaluate/linear-dimensions.csv").query("role == 'test'")
+    tested["part"] = tested["utterance"].map(roles.set_index("utterance")["part"])
+    assert list(found["parts"]) == ["far", "near"]
+    for part, rows in [("far", tested[tested["part"] == "far"]), ("near", tested[tested["part"] == "near"])]:
+        own = [ccc(one["true_valence"], one["pred_valence"]) for _, one in rows.groupby("seed")]
+        figure = found["parts"][part]["ccc_valence"]
+        assert figure["pooled"] == pytest.approx(np.mean(own), abs=1e-9)
+        assert (figure["n_utterances"], figure["n_speakers"]) == (rows["utterance"].nunique(), 1 + (part == "near"))
+    assert found["metrics"]["ccc_valence"]["n_speakers"] == 3
+    ended = study.report(["linear-dimensions"], "--published", write_published(study.folder))
+    assert ended.returncode == 0, ended.stderr
+    page = (study.folder / "report/small/index.html").read_text()
+    assert "<h3>Each test part</h3>" in page and "far 24, near 48 utterances" in page
+    papers = pd.read_csv(study.folder / "report/small/comparison.csv").set_index("part")
+    for part in ("near", "far"):
+        assert papers.loc[part, "ours"] == pytest.approx(found["parts"][part]["ccc_valence"]["pooled"], abs=1e-6)
+    assert papers.loc["elsewhere", "verdict"] == "missing"
+    assert papers.loc["elsewhere", "deviations"] == "the study's protocol tests no part 'elsewhere'"
+
+
+def write_published(folder):
+    """Figures of three test parts, for the row of test_each_named_test_part_is_scored."""
+    head = "paper,table,row,corpus,metric,value,sd,protocol,encoders,part,transcripts\n"
+    rows = [f"p,1,r,planted,ccc_valence,0.5,,sessions,hubert-small,{part},\n" for part in ("near", "far", "elsewhere")]
+    (folder / "published.csv").write_text(head + "".join(rows))
+    return folder / "published.csv"
 
 
 def test_the_same_bytes_again(study):

@@ -10,7 +10,7 @@ from stages.corpora.manifest import write_manifest
 from stages.metrics.scores import ccc
 from stages.metrics.trainings import trainings
 from stages.pages.importance import figures
-from stages.recipes import system_config
+from stages.recipes import system_config, training_job
 from stages.recipes.new_audio import NewAudio
 from stages.recipes.training_inputs import Inputs
 from stages.stores.feature_writer import FeatureWriter
@@ -90,6 +90,38 @@ def test_each_dimension_weighs_the_layer_that_carries_it(paths, tmp_path):
     assert json.loads(json.dumps(found))["units"] == 2 and len(found["curves"]) == 12
     drawn = figures("layers", rows, 2)
     assert len(drawn) == 3 and f"layer 1 {rows[1]['weight']:.3f} ({rows[1]['low']:.3f} to" in drawn[0].spoken
+
+
+@pytest.mark.parametrize("normalise", ["global", "speaker"])
+def test_a_test_part_that_is_added_trains_nothing(paths, tmp_path, normalise):
+    """Its rows are predicted by the models that there are; the rows tested before keep their predictions."""
+    settings = system_config.settings_class("layers")
+    how = {"epochs": 2, "learning_rate": 1e-2, "normalise": normalise}
+    row = settings.model_validate(shipped(settings, **how))
+    rows = pd.read_csv(paths["manifest"], dtype=str, keep_default_na=False)
+
+    def run(scratch: str, **parts) -> pd.DataFrame:
+        table = rows[["utterance", "emotion"]].assign(fold=1, reason="", leaks="", apart="")
+        table["part"] = rows["session"].map({session: part for part, session in parts.items()}).fillna("")
+        role = rows["session"].map({"1": "out", "2": "val", "3": "out", "4": "train", "5": "train"})
+        table["role"] = role.mask(table["part"] != "", "test")
+        table.loc[table["role"] == "out", "reason"] = "of no part"
+        table.to_csv(tmp_path / "protocol.csv", index=False)
+        inputs = Inputs(paths | {"protocol": tmp_path / "protocol.csv"}, "", "dimensions")
+        out = [tmp_path / name for name in ("predictions.csv", "models.safetensors")]
+        training_job.train_and_write(training_job.Job("s", "1of1", tmp_path / scratch, *out), row, inputs, [1], 1)
+        return pd.read_csv(out[0]).set_index("utterance")
+
+    before = run("scratch", near="1")
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "scratch").rglob("*.safetensors")}
+    after = run("scratch", near="1", far="3")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scratch").rglob("*.safetensors")} == made
+    far = set(rows.loc[rows["session"] == "3", "utterance"])
+    assert set(after.index) - set(before.index) == far
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+    anew, predicted = run("another", near="1", far="3"), [f"pred_{name}" for name in DIMENSIONS]
+    assert after.loc[sorted(far), predicted].std().min() > 0
+    np.testing.assert_allclose(after.loc[sorted(far), predicted], anew.loc[sorted(far), predicted], atol=1e-4)
 
 
 def trained_without_restoring(paths, unit, how):

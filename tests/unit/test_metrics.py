@@ -222,8 +222,12 @@ def test_temperature_undoes_overconfidence(study):
     assert right["ece"] < 0.03 < plain["ece"] and right["brier"] < plain["brier"]
 
 
+READ = ("gold", "whisper-tiny-en", "")
+
+
 def test_verdicts():
     figure = {"value": 0.672, "sd": 0.007, "corpus": "iemocap", "protocol": "sessions", "encoders": "wav2vec2-base"}
+    figure |= {"part": "", "transcripts": ""}
     study = {"corpus": "iemocap", "protocol": "sessions"}
     ours = {"pooled": 0.668, "ci_low": 0.655, "ci_high": 0.681}
     assert comparison.substitutions(figure, study, {"speech": "wav2vec2-base"}) == []
@@ -234,10 +238,14 @@ def test_verdicts():
     assert comparison.verdict(figure, ours, other, 0.01) == "substitute"
     assert comparison.substitutions(figure, study, {"speech": "hubert-small"})
     assert comparison.substitutions(figure, study | {"protocol": "speakers"}, {"speech": "wav2vec2-base"})
+    read = [comparison.substitutions(figure | {"transcripts": "gold"}, study, {"": "wav2vec2-base"}, t) for t in READ]
+    assert read == [[], ["transcripts whisper-tiny-en for gold"], ["transcripts none for gold"]]
+    assert comparison.substitutions(figure, study, {"speech": "wav2vec2-base"}, "whisper-tiny-en") == []
 
 
 def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
     row = {"paper": "p", "table": "1", "row": "r", "corpus": "msp", "metric": "uar", "sd": None, "encoders": "e"}
+    row |= {"part": "", "transcripts": ""}
     seen, unseen = row | {"value": 0.6, "protocol": "test1"}, row | {"value": 0.5, "protocol": "test2"}
     entry = Entry("s", SimpleNamespace(paper="p", table="1", row="r"), {"speech": "e"}, [], None, "not run")
     study = {"corpus": "msp", "protocol": "test2"}

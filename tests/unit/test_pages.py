@@ -9,8 +9,12 @@ from html.parser import HTMLParser
 import jinja2
 import pytest
 
-from stages.pages import cells, figures, importance, overview, render
+from stages.metrics.trainings import trainings
+from stages.pages import cells, figures, importance, overview, render, trust
+from stages.pages.report_data import Contents, Entry
+from stages.training import units
 from tests.unit.small_corpus import ROOT
+from tests.unit.small_trainings import trained
 
 EVIL = "<script>alert('1')</script> & \"co\""
 
@@ -83,3 +87,15 @@ def test_templates_are_found_under_another_package_name(tmp_path):
     code = "from other.pages import overview; print(overview.html([]))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert re.search(r"<p>No report yet: run <code>make</code>.</p>", ended.stdout)
+
+
+def test_the_sizes_of_fine_tuned_models_are_shown(tmp_path):
+    """All parameters, the frozen CNN's too, and those trained; a system without a note of them has no line."""
+    arrays, notes = trained("regressor", use_text=False)
+    units.write(tmp_path / "m.safetensors", {(1, 1): (arrays, notes)}, "model/")
+    found = {"tuned": trainings([tmp_path / "m.safetensors"]), "control": None}
+    entries = [Entry(name, None, {}, [], {"training": training}) for name, training in found.items()]
+    whole = sum(a.size for name, a in arrays.items() if name.startswith("model/network/"))
+    cnn = sum(a.size for name, a in arrays.items() if "feature_extractor" in name)
+    page = shown("table", "widgets.html.j2", trust.sizes(Contents("s", [], entries, {}, {}, [], [], 0.95, 1, [])))
+    assert f"\ntuned{whole:,}{whole - cnn:,}\n" in page.words and "control" not in page.words and cnn

@@ -11,6 +11,7 @@ from stages.metrics.comparison import read_published
 from stages.pages import study_files
 from stages.parameters import whole
 from stages.protocols import config as protocols
+from stages.raw_inputs.wanted import wanted
 from stages.recipes import system_config
 from stages.runtime import declared_reads
 from stages.runtime.errors import UserError
@@ -19,6 +20,7 @@ from stages.versions import sizes
 from stages.workflow import benchmark_files, stored_layers
 from stages.workflow.corpus_jobs import features_inputs, features_reads
 from stages.workflow.plan import Plan, options
+from stages.workflow.scoring_jobs import report_inputs
 from stages.workflow.snakemake_inside import Job
 from stages.workflow.training_jobs import system_encoders, system_inputs, system_reads
 from tests.unit.catalogue import PARAMS, write_params
@@ -214,6 +216,23 @@ def test_every_row_says_which_layers_it_reads(values):
     for name, entry in values["systems"].items():
         row = system_config.row(entry, {}, name, "")
         assert row.layers_read().keys() == {"speech", "beside", "text"} & set(row.files())
+
+
+def test_a_row_may_read_transcripts_of_its_own(tmp_path, values):
+    """Rows of one study over several sources: each trains on its own, and the report rates all of them."""
+    names = ["deoliveira2023-distil-text", "deoliveira2023-distil-whisper-tiny", "linear"]
+    study = {"corpus": "msp-podcast-1-10", "protocol": "msp-1-10", "speech": "hubert-base", "text": "tinybert"}
+    study |= {"transcripts": "gold", "substitute": False, "systems": names, "changes": {}, "trials": {}}
+    path = write_params(tmp_path, studies={"words": study | {"seeds": [1]}}, active=["words"])
+    plan = Plan(whole.load(path), path)
+    read = {name: system_inputs(plan, "words", name, "1of1").get("transcripts") for name in names}
+    folder = "data/transcribe/msp-podcast-1-10"
+    assert read == {names[0]: f"{folder}/gold.csv", names[1]: f"{folder}/whisper-tiny-en.csv", names[2]: None}
+    assert report_inputs(plan, "words")["transcripts"] == [read[names[0]], read[names[1]]]
+    assert wanted(plan.params, ["words"]).count(("transcripts", "whisper-tiny-en")) == 1
+    with pytest.raises(UserError, match=r"transcripts: there is no 'whisper-tny-en'; did you mean 'whisper-tiny-en'"):
+        changes = {names[0]: {"transcripts": "whisper-tny-en"}}
+        whole.load(write_params(tmp_path, studies={"words": study | {"seeds": [1], "changes": changes}}))
 
 
 def test_shards_of_no_corpus_or_no_number_are_refused(tmp_path):

@@ -58,7 +58,7 @@ def group(row: dict) -> str:
 def test_leave_one_session_out(corpus):
     write_params(corpus, protocols={"p": {"kind": "leave-one-group-out", "by": "session", "validation": 1}})
     rows = protocol(corpus, "p")
-    assert list(rows[0]) == ["utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks"]
+    assert list(rows[0]) == ["utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks", "part"]
     assert len(rows) == 4 * 16
     wanted = []
     for i in range(4):
@@ -87,6 +87,23 @@ def test_fixed_takes_lists_and_states_who_is_out(corpus):
     assert len(rows) == 16
     assert roles(rows, group) == [{"train": {"Ses1"}, "val": {"Ses2"}, "test": {"Ses4"}, "out": {"Ses3"}}]
     assert {row["reason"] for row in rows} == {"", "session 'Ses3' has no role"}
+
+
+def test_named_test_parts_are_roles_like_one(corpus):
+    lists = {"train": ["Ses1"], "val": ["Ses2"], "test": {"near": ["Ses3"], "far": ["Ses4"]}}
+    fixed = {"kind": "fixed", "by": "session"} | lists
+    write_params(corpus, protocols={"p": fixed | {"expect": {"part=near": 4, "role=test,part=far": 4}}})
+    rows = protocol(corpus, "p")
+    assert roles(rows, group) == [{"train": {"Ses1"}, "val": {"Ses2"}, "test": {"Ses3", "Ses4"}}]
+    parts = {(row["part"], group(row)) for row in rows}
+    assert parts == {("", "Ses1"), ("", "Ses2"), ("near", "Ses3"), ("far", "Ses4")}
+    manifest = pd.DataFrame(read(corpus / "out/manifest.csv"))
+    for changed, message in (({"role": "val"}, "role val and test part far"), ({"part": ""}, "test part none")):
+        edited = pd.DataFrame(rows).astype({"fold": int})
+        for name, value in changed.items():
+            edited.loc[edited["group"] == "session=Ses4", name] = value
+        with pytest.raises(UserError, match=message):
+            check_protocol(manifest, edited, "p")
 
 
 def test_unknown_speaker_is_out_with_a_reason(tmp_path):
@@ -126,6 +143,7 @@ def test_groups_are_ordered_as_people_count():
 
 LOGO = {"kind": "leave-one-group-out", "by": "session", "validation": 1}
 FOLDS = {"kind": "group-folds", "by": "speaker", "folds": 4, "validation": 1}
+FIXED = {"kind": "fixed", "by": "session", "train": ["Ses1"], "val": ["Ses2"]}
 FAULTS = {
     "misspelt key": (LOGO | {"validaton": 1}, "did you mean 'validation'?"),
     "missing key": ({"kind": "leave-one-group-out", "by": "session"}, "validation: missing"),
@@ -156,6 +174,13 @@ FAULTS = {
     ),
     "parts of nothing": (LOGO | {"parts": 2}, "divide a column's values"),
     "no split": ({"kind": "fixed", "by": "split", "train": ["a"], "val": ["b"], "test": ["c"]}, "has no split"),
+    "empty part": (FIXED | {"test": {"near": ["Ses3"], "far": []}}, "test: is empty, or one of its parts is"),
+    "part twice": (FIXED | {"test": {"near": ["Ses3"], "far": ["Ses3"]}}, "'Ses3' is listed twice"),
+    "part of a name": (FIXED | {"test": {"Far away": ["Ses3"]}}, "a part's name has only lower-case letters"),
+    "part of what is out": (
+        FIXED | {"test": {"near": ["Ses3"], "far": ["Ses4"]}, "where": {"session": ["Ses1", "Ses2", "Ses3"]}},
+        "this corpus has no session 'Ses4'",
+    ),
     "no class in training": (
         {"kind": "fixed", "by": "speaker", "train": ["S1F"], "val": ["S2F"], "test": ["S3M", "S2M"]},
         "no training utterance of class",
@@ -285,7 +310,7 @@ COUNTED = {
     "emodb-speakers": ("emodb", None),
     "cremad-speakers": ("crema-d", None),
     "msp-1-6": ("1.6", [(34_280, 5_958, 10_124)]),
-    "msp-1-10-test2": ("1.10", [(63_076, 10_999, 13_289)]),
+    "msp-1-10": ("1.10", [(63_076, 10_999, 16_903 + 13_289)]),
     "msp-1-11-test2": ("1.11", [(84_030, 19_815, 14_815)]),
 }
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from stages.encoders import prefix
+from stages.encoders.dropout import drop_out
 from stages.encoders.speech import SpeechEncoder
 from stages.encoders.text import SPECIAL, TextEncoder
 from stages.pretraining.hubert import HubertPretraining, config_of
@@ -63,6 +64,8 @@ def eight(task: str):
     inputs.speech_encoder, inputs.text_encoder = speech_encoder, text_encoder
     inputs.transcripts = pd.DataFrame({"text": WORDS, "reference": WORDS})
     inputs.texts = WORDS
+    inputs.noted = {}
+    inputs.note_seen = inputs.noted.__setitem__
     views = {"embedding": rng.normal(size=(8, EMBEDDING)), "predicted": np.zeros((8, 3))}
     inputs.before = lambda *_: {name: view.astype(np.float32) for name, view in views.items()}
     inputs.utterances, inputs.outputs = examples.names(everyone), examples.outputs
@@ -122,3 +125,20 @@ def test_frozen_blocks_drop_nothing_out():
     torch.testing.assert_close(below, again[1], atol=0, rtol=0)
     torch.testing.assert_close(start, again[0], atol=0, rtol=0)
     assert not torch.equal(top, again[2])
+
+
+def test_encoders_drop_out_what_a_row_says_whatever_their_configuration():
+    conv, lengths = Store().padded([0, 1])
+    for encoder, words in ((speech_encoder(dropout=0.5), (conv, lengths)), (text_encoder(), None)):
+        words = words or encoder.tokenise(["go no hat", "sun"])
+        run = encoder.context if hasattr(encoder, "context") else encoder.forward
+        for share in (0.1, 0.0):
+            drop_out(encoder.train().modules(), share)
+            same = [torch.equal(one, again) for one, again in zip(run(*words), run(*words), strict=True)]
+            assert set(same) == {share == 0.0}, share
+    settings, found = system_config.settings_class("regressor"), []
+    for share in (0.0, 0.1):
+        row = settings.model_validate(shipped(settings, dropout=0.0, encoder_dropout=share, epochs=1))
+        inputs, fold = eight(row.task)
+        found.append(system_config.module("regressor").train(row, inputs, fold, 1, None)[2]["history"]["loss"])
+    assert found[0] != found[1]

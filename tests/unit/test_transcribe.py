@@ -1,12 +1,16 @@
 """Transcripts: gold, corrupted to a set word error rate, and Whisper's; through the command line."""
 
+from types import SimpleNamespace
+
 import jiwer
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from stages.corpora import planted
 from stages.corpora.manifest import read_manifest
+from stages.recipes.training_inputs import Inputs
 from stages.runtime.errors import UserError
 from stages.transcripts import rates, text
 from stages.transcripts.corruption import Corrupted, corrupt
@@ -131,6 +135,24 @@ def test_corrupted_through_the_command_line(corpus):
     write_params(corpus, transcripts={"bad": BAD | {"deletions": 0.5}})
     assert "make them sum to 1" in transcribe(corpus, "bad", refused)
     assert "did you mean 'bad'?" in transcribe(corpus, "bat", refused)
+
+
+def test_models_read_every_source_alike(corpus, tmp_path):
+    """A transcript without an error is the corpus' own to a model, in whatever capitals and punctuation."""
+    write_params(corpus, transcripts={"right": BAD | {"wer": 0.0}, "gold": {"kind": "gold"}})
+    gold, right = (transcribe(corpus, source)[0] for source in ("gold", "right"))
+    assert [row["text"] for row in gold] != [row["text"] for row in right]
+    heard = [row | {"text": row["text"].upper().replace(" ", ", ") + "!"} for row in gold]
+    found = []
+    for rows in (gold, right, heard):
+        pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+        inputs = object.__new__(Inputs)
+        inputs.paths, inputs.examples = (
+            {"transcripts": tmp_path / "t.csv"},
+            SimpleNamespace(manifest=pd.DataFrame(gold)),
+        )
+        found.append(inputs.texts)
+    assert found[0] == found[1] == found[2] == [" ".join(text.words(row["reference"])) for row in gold]
 
 
 def test_words_and_rates():
