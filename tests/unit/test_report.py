@@ -52,11 +52,11 @@ def study(tmp_path_factory):
     (study.folder / "quarantine.csv").write_text("utterance,file,reason\nu99 unusable,u99.wav,silent\n")
     texts = study.rows[["utterance", "text"]].rename(columns={"text": "reference"})
     texts["text"] = texts["reference"].str.replace("the", "a")  # one word of four
-    texts.to_csv(study.folder / "gold.csv", index=False)
-    study.values["transcripts"] = {study.values["studies"]["small"]["transcripts"]: {"kind": "gold"}}
+    texts.to_csv(study.folder / "spoken.csv", index=False)
+    study.values["transcripts"] = {"spoken": {"kind": "gold"}}
     study.write_params()
     more = ("--ceilings", study.folder / "ceilings.json", "--quarantine", study.folder / "quarantine.csv")
-    more += ("--transcripts", study.folder / "gold.csv")
+    more += ("--transcripts", study.folder / "spoken.csv")
     study.trials = [
         study.tried(trial, name, predictions(study.rows, study.roles, SYSTEMS[name][0], skill, seed=7))
         for trial, skills in TRIALS.items()
@@ -280,8 +280,8 @@ def test_page_has_the_error_rates_of_the_transcripts(study):
         re.sub(r"<[^>]*>", " ", row).split() for row in re.findall("<tr.*?</tr>", table.partition("<tbody>")[2], re.S)
     ]
     count = len(study.rows)
-    assert lines[0] == ["gold:", "all", "(plain", "words)", f"{count:,}", f"{4 * count:,}", f"{count:,}", "25.0"]
-    assert [line[:2] for line in lines[1:]] == [["gold:", "emotion"]] * 4 + [["gold:", "gender"]] * 2
+    assert lines[0] == ["spoken:", "all", "(plain", "words)", f"{count:,}", f"{4 * count:,}", f"{count:,}", "25.0"]
+    assert [line[:2] for line in lines[1:]] == [["spoken:", "emotion"]] * 4 + [["spoken:", "gender"]] * 2
 
 
 def test_results_of_a_leaky_protocol_are_marked_everywhere(tmp_path):
