@@ -1,11 +1,9 @@
 """Give every utterance of a manifest its role in each fold of a protocol, and check the expected counts."""
 
-import hashlib
-
 from ..config.settings import nearest
 from ..corpora.agreement import agreement
 from ..runtime.errors import UserError
-from . import folds
+from . import folds, sampling
 from .config import Fixed, GroupFolds, LeaveOneGroupOut, Protocol, RandomFolds
 
 COLUMNS = ("utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks", "part")
@@ -17,8 +15,8 @@ def assign(protocol: Protocol, manifest, key: str):
     Raises
     ------
     UserError
-        The manifest lacks a column or its values, a group is unknown or in no fold, there are too few groups, a class
-        or merged label does not occur, or no utterance is selected.
+        The manifest lacks a column or its values, a group is unknown or in no fold, there are too few groups or
+        training utterances, a class or merged label does not occur, or no utterance is selected.
     """
     import pandas as pd
 
@@ -53,6 +51,13 @@ def assign(protocol: Protocol, manifest, key: str):
             tested = set(values[role == "test"]) - {""}
             shared = role.isin(["train", "val"]) & values.isin(tested)
             role, reason = role.mask(shared, "out"), reason.mask(shared, f"{name} shared with test")
+        if protocol.training:
+            train = role == "train"
+            where = f"{key}.training: fold {len(tables) + 1}"
+            kept = sampling.kept(protocol, manifest["utterance"][train], emotion[train], where)
+            beyond = train & ~manifest["utterance"].isin(kept)
+            unkept = f"not among the {protocol.training:,} training utterances that are kept"
+            role, reason = role.mask(beyond, "out"), reason.mask(beyond, unkept)
         columns = {"utterance": manifest["utterance"], "fold": len(tables) + 1, "role": role, "reason": reason}
         columns |= {"emotion": emotion, "group": f"{by}=" + group, "apart": apart, "leaks": " ".join(protocol.leaks)}
         columns |= {"part": folds.test_parts(protocol.tested, group, role, key) if isinstance(protocol, Fixed) else ""}
@@ -149,7 +154,7 @@ def _matches(column, wanted: list[str]):
 def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> list[tuple[folds.Roles, set | None]]:
     """For each fold, the role of each group and the tested values of apart's first column (None: all)."""
     if isinstance(protocol, RandomFolds):
-        return [(roles, None) for roles in _random(protocol, manifest, emotion)]
+        return [(roles, None) for roles in sampling.random_folds(protocol, manifest, emotion)]
     known = manifest[manifest[protocol.by] != ""]
     groups = sorted(set(known[protocol.by]), key=folds.natural)
     if isinstance(protocol, Fixed):
@@ -219,27 +224,6 @@ def _apart_from(known, by: str, group: str, shares: dict) -> set[str]:
     return set(known.loc[~shared, by])
 
 
-def _random(protocol: RandomFolds, manifest, emotion) -> list[folds.Roles]:
-    """Distinct audio, spread over folds class by class in the order of seeded digests: the same on every machine."""
-    firsts = manifest.drop_duplicates("sha256")
-    order: list[str] = []
-    for _, rows in firsts.groupby(emotion[firsts.index]):
-        keys = {
-            a: hashlib.sha256(f"{protocol.seed} {u}".encode()).hexdigest()
-            for a, u in zip(rows["sha256"], rows["utterance"], strict=True)
-        }
-        order += sorted(keys, key=keys.__getitem__)
-    dealt = [order[i :: protocol.folds] for i in range(protocol.folds)]
-    folds_roles = []
-    for i, test in enumerate(dealt):
-        after = dealt[(i + 1) % protocol.folds]
-        validating = after[:: protocol.validation]
-        folds_roles.append(
-            dict.fromkeys(order, "train") | dict.fromkeys(validating, "val") | dict.fromkeys(test, "test")
-        )
-    return folds_roles
-
-
 def _present(names, groups: list[str], key: str, by: str) -> None:
     for name in names:
         if name not in groups:
@@ -296,4 +280,7 @@ def rule(protocol: Protocol) -> list[str]:
     lines = ["; ".join(filter(None, [classes, merges, without[protocol.unlabelled]]))]
     lines += [f"only {name} {' or '.join(values)}" for name, values in protocol.where.items()]
     lines += [f"test shares no {name} with training or validation" for name in protocol.apart]
+    if protocol.training:
+        drawn = f"drawn class by class with seed {protocol.training_seed}"
+        lines.append(f"{protocol.training:,} training utterances of each fold, {drawn}")
     return lines

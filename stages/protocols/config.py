@@ -38,6 +38,10 @@ class _Protocol(Section):
         {}, description="what is counted: utterances, by 'utterances', 'speakers' or 'role=test,emotion=sad'"
     )
     departures: dict[str, str] = Field({}, description="count of expect that this corpus misses: the reason")
+    training: int = Field(
+        0, description="training utterances kept in every fold, a random sample of each class; 0: all", ge=0
+    )
+    training_seed: int = Field(1, description="of that sample; a smaller one is part of a larger one", ge=0)
 
     @model_validator(mode="after")
     def _consistent(self):
