@@ -109,6 +109,47 @@ def test_lexicon_is_large_and_sentences_read():
         assert not any(f" a {vowel}" in f" {text}" for vowel in "aeiou")
 
 
+def test_shipped_words_and_labels_are_those_of_ever(rows):
+    said = "\n".join(" ".join([row["utterance"], row["text"], row["emotion"]]) for row in rows)
+    assert (
+        hashlib.sha256(said.encode()).hexdigest() == "41af02ea91b31e51fd0c29045ee1ba42d27c8ba32d289510adc8e570ebb44f90"
+    )
+
+
+def test_fixed_sentences_leave_voices_and_labels_as_they_were():
+    free = planted.utterances(settings(contradictory=0.0))
+    fixed = planted.utterances(settings(contradictory=0.0, sentences=2))
+    worded = ["text", *(f"word_{name}" for name in couplings.DIMENSIONS)]
+    assert {row["text"] for row in fixed}.isdisjoint(row["text"] for row in free)
+    for row, other in zip(fixed, free, strict=True):
+        assert [row[name] for name in worded[1:]] == [0, 0, 0]
+        assert {k: v for k, v in row.items() if k not in worded} == {k: v for k, v in other.items() if k not in worded}
+
+
+@pytest.mark.parametrize(("asked", "each"), [(2, 150), (7, 42), (300, 1), (1000, 1)])
+def test_all_speakers_say_the_same_few_neutral_sentences(asked, each):
+    found = planted.utterances(settings(contradictory=0.0, sentences=asked))
+    said = Counter(row["text"] for row in found)
+    assert len(said) == min(asked, 300) and set(said.values()) <= {each, each + 1}
+    words = {word for text in said for word in text.split()}
+    assert not any(any(lexicon.LOADING.get(word, ())) for word in words)
+    if asked < 10:
+        own = Counter((row["speaker"], row["text"]) for row in found)
+        assert len(own) == 10 * asked and max(own.values()) - min(own.values()) <= 1
+    plan = corpus.planned(settings(contradictory=0.0, sentences=asked))
+    assert all(sentence.clauses == ((sentence.text, True),) for sentence in plan.sentences)
+
+
+def test_fixed_sentences_are_spoken_as_emotionally_as_others():
+    fixed = settings(contradictory=0.0, sentences=2)
+    some = planted.utterances(fixed)[:6]
+    spoken = dict(planted.synthesise(fixed, some, workers=1))
+    assert len({samples.tobytes() for samples in spoken.values()}) == 6
+    assert all(0.8 < len(samples) / espeak.RATE < 5 for samples in spoken.values())
+    level = [10 * np.log10(np.mean((spoken[row["utterance"]] / 32768) ** 2)) for row in some]
+    assert np.corrcoef(level, [row["cue_loudness"] for row in some])[0, 1] > 0.95
+
+
 def test_audio_is_the_same_in_any_order_and_number_of_processes(rows, audio):
     some = rows[::6]
     shuffled = random.Random(0).sample(some, len(some))
@@ -201,6 +242,15 @@ def test_ceilings_are_ordered_by_what_each_channel_carries():
     assert abs(null["both"]["uar"] - 0.25) < 0.06
 
 
+def test_fixed_words_have_the_ceiling_of_chance_and_add_nothing():
+    found = planted.ceilings(settings(utterances=1000, contradictory=0.0, sentences=2))
+    free = planted.ceilings(settings(utterances=1000, contradictory=0.0))
+    assert found["prosody"] == free["prosody"]
+    assert all(abs(found["words"][f"ccc_{name}"]) < 0.1 for name in couplings.DIMENSIONS)
+    assert abs(found["words"]["uar"] - 0.25) < 0.06
+    assert all(found["both"][metric] == pytest.approx(found["prosody"][metric], abs=0.03) for metric in found["both"])
+
+
 def test_ceilings_are_reproducible_and_shipped_ones_are_quick():
     assert planted.ceilings(settings()) == planted.ceilings(settings())
 
@@ -212,6 +262,8 @@ def test_ceilings_are_reproducible_and_shipped_ones_are_quick():
         ({"speakers": 7}, "set speakers to 10"),
         ({"utterances": 5}, "set it to 10 or more"),
         ({"contradictory": 0.5}, "corpora.planted.contradictory"),
+        ({"sentences": 2}, "set contradictory to 0 or sentences to 0"),
+        ({"sentences": -1}, "corpora.planted.sentences"),
         ({"mode": "odd"}, "corpora.planted.mode"),
     ],
 )

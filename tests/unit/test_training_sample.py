@@ -39,7 +39,7 @@ def rows(made: pd.DataFrame, role: str) -> set[tuple]:
 
 @pytest.fixture(scope="module")
 def manifest():
-    return corpus("planted-480")
+    return corpus("planted", speakers=20, sessions=10, utterances=480)
 
 
 def test_samples_are_nested_and_validation_and_test_stay(manifest):

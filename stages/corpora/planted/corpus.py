@@ -27,6 +27,11 @@ class Planted(Section):
         "what is true: normal; swapped (words carry arousal, prosody valence); null (labels depend on neither)",
     )
     contradictory: float = setting("share of utterances whose words contradict the voice", ge=0, le=0.3)
+    sentences: int = setting(
+        "neutral sentences that all say, so that words carry nothing; 0: every utterance has its own, as mode says",
+        ge=0,
+        le=20_000,
+    )
     raters: int = setting("simulated raters of every utterance", ge=1, le=50)
 
     @model_validator(mode="after")
@@ -41,6 +46,11 @@ class Planted(Section):
             raise ValueError(
                 f"utterances is {self.utterances}, fewer than the {self.speakers} speakers; set it to "
                 f"{self.speakers} or more"
+            )
+        if self.sentences and self.contradictory:
+            raise ValueError(
+                f"sentences is {self.sentences}, and words that carry nothing contradict no voice, but contradictory "
+                f"is {self.contradictory:g}; set contradictory to 0 or sentences to 0"
             )
         return self
 
@@ -62,17 +72,36 @@ def simulate(settings: Planted, count: int, stream: str, write: bool = False) ->
     import numpy as np
 
     from . import latents, raters
-    from .sentences import Writer
 
     drawn = latents.draw(count, settings.seed, settings.mode, settings.contradictory, stream)
-    writer = Writer(settings.seed, stream)
-    if not write:
-        scores = writer.choose(drawn.meanings)[2]
-        return Sample(drawn.heard, drawn.contradicts, np.hstack([drawn.cues, scores]))
-    sentences, scores = writer.write(drawn.meanings)
+    sentences, scores = _worded(settings, drawn.meanings, stream, write)
+    seen = np.hstack([drawn.cues, scores])
+    if sentences is None:
+        return Sample(drawn.heard, drawn.contradicts, seen)
     rng = latents.generator(settings.seed, f"raters {stream}")
     labels = raters.rate(drawn.heard, raters.panel(settings.seed, settings.raters), rng)
-    return Sample(drawn.heard, drawn.contradicts, np.hstack([drawn.cues, scores]), sentences, labels)
+    return Sample(drawn.heard, drawn.contradicts, seen, sentences, labels)
+
+
+def _worded(settings: Planted, meanings: "np.ndarray", stream: str, write: bool):
+    """Sentences for ``meanings`` [count, 3], or None where they are not to be written, and their scores [count, 3].
+
+    Of ``settings.sentences`` one speaker after the other takes the next in turn: all speakers say each of a few equally
+    often, or one time more, and no two utterances say the same where there are enough.
+    """
+    import numpy as np
+
+    from .sentences import Writer, neutral
+
+    if not settings.sentences:
+        writer = Writer(settings.seed, stream)
+        return writer.write(meanings) if write else (None, writer.choose(meanings)[2])
+    if not write:
+        return None, np.zeros_like(meanings)
+    turn, speaker = np.divmod(np.arange(len(meanings)), settings.speakers)
+    turns = -(-len(meanings) // settings.speakers)
+    said = neutral(settings.seed, settings.sentences)
+    return [said[which % len(said)] for which in speaker * turns + turn], np.zeros_like(meanings)
 
 
 @lru_cache(maxsize=2)

@@ -124,6 +124,18 @@ class Writer:
         return Sentence((clause, plain) if first else (plain, clause))
 
 
+def neutral(seed: int, count: int) -> list[Sentence]:
+    """``count`` different sentences of one clause, of the corpus' frames, in words without loadings."""
+    rng = generator(seed, "neutral sentences")
+    words = {kind: [word for word in lexicon.WORDS[kind] if not any(lexicon.LOADING[word])] for kind in lexicon.KINDS}
+    found: dict[str, Sentence] = {}
+    while len(found) < count:
+        frame = lexicon.CLAUSES[rng.integers(len(lexicon.CLAUSES))]
+        text = _fill(frame, {kind: list(rng.permutation(words[kind])) for kind in lexicon.KINDS}, rng)
+        found.setdefault(text, Sentence(((text, True),)))
+    return list(found.values())
+
+
 def unlabelled_sentences(seed: int, count: int) -> list[str]:
     """``count`` sentences for pretraining, from frames that the corpus has not, with the lexicon's words.
 
