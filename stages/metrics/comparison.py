@@ -179,7 +179,7 @@ def _not_run(entries, published: list[dict], study: dict) -> list[dict]:
         if not found:
             raise UserError(f"not_run: '{name}' is no row of the tables of the study's systems in data/published.csv")
         rows += [
-            {key: figure[key] for key in ("paper", "table", "row", "corpus", "metric")}
+            {key: figure[key] for key in ("paper", "table", "row", "corpus", "part", "metric")}
             | {"published": figure["value"], **dict.fromkeys(("ours", "ci_low", "ci_high"))}
             | {"verdict": "not run", "deviations": why}
             for figure in found

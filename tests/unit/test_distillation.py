@@ -39,10 +39,11 @@ def study(tmp_path_factory):
         assert ended.returncode == 0, ended.stderr
     texts = study.rows[["utterance", "text"]].rename(columns={"text": "reference"})
     texts["text"] = texts["reference"].where(np.arange(len(texts)) % 2 == 0, texts["reference"].str.replace("the", "a"))
-    texts.to_csv(study.folder / "transcripts.csv", index=False)
-    study.values["transcripts"] = {study.values["studies"]["small"]["transcripts"]: {"kind": "corrupted"}}
+    source = study.values["studies"]["small"]["transcripts"]
+    texts.to_csv(study.folder / f"{source}.csv", index=False)
+    study.values["transcripts"] = {source: {"kind": "corrupted"}}
     study.write_params()
-    ended = study.report([TEACHER, STUDENT], "--transcripts", study.folder / "transcripts.csv")
+    ended = study.report([TEACHER, STUDENT], "--transcripts", study.folder / f"{source}.csv")
     assert ended.returncode == 0, ended.stderr
     study.out = study.folder / "report/small"
     study.page = (study.out / "index.html").read_text()
