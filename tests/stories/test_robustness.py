@@ -97,7 +97,8 @@ def test_without_noise_the_studys_own_predictions_come_again(inside, system):
     assert list(found.columns) == list(own.columns) and len(found) > 30
     values = [name for name in own if name.startswith(("logit_", "pred_")) and name != "pred_emotion"]
     scale = 1 if "true_emotion" in own else 6  # ratings go from 1 to 7
-    np.testing.assert_allclose(found[values], own[values], rtol=1e-5, atol=1e-4 * scale)  # GMP's logits reach 30
+    atol = 2**-11 * scale  # batches of other sizes may round a stored half-precision value the other way
+    np.testing.assert_allclose(found[values], own[values], rtol=1e-5, atol=atol)  # GMP's logits reach 30
     assert (
         found.drop(columns=values).astype(str).to_numpy().tolist()
         == own.drop(columns=values).astype(str).to_numpy().tolist()

@@ -324,7 +324,7 @@ def settings(tmp_path, monkeypatch, opened):
     values["corpora"] |= {"mine": MINE, "other": MINE | {"table": "other.csv"}}
     values["encoders"]["lab"] = {"kind": "transformers", "source": "lab", "revision": "", "layers": ["all"]}
     study = values["studies"]["default"] | {"corpus": "mine", "speech": "lab", "transcripts": "tiny", "trials": {}}
-    study |= {"systems": ["majority", "linear"], "changes": {}}
+    study |= {"systems": ["majority", "linear", "linear-text"], "changes": {}}
     whisper = {"kind": "whisper", "model": "tiny.en", "folder": "whisper"}
     values["transcripts"]["tiny"] = whisper
     values["robustness"]["elsewhere"] = {"kind": "corpus", "corpus": "other", "transcripts": "", "protocol": "sessions"}
