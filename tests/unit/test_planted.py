@@ -225,9 +225,9 @@ def test_unlabelled_is_apart_from_every_corpus():
 
 
 def test_phrases_are_words_in_random_order():
-    sentences, mixed = (planted.unlabelled_sentences(1, 2000, phrases=share) for share in (0, 0.5))
+    sentences, mixed = (planted.unlabelled_sentences(1, 6000, phrases=share) for share in (0, 0.5))
     phrases = [text for text, sentence in zip(mixed, sentences, strict=True) if text != sentence]
-    assert 900 < len(phrases) < 1100 and sentences == planted.unlabelled_sentences(1, 2000)
+    assert 2850 < len(phrases) < 3150 and sentences == planted.unlabelled_sentences(1, 6000)
     assert {len(text.split()) for text in phrases} == set(range(4, 10))
     texts = {row["text"] for row in planted.utterances(settings(utterances=3000))}
     said = {word for text in phrases for word in text.split()}
