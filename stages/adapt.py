@@ -22,13 +22,13 @@ class Adapt(Economy):
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
     task: Literal["gender", "emotion"] = setting("gender: beside emotion (gender-augmented); emotion: that alone")
     emotion_weight: float = setting("alpha_e, the weight of the emotion loss where there is another task", ge=0, le=1)
-    lstm: int = setting("units per direction of the BiLSTM", ge=1)
-    hidden: int = setting("units of LinearP", ge=1)
-    freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    lstm: int = setting("units per direction of the BiLSTM", ours=True, ge=1)
+    hidden: int = setting("units of LinearP", ours=True, ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs", ge=1)
-    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ours=True, ge=1)
+    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 

@@ -23,11 +23,11 @@ class Retrain(Economy):
         "fairseq's mask_prob: share of frames that spans would cover without overlap", gt=0, lt=1
     )
     mask_length: int = setting("frames per masked span", ge=1)
-    hidden: int = setting("units of LinearP", ge=1)
-    freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
+    hidden: int = setting("units of LinearP", ours=True, ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("epochs, all of them", ge=1)
+    epochs: int = setting("epochs, all of them", ours=True, ge=1)
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 

@@ -34,6 +34,11 @@ def output(start: str) -> Output:
     return stage, name
 
 
+def entry(params: dict, study: str, stage: str, name: str) -> dict:
+    """The settings of a stage's entry in a study: its own, the study's changes of ``STAGE.NAME`` over them."""
+    return params[stage][name] | params["studies"][study]["changes"].get(f"{stage}.{name}", {})
+
+
 def read_by(entry: dict) -> dict[str, Output]:
     """{input: the output that it is} of an entry of one of the stages: ``start``, and ``labels`` of ``retrain``."""
     found = {"start": output(entry["start"])} if entry.get("start") else {}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Gmp(Economy, System):
-    """Table 3; freezing the CNN is ours (the paper does not mention it), a deviation that the report lists."""
+    """Tables 2 to 4."""
 
     recipe: Literal["gmp"] = setting("the recipe: stages/recipes/gmp.py")
     task: EMOTION = setting("what is predicted")
@@ -20,12 +20,12 @@ class Gmp(Economy, System):
     loss: Literal["am-softmax", "cross-entropy"] = setting("training loss (AMS or CE in Table 3)")
     margin: float = setting("additive margin m", ge=0)
     scale: float = setting("scale s", gt=0)
-    hidden: int = setting("units of LinearP", ge=1)
-    freeze_cnn: bool = setting("keep the CNN as it was pretrained")
+    hidden: int = setting("units of LinearP", ours=True, ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs", ge=1)
-    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ours=True, ge=1)
+    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
     heavy: ClassVar = True
 

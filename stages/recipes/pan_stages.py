@@ -46,15 +46,15 @@ def run(
     """Make every unit of a part of the folds and write their arrays to ``out``.
 
     ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes; ``seen`` of the notes names the
-    utterances that it was fitted on. ``section`` is the entry ``name`` of the stage's section in ``params``; finished
-    units lie in ``scratch``.
+    utterances that it was fitted on. ``section`` is the entry ``name`` of the stage's section in ``params``, with the
+    study's changes; finished units lie in ``scratch``.
     """
     import torch
 
     from ..runtime import gpu
     from .training_inputs import Inputs
 
-    section = settings.load(model, f"{stage}.{name}", params)
+    section = settings.load(model, f"chains.{study}.{stage}.{name}", params)
     process.use_threads(section.threads)
     torch.set_num_threads(section.threads)
     seeds = settings.read(params, f"studies.{study}.seeds")

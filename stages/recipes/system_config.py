@@ -104,12 +104,20 @@ def row(values: dict, changes: dict, name: str, study: str, path: str = "params.
     UserError
         A change names a key that the row does not have, or a value is of the wrong kind.
     """
+    model, of = settings_class(values["recipe"]), f"studies.{study}.changes.{name}"
+    return changed(model, values, changes, f"systems.{name}", of, path)
+
+
+def changed(model: type[Section], values: dict, changes: dict, entry: str, of: str, path: str):
+    """The settings of an ``entry`` (its dotted key) with ``changes``, which stand at the key ``of``, over them.
+
+    Raises as :func:`row` does.
+    """
     for key in changes:
         if key not in values:
-            where = f"studies.{study}.changes.{name}.{key}"
-            raise UserError(f"{path}: {where}: not a key of systems.{name}{settings.nearest(key, values)}")
-    where = f"systems.{name}" + (f" with studies.{study}.changes.{name}" if changes else "")
-    return settings.validate(settings_class(values["recipe"]), {**values, **changes}, where, path)
+            raise UserError(f"{path}: {of}.{key}: not a key of {entry}{settings.nearest(key, values)}")
+    where = entry + (f" with {of}" if changes else "")
+    return settings.validate(model, {**values, **changes}, where, path)
 
 
 def encoder(study: dict, wanted: str, kind: str, spec: dict) -> str:
