@@ -149,7 +149,7 @@ class _Completion:
         if not isinstance(values, dict):
             raise UserError(f"{where}: '{base}' has no keys; name another")
         # What is like a paper's row is no row of the paper.
-        return {**values, "table": "", "row": ""} if self.section == "systems" else values
+        return {**values, "table": "", "row": "", "also": []} if self.section == "systems" else values
 
     def _kind(self, own: dict) -> dict:
         """What ``recipes`` and ``defaults`` say of an entry that is like no other."""

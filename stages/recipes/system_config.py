@@ -3,6 +3,8 @@
 import importlib
 from typing import ClassVar, Literal
 
+from pydantic import field_validator
+
 from ..config import settings
 from ..config.settings import Section, setting
 from ..runtime.errors import UserError
@@ -28,10 +30,23 @@ class System(Section):
     paper: str = setting("key of the paper in data/published.csv; empty for a control")
     table: str = setting("the paper's table, as numbered there")
     row: str = setting("the row of that table")
+    also: list[list[str]] = setting("further rows that it stands for, each as [table, row]")
     modality: Literal["audio", "text", "audio+text", "none"] = setting("what the system sees at test time")
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
     text: str = setting("text encoder, a name in encoders; study: the study's own")
     transcripts: str = setting("where its text comes from, a name in transcripts; study: the study's own")
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """(table, row) of every row of its paper that it stands for."""
+        return [(self.table, self.row), *((table, row) for table, row in self.also)] if self.paper and self.row else []
+
+    @field_validator("also")
+    @classmethod
+    def _pairs(cls, also: list[list[str]]) -> list[list[str]]:
+        if any(len(pair) != 2 for pair in also):
+            raise ValueError("each is [table, row], two words in brackets")
+        return also
 
     def files(self) -> tuple[str, ...]:
         """Those of ``inputs`` that this row reads: one that sees no text needs none."""
