@@ -188,8 +188,8 @@ SMALL = {
         "srinivasan2022-cts": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "tuned_blocks": 1},
         "pan2024-gmp-ams": {"epochs": 2, "batch": 16, "hidden": 16},
         "adapt.gmp": {"epochs": 2, "lstm": 32, "hidden": 64, "batch": 16},
-        "cluster.gmp": {"scales": [4, 8], "layer": -2},
-        "retrain.gmp": {"epochs": 2, "hidden": 64, "batch": 16},
+        "cluster.gmp": {"scales": [4, 8], "layers": [-2]},
+        "retrain.gmp": {"epochs": 2, "layer": -2, "hidden": 64, "batch": 16},
     },
     "evaluate/draws": 1000,
 }
