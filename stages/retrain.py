@@ -111,11 +111,11 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
     from .training.loop import fit, seeded, warm_up
     from .training.weights import as_arrays
 
-    examples = inputs.examples
+    examples, arrays = inputs.examples, inputs.labels(fold, seed)
     generator = seeded(seed)
     encoder = begun(inputs, section.start, fold, seed)
     speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
-    units = PseudoLabels(inputs.labels(fold, seed), section, fold, speech.lengths, seed)
+    units = PseudoLabels(arrays, section, fold, speech.lengths, seed)
     model = PseudoLabeller(encoder, section.hidden, units.scales).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
     steps = section.epochs * -(-len(fold.train) // section.effective_batch)

@@ -19,20 +19,32 @@ class Clusters(NamedTuple):
 
 
 def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: int) -> Clusters:
-    """Lloyd's algorithm with ``scale`` centroids on the first ``fitted`` of ``frames`` float32 [frames, width].
-
-    FAISS' own sub-sampling (256 frames per centroid) is off. On a GPU where FAISS has one, else on as many threads as
-    ``faiss.omp_set_num_threads`` says.
+    """The clusters of ``frames`` float32 [frames, width], whose ``scale`` centroids the first ``fitted`` give.
 
     Raises
     ------
     UserError
         There are fewer fitted frames than centroids.
     """
-    import faiss
-
     if fitted < scale:
         raise UserError(f"params.yaml: cluster scales: {scale} centroids for {fitted} frames; lower the scale")
+    kmeans = lloyd(frames[:fitted], scale, iterations, seed)
+    distances, labels = kmeans.index.search(frames, 1)
+    figures = {
+        "inertia": float(distances[:fitted].mean(dtype=np.float64)),
+        "splits": sum(int(one["nsplit"]) for one in kmeans.iteration_stats),
+        "on": "gpu" if kmeans.gpu else "cpu",
+    }
+    return Clusters(labels[:, 0].astype(np.min_scalar_type(scale - 1)), figures)
+
+
+def lloyd(frames: np.ndarray, scale: int, iterations: int, seed: int):
+    """FAISS' ``Kmeans`` after Lloyd's algorithm on all ``frames`` float32 [frames, width], without its sub-sampling.
+
+    On a GPU where FAISS has one, else on as many threads as ``faiss.omp_set_num_threads`` says.
+    """
+    import faiss
+
     gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
     kmeans = faiss.Kmeans(
         frames.shape[1],
@@ -43,14 +55,8 @@ def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: 
         min_points_per_centroid=1,
         gpu=min(gpus, 1),
     )
-    kmeans.train(frames[:fitted])
-    distances, labels = kmeans.index.search(frames, 1)
-    figures = {
-        "inertia": float(distances[:fitted].mean(dtype=np.float64)),
-        "splits": sum(int(one["nsplit"]) for one in kmeans.iteration_stats),
-        "on": "gpu" if gpus else "cpu",
-    }
-    return Clusters(labels[:, 0].astype(np.min_scalar_type(scale - 1)), figures)
+    kmeans.train(frames)
+    return kmeans
 
 
 def perplexity(labels: np.ndarray, scale: int) -> float:

@@ -255,6 +255,30 @@ def test_the_papers_figure_on_the_studys_own_protocol_is_taken():
     assert [figure["published"] for figure in both] == [0.6, 0.5]
 
 
+def test_a_row_stands_for_several_rows_and_is_held_against_the_papers_aggregate():
+    """Our fold mean .80 for .78 pooled: the interval [.75, .81] moves along. Where a fold lacks a class, it is said."""
+    figures = {"uar": {"pooled": 0.78, "fold_mean": 0.80, "ci_low": 0.75, "ci_high": 0.81}}
+    entry = Entry("s", SimpleNamespace(paper="pan2024", cells=[("3", "GMP, AMS"), ("4", "layer -3")]), {}, [], None)
+    entry.encoders, entry.evaluation = {"speech": "hubert-base"}, {"metrics": figures}
+    published = comparison.read_published(ROOT / "data/published.csv")
+    study = {"corpus": "iemocap", "protocol": "iemocap-sessions"}
+    found = [one for one in comparison.against_papers([entry], published, study, 0.01) if one["metric"] == "uar"]
+    assert [(one["table"], one["row"]) for one in found] == entry.row.cells
+    assert {(one["published"], one["verdict"]) for one in found} == {(0.82, "within noise")}
+    assert [found[0][key] for key in ("ours", "ci_low", "ci_high")] == pytest.approx([0.80, 0.77, 0.83])
+    figures["uar"]["fold_mean"] = None
+    (first, _) = [one for one in comparison.against_papers([entry], published, study, 0.01) if one["metric"] == "uar"]
+    assert first["ours"] == 0.78 and "pooled over folds for the fold mean" in first["deviations"]
+
+
+def test_pans_table_of_the_corpus_is_what_the_protocol_expects():
+    rows = [row for row in comparison.read_published(ROOT / "data/published.csv") if row["table"] == "1"]
+    counts = {r["row"].lower(): r["value"] for r in rows if (r["paper"], r["metric"]) == ("pan2024", "utterances")}
+    expect = resolved(PARAMS)["protocols"]["iemocap-sessions"]["expect"]
+    assert sum(counts.values()) == expect["utterances"] == 5531
+    assert {name: expect[f"emotion={name}"] for name in counts} == counts
+
+
 def test_pepinos_ravdess_is_speech_and_song():
     published = comparison.read_published(ROOT / "data/published.csv")
     row = SimpleNamespace(paper="pepino2021", cells=[("1", "PT all")])

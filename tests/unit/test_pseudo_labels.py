@@ -1,5 +1,7 @@
 """Pan 2024's pseudo-labels: how they are made, judged and refused, and what retraining makes of them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from stages.retrain import PseudoLabels, Retrain
 from stages.runtime.errors import UserError
 from stages.training import units
 from tests.unit.catalogue import shipped
+from tests.unit.small_study import SmallStudy, predictions
 from tests.unit.small_trainings import settings_of, trained
 from tests.unit.test_recipes import eight, speech_encoder
 
@@ -134,6 +137,33 @@ def test_a_declared_leak_is_scored_and_marked(tmp_path):
     units.write(tmp_path / "m.safetensors", {(1, 1): ({"model/w": np.zeros(1)}, undeclared)}, "model/")
     with pytest.raises(UserError, match="fitted on u6, u7, which is a test utterance"):
         contamination.fitted_components([tmp_path / "m.safetensors"], manifest, protocol)
+
+
+def test_what_a_declared_leak_helped_is_marked_in_the_report(tmp_path):
+    """Of two systems alike, the one whose codebook has seen test utterances."""
+    study = SmallStudy(tmp_path, {"linear": {}, "pan2024-leaky-ams": {"start": ""}})
+    names, folds = study.rows["utterance"].tolist(), study.roles.groupby("fold")["utterance"].unique()
+    for name in study.values["systems"]:
+        train, key = {}, "leaks" if name == "pan2024-leaky-ams" else "seen"
+        for fold in folds.index:
+            rows = study.roles.query("fold == @fold")
+            seen = rows if key == "leaks" else rows[rows["role"] == "train"]
+            train[int(fold), 1] = ({}, {"seen": {}} | {key: {"cluster leaky": pack(seen["utterance"], names)}})
+        units.write(tmp_path / f"{name}.safetensors", train, "model/")
+        frame = predictions(study.rows, study.roles, "emotion", 1.0)
+        ended = study.evaluate(name, study.predict(name, frame), more=("--models", tmp_path / f"{name}.safetensors"))
+        assert ended.returncode == 0, ended.stderr
+    ended = study.report(study.values["systems"])
+    assert ended.returncode == 0, ended.stderr
+    out = tmp_path / "report" / "small"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["pan2024-leaky-ams"]["uar"]["watermark"] == contamination.LEAK
+    assert "watermark" not in metrics["linear"]["uar"]
+    lines = (out / "results.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("| pan2024-leaky-ams (leaky)")]
+    assert [line for line in lines if line.startswith("| linear ")] and "linear (leaky)" not in "".join(lines)
+    page = (out / "index.html").read_text()
+    assert "Declared to be fitted on test rows too: pan2024-leaky-ams." in page
 
 
 def labels_of(counts=(3, 2), found=(0, 0, 1, 1, 1), **changes) -> PseudoLabels:
