@@ -24,7 +24,7 @@ SYSTEMS = (
     "teach default-srinivasan2022-teacher",
     "distill default-srinivasan2022-cts",
 )
-CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
+CHAIN = ("adapt default-gmp", "cluster default-gmp", "retrain default-gmp")
 LOOP = [
     "pretrain hubert",
     "pretrain bert",
@@ -44,7 +44,10 @@ EDITS = {
         {"systems/srinivasan2022-cts/weight": 10.0},
         ["distill default-srinivasan2022-cts", "report default"],
     ),
-    "k of the clustering": ({"cluster/gmp-small/scales": [4, 6]}, ["cluster default-gmp-small"]),
+    "k of the clustering": (
+        {f"{STUDY}/changes/cluster.gmp/scales": [4, 6]},
+        ["cluster default-gmp", "report default"],
+    ),
     "a seed more": ({f"{STUDY}/seeds": [1, 2]}, [*CHAIN, *SYSTEMS, "report default"]),
     "validation speakers of the protocol": ({"protocols/sessions/validation": 2}, ["protocol planted-sessions"]),
     "layers of an encoder": (
