@@ -1,20 +1,23 @@
 """A user's own corpus, without code: a CSV with a row per utterance, and a folder of audio."""
 
-import csv
 import difflib
-import math
+import glob
 import os
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
-from ..config.settings import Section, nearest, setting
+from pydantic import Field
+
+from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
-from . import release
+from . import csv_file, release
+from .consistency import DISTINCT
 from .manifest import COLUMNS, DIMENSIONS, MEASURED, known
 from .release import Found, Places
 
-_GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female", "": "", "unknown": ""}
+_IDS = ("speaker", "session", "dialogue", "split")
 
 
 class Table(Section):
@@ -26,6 +29,7 @@ class Table(Section):
         "dominance, split; further columns are for protocols that name them",
     )
     audio: str = setting("folder that the column file is relative to")
+    distinct: list[str] = Field([], description=DISTINCT)
 
 
 def provides(values: dict) -> set[str] | None:
@@ -33,8 +37,7 @@ def provides(values: dict) -> set[str] | None:
     path = Path(values["table"])
     if not path.is_file():
         return None
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return set(next(csv.reader(file), []))
+    return set(csv_file.header(path))
 
 
 def places(settings: Table) -> Places:
@@ -60,14 +63,16 @@ def utterances(settings: Table, key: str) -> Found:
     lines: dict[str, int] = {}
     paths: dict[str, Path] = {}
     seen: dict[str, int] = {}
-    for line, fields in _records(path):
-        row = _row(fields, path, line)
+    _check_header(csv_file.header(path), path)
+    for line, fields, _ in csv_file.records(path, ("file",)):
+        row = _row(fields, f"{path}: line {line}")
         if not row["file"]:
             raise UserError(f"{path}: line {line}: file: empty; name the audio file")
         sound = os.path.join(folder, row["file"])
         utterance = row["utterance"] = row.get("utterance") or os.path.splitext(os.path.basename(sound))[0]
         if not os.path.isfile(sound):
-            raise UserError(f"{path}: line {line}: file: no such file {sound}; correct the name or {key}.audio")
+            hint = _near(folder, row["file"]) or f"; correct the name or {key}.audio"
+            raise UserError(f"{path}: line {line}: file: no such file {sound}{hint}")
         if utterance in rows:
             raise UserError(
                 f"{path}: line {line}: utterance: '{utterance}' is on line {lines[utterance]} too; "
@@ -79,38 +84,38 @@ def utterances(settings: Table, key: str) -> Found:
     if not rows:
         raise UserError(f"{path}: no lines below the header; add one per utterance")
     names = sorted(rows)
-    return Found([rows[name] for name in names], [paths[name] for name in names])
+    places = {name: f"{path}: line {lines[name]}" for name in names}
+    return Found([rows[name] for name in names], [paths[name] for name in names], places=places)
 
 
-def _records(path: Path):
-    """Every row's line number and its fields by column."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(header, path)
-            for values in reader:
-                if not any(value.strip() for value in values):
-                    continue
-                if len(values) != len(header):
-                    raise UserError(
-                        f"{path}: line {reader.line_num}: {len(values)} fields where the header has {len(header)}; "
-                        "put quotes around text that holds commas"
-                    )
-                yield reader.line_num, dict(zip(header, (value.strip() for value in values), strict=True))
-    except UnicodeDecodeError as fault:
-        raise UserError(f"{path}: not UTF-8 ({fault.reason} at byte {fault.start}); save it as UTF-8") from None
-    except csv.Error as fault:
-        raise UserError(f"{path}: not a readable CSV ({fault}); save it as CSV with commas") from None
+def _near(folder: Path, name: str) -> str:
+    """A hint at the file that is meant where there is none of this name; empty if none looks like it."""
+    place = folder / name
+    if place.parent.is_dir():
+        wanted, beside = _spelling(place.name), sorted(os.listdir(place.parent))
+        for other in beside:
+            if _spelling(other) == wanted:
+                same = unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", place.name)
+                form = "Unicode form" if same else "case"
+                return f"; there is {other!a}, which differs only in {form}: rename one of them"
+        for other in beside:
+            if _spelling(os.path.splitext(other)[0]) == _spelling(place.stem):
+                return f"; there is '{other}': correct the suffix"
+    if len(parts := Path(name).parts) > 1 and (folder / parts[-1]).is_file():
+        return f"; there is {folder / parts[-1]}: leave the folder out of the name"
+    below = (
+        next((path for path in folder.rglob(glob.escape(place.name)) if path.is_file()), None) if place.name else None
+    )
+    return f"; there is {below}: write '{below.relative_to(folder)}'" if below else ""
+
+
+def _spelling(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _check_header(header: list[str], path: Path) -> None:
-    if "file" not in header:
-        raise UserError(f"{path}: line 1: no column 'file'{nearest('file', header)}; add it")
-    twice = [name for name in header if header.count(name) > 1]
-    if twice or "" in header:
-        what = f"column '{twice[0]}' occurs twice" if twice and twice[0] else "a column has no name"
-        raise UserError(f"{path}: line 1: {what}; rename or remove it")
+    if "" in header and "file" in header:
+        raise UserError(f"{path}: line 1: a column has no name; name or remove it")
     ours = [name for name in COLUMNS if name not in MEASURED]
     for name in header:
         if name in MEASURED:
@@ -129,18 +134,14 @@ def _check_header(header: list[str], path: Path) -> None:
             )
 
 
-def _row(fields: dict[str, str], path: Path, line: int) -> dict:
+def _row(fields: dict[str, str], where: str) -> dict:
     row = {f"table_{name}" if name in MEASURED else name: value for name, value in fields.items()}
-    gender = row.get("gender", "")
-    if gender.lower() not in _GENDERS:
-        raise UserError(f"{path}: line {line}: gender: '{gender}' is not female, male or empty; correct it")
-    row["gender"] = _GENDERS[gender.lower()]
-    for name in DIMENSIONS:
-        value = row.get(name, "")
-        try:
-            finite = not value or math.isfinite(float(value))
-        except ValueError:
-            finite = False
-        if not finite:
-            raise UserError(f"{path}: line {line}: {name}: '{value}' is not a number; correct it or leave it empty")
+    row["gender"] = csv_file.gender(row.get("gender", ""), f"{where}: gender")
+    for name, value in row.items():
+        if name in DIMENSIONS or name in ("agreement", "raters") or name.startswith("votes_"):
+            csv_file.number(value, f"{where}: {name}")
+        elif name in _IDS:
+            row[name] = csv_file.identity(value)
+        if name in (*_IDS, "emotion") and '"' in value:
+            raise UserError(f"{where}: {name}: {value} has quotes in it; put them around the whole field, or none")
     return row
