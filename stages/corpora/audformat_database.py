@@ -12,7 +12,7 @@ from pydantic import Field
 from ..config.settings import Section, nearest, setting
 from ..runtime.errors import UserError
 from . import csv_file, release
-from .consistency import DISTINCT
+from .consistency import DISTINCT, Name
 from .manifest import DIMENSIONS
 from .release import Departure, Found, Places
 
@@ -26,7 +26,7 @@ class AudformatDatabase(Section):
         "manifest column: table/column, or table/column/field for a field of the scheme's labels; others are kept",
     )
     partial: bool = setting("admit listed files that are not there, listed in quarantine.csv; refused else")
-    distinct: list[str] = Field([], description=DISTINCT)
+    distinct: list[Name] = Field([], description=DISTINCT)
 
 
 def provides(values: dict) -> set[str]:

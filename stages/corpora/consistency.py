@@ -6,11 +6,13 @@ and ``angry``, ``01`` and ``1``) would otherwise be two classes, or one person i
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, get_args
 
 from ..runtime.errors import UserError
 from .csv_file import alike
 
-NAMES = ("speaker", "session", "dialogue", "emotion", "split")
+Name = Literal["speaker", "session", "dialogue", "emotion", "split"]
+NAMES: tuple[str, ...] = get_args(Name)
 """Columns whose values are names of classes, people or groups."""
 DISTINCT = "columns whose names may differ only in case, blanks, leading zeros or Unicode form; [] for none"
 """The meaning of the key ``distinct`` of a user's own corpus."""

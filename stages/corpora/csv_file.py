@@ -7,13 +7,15 @@ for what it is: another delimiter, another encoding, a workbook, a pointer of Gi
 import csv
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from ..config.settings import nearest
 from ..runtime.errors import UserError
 
+RELEASE = "take the release's own file"
+"""What to do about a fault in a release's file."""
 POINTER = b"version https://git-lfs."
 """How a pointer of Git LFS begins, in any file."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -29,10 +31,18 @@ class Record(NamedTuple):
     surplus: list[str]
 
 
-def header(path: Path) -> list[str]:
-    """The names of the columns; none in an empty file."""
+def header(path: Path, columns: Sequence[str] = (), remedy: str = "add it") -> list[str]:
+    """The names of the columns.
+
+    Raises
+    ------
+    UserError
+        As :func:`records` does for the file and its header; ``columns`` are those that it must have.
+    """
     with opened(path) as file:
-        return _header(path, csv.reader(file, skipinitialspace=True))
+        names = _header(path, csv.reader(file, skipinitialspace=True))
+    _check_header(path, names, columns, remedy)
+    return names
 
 
 def records(path: Path, columns: Sequence[str], remedy: str = "add it", loose: bool = False) -> Iterator[Record]:
@@ -53,17 +63,24 @@ def records(path: Path, columns: Sequence[str], remedy: str = "add it", loose: b
     """
     try:
         with opened(path, "replace" if loose else "strict") as file:
-            reader = csv.reader(file, skipinitialspace=True)
+            read: list[str] = []
+            reader = csv.reader(_kept(file, read), skipinitialspace=True)
             names = _header(path, reader)
             _check_header(path, names, columns, remedy)
             line = reader.line_num + 1
+            read.clear()
             for values in reader:
+                if _open(read, values):
+                    raise UserError(f"{path}: line {line}: a quote that is opened here is never closed; close it")
                 values = [value.strip() for value in values]
                 if any(values):
                     if len(values) < len(names) or (len(values) > len(names) and not loose):
-                        raise UserError(f"{path}: line {line}: {_miscounted(values, names, reader.line_num - line)}")
+                        wrong = f"{len(values)} fields where the header has {len(names)}"
+                        comma = "put quotes around text that holds commas" if remedy != RELEASE else remedy
+                        raise UserError(f"{path}: line {line}: {wrong}; {comma}")
                     yield Record(line, dict(zip(names, values, strict=False)), values[len(names) :])
                 line = reader.line_num + 1
+                read.clear()
     except UnicodeDecodeError:
         raise UserError(f"{path}: {_where_not_utf8(path)}; save it as UTF-8") from None
     except csv.Error as fault:
@@ -124,10 +141,17 @@ def _check_header(path: Path, names: list[str], columns: Sequence[str], remedy: 
         raise UserError(f"{path}: line 1: column '{twice[0]}' occurs twice; rename or remove one")
 
 
-def _miscounted(values: list[str], names: list[str], further_lines: int) -> str:
-    if further_lines and any("\n" in value for value in values):
-        return f"a quote that is opened here is closed {further_lines} lines below, or never; close it"
-    return f"{len(values)} fields where the header has {len(names)}; put quotes around text that holds commas"
+def _kept(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+    """``lines``, each of which is added to ``read``."""
+    for line in lines:
+        read.append(line)
+        yield line
+
+
+def _open(read: list[str], values: list[str]) -> bool:
+    """Whether a quote is open at the end of the lines of a row. One inside a bare field (5" pipe) opens nothing."""
+    odd = sum(line.count('"') for line in read) % 2 == 1
+    return odd and (len(read) > 1 or sum(value.count('"') for value in values) % 2 == 0)
 
 
 def _where_not_utf8(path: Path) -> str:

@@ -14,8 +14,7 @@ from ..runtime.errors import UserError
 from ..runtime.reporting import log
 from . import csv_file
 
-OWN = "take the release's own file"
-"""What to do about a fault in a release's file."""
+OWN = csv_file.RELEASE
 
 
 class Departure(NamedTuple):

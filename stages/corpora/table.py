@@ -13,7 +13,7 @@ from ..config.settings import Section, setting
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
 from . import csv_file, release
-from .consistency import DISTINCT
+from .consistency import DISTINCT, Name
 from .manifest import COLUMNS, DIMENSIONS, MEASURED, known
 from .release import Found, Places
 
@@ -29,15 +29,15 @@ class Table(Section):
         "dominance, split; further columns are for protocols that name them",
     )
     audio: str = setting("folder that the column file is relative to")
-    distinct: list[str] = Field([], description=DISTINCT)
+    distinct: list[Name] = Field([], description=DISTINCT)
 
 
 def provides(values: dict) -> set[str] | None:
     """The columns of the table; None if the file is missing (the inventory reports that)."""
-    path = Path(values["table"])
+    path = Path(values["table"]).expanduser()
     if not path.is_file():
         return None
-    return set(csv_file.header(path))
+    return set(csv_file.header(path, ("file",)))
 
 
 def places(settings: Table) -> Places:
@@ -63,7 +63,7 @@ def utterances(settings: Table, key: str) -> Found:
     lines: dict[str, int] = {}
     paths: dict[str, Path] = {}
     seen: dict[str, int] = {}
-    _check_header(csv_file.header(path), path)
+    _check_header(csv_file.header(path, ("file",)), path)
     for line, fields, _ in csv_file.records(path, ("file",)):
         row = _row(fields, f"{path}: line {line}")
         if not row["file"]:
@@ -114,7 +114,7 @@ def _spelling(name: str) -> str:
 
 
 def _check_header(header: list[str], path: Path) -> None:
-    if "" in header and "file" in header:
+    if "" in header:
         raise UserError(f"{path}: line 1: a column has no name; name or remove it")
     ours = [name for name in COLUMNS if name not in MEASURED]
     for name in header:

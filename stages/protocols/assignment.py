@@ -3,7 +3,7 @@
 from ..config.settings import nearest
 from ..corpora.agreement import agreement
 from ..runtime.errors import UserError
-from . import folds, sampling
+from . import folds, labels, sampling
 from .config import Fixed, GroupFolds, LeaveOneGroupOut, Protocol, RandomFolds
 
 LEAST = 3
@@ -24,7 +24,7 @@ def assign(protocol: Protocol, manifest, key: str):
 
     manifest = derived(protocol, manifest, key)
     outside = _outside(protocol, manifest, key)
-    emotion = _emotions(protocol, manifest, manifest["emotion"][outside == ""], key)
+    emotion = labels.emotions(protocol, manifest, manifest["emotion"][outside == ""], key)
     if protocol.unlabelled == "out":
         label = manifest["emotion"].where(manifest["emotion"] == "", "'" + manifest["emotion"] + "'")
         without = "of no class: " + label.replace("", "no label, or no agreement")
@@ -108,34 +108,6 @@ def _joined(shares: dict, index):
     rows = zip(*(values.str.replace(";", " ") for values in shares.values()), strict=True)
     texts = ["; ".join(f"{name}={value}" for name, value in zip(shares, row, strict=True)) for row in rows]
     return pd.Series(texts, index=index)
-
-
-def _emotions(protocol: Protocol, manifest, selected, key: str):
-    """The protocol's label of every utterance; every class must occur in the labels ``selected``."""
-    present = set(manifest["emotion"]) - {""}
-    absent = [source for source in protocol.merge if source not in present]
-    if absent:
-        left = ", ".join(f"{source}: {label}" for source, label in protocol.merge.items() if source not in absent)
-        raise UserError(
-            f"{key}.merge: no utterance is labelled '{absent[0]}'{nearest(absent[0], present)}; if this corpus has no "
-            f"such label, append to params.yaml the line protocols.mine: {{like: {key.rpartition('.')[2]}, merge: "
-            f"{{{left}}}}} and set the study's protocol to mine"
-        )
-    merged = manifest["emotion"].replace(protocol.merge)
-    occurring = set(selected.replace(protocol.merge)) - {""}
-    classes = set(protocol.classes) or occurring
-    for name in sorted(classes):
-        if name not in occurring:
-            raise UserError(
-                f"{key}.classes: no utterance is labelled '{name}'{nearest(name, occurring)}; leave it out of classes, "
-                "or choose a protocol that takes every class, as 'speakers' does"
-            )
-    if len(classes) == 1:
-        raise UserError(
-            f"{key}.classes: every labelled utterance is '{min(classes)}', and one class leaves nothing to tell apart; "
-            "label others too, or for dimensions alone leave the column emotion out"
-        )
-    return merged.where(merged.isin(classes), "")
 
 
 def _outside(protocol: Protocol, manifest, key: str):
