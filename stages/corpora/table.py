@@ -17,6 +17,8 @@ from .consistency import DISTINCT, Name
 from .manifest import COLUMNS, DIMENSIONS, MEASURED, known
 from .release import Found, Places
 
+SHOWN = 40
+"""Faults of a table that are shown at once."""
 _IDS = ("speaker", "session", "dialogue", "split")
 
 
@@ -59,33 +61,60 @@ def utterances(settings: Table, key: str) -> Found:
         raise UserError(f"{key}.table: no file {path}; give the path of the corpus' CSV")
     if not folder.is_dir():
         raise UserError(f"{key}.audio: no folder {folder}; give the folder that holds the audio files")
+    _check_header(csv_file.header(path, ("file",)), path)
     rows: dict[str, dict] = {}
     lines: dict[str, int] = {}
     paths: dict[str, Path] = {}
     seen: dict[str, int] = {}
-    _check_header(csv_file.header(path, ("file",)), path)
+    faults = []
     for line, fields, _ in csv_file.records(path, ("file",)):
-        row = _row(fields, f"{path}: line {line}")
-        if not row["file"]:
-            raise UserError(f"{path}: line {line}: file: empty; name the audio file")
-        sound = os.path.join(folder, row["file"])
-        utterance = row["utterance"] = row.get("utterance") or os.path.splitext(os.path.basename(sound))[0]
-        if not os.path.isfile(sound):
-            hint = _near(folder, row["file"]) or f"; correct the name or {key}.audio"
-            raise UserError(f"{path}: line {line}: file: no such file {sound}{hint}")
-        if utterance in rows:
-            raise UserError(
-                f"{path}: line {line}: utterance: '{utterance}' is on line {lines[utterance]} too; "
-                "give each line its own name in a column 'utterance'"
-            )
-        if (place := os.path.normpath(sound)) in seen:
-            raise UserError(f"{path}: line {line}: file: {row['file']} is on line {seen[place]} too; keep one of them")
+        try:
+            row = _row(fields, f"{path}: line {line}")
+            sound, utterance = _sound(row, folder, f"{path}: line {line}", key, hint=not faults)
+            if utterance in lines:
+                raise UserError(
+                    f"{path}: line {line}: utterance: '{utterance}' is on line {lines[utterance]} too; "
+                    "give each line its own name in a column 'utterance'"
+                )
+            if (place := os.path.normpath(sound)) in seen:
+                raise UserError(
+                    f"{path}: line {line}: file: {row['file']} is on line {seen[place]} too; keep one of them"
+                )
+        except UserError as fault:
+            faults.append(str(fault))
+            continue
         rows[utterance], lines[utterance], paths[utterance], seen[place] = row, line, Path(sound), line
+    if faults:
+        _refuse(faults)
     if not rows:
         raise UserError(f"{path}: no lines below the header; add one per utterance")
     names = sorted(rows)
     places = {name: f"{path}: line {lines[name]}" for name in names}
     return Found([rows[name] for name in names], [paths[name] for name in names], places=places)
+
+
+def _sound(row: dict, folder: Path, where: str, key: str, hint: bool) -> tuple[str, str]:
+    """The path of a row's file, and its utterance, which is then in the row.
+
+    With ``hint`` the folder is searched for what a missing file may be.
+    """
+    if not row["file"]:
+        raise UserError(f"{where}: file: empty; name the audio file")
+    sound = os.path.join(folder, row["file"])
+    if not os.path.isfile(sound):
+        near = hint and _near(folder, row["file"])
+        raise UserError(f"{where}: file: no such file {sound}{near or f'; correct the name or {key}.audio'}")
+    row["utterance"] = row.get("utterance") or os.path.splitext(os.path.basename(sound))[0]
+    return sound, row["utterance"]
+
+
+def _refuse(faults: list[str]) -> None:
+    """Stop for the first of ``faults``; the others are shown before it."""
+    for fault in faults[1:SHOWN]:
+        log.warning("%s", fault)
+    more = f" ({len(faults) - 1} more lines of this table have faults" if len(faults) > 1 else ""
+    more += ", see above)" if 1 < len(faults) <= SHOWN else f", the first {SHOWN - 1} above)" if more else ""
+    raise UserError(faults[0] + more)
 
 
 def _near(folder: Path, name: str) -> str:

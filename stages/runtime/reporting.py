@@ -2,7 +2,7 @@
 
 import logging
 import sys
-import time
+from time import monotonic
 
 log = logging.getLogger("serpentine")
 EVERY = 30.0
@@ -25,7 +25,7 @@ def begins() -> None:
 def progress(items, what: str, total: int | None = None):
     """Iterate over ``items`` with a bar on a terminal; elsewhere with a line every :data:`EVERY` seconds."""
     if not sys.stderr.isatty():
-        yield from _told(items, what, total)
+        yield from told(items, what, total)
         return
     from rich.console import Console
     from rich.progress import track
@@ -33,13 +33,17 @@ def progress(items, what: str, total: int | None = None):
     yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
 
 
-def _told(items, what: str, total: int | None):
+def told(items, what: str, total: int | None = None):
+    """Iterate over ``items`` with a line every :data:`EVERY` seconds, in silence on a terminal: a bar is there."""
+    if sys.stderr.isatty():
+        yield from items
+        return
     if total is None and hasattr(items, "__len__"):
         total = len(items)
-    began = told = time.monotonic()
+    began = told = monotonic()
     for done, item in enumerate(items, 1):
         yield item
-        now = time.monotonic()
+        now = monotonic()
         if now - told < EVERY or done == total:
             continue
         told, name = now, f"{_job}: {what}" if _job and what not in _job else _job or what

@@ -89,6 +89,24 @@ def test_a_fault_is_named_as_what_it_is(tmp_path, fault):
     assert message in refusal(tmp_path, text) and str(tmp_path / "mine.csv") in refusal(tmp_path, text)
 
 
+def test_all_faults_of_a_table_are_shown_at_once(tmp_path, caplog):
+    lines = ["1.wav,s1,2", "none.wav,s1,2", "2.wav,s1,x", ",s1,2", "1.wav,s1,2"]
+    error = refusal(tmp_path, "\n".join(["file,speaker,arousal", *lines]))
+    assert "line 3: file: no such file" in error and error.endswith(
+        "(3 more lines of this table have faults, see above)"
+    )
+    shown = [record.message.removeprefix(f"{tmp_path / 'mine.csv'}: ") for record in caplog.records]
+    assert [line.partition(";")[0] for line in shown] == [
+        "line 4: arousal: 'x' is not a number",
+        "line 5: file: empty",
+        "line 6: utterance: '1' is on line 2 too",
+    ]
+    text = "\n".join(["file", *(f"none{i}.wav" for i in range(60))])
+    caplog.clear()
+    assert "(59 more lines of this table have faults, the first 39 above)" in refusal(tmp_path, text)
+    assert len(caplog.records) == 39
+
+
 def test_a_file_whose_name_has_another_unicode_form_is_named(tmp_path):
     (tmp_path / f"{APART}.wav").touch()
     error = refusal(tmp_path, f"file\n{COMPOSED}.wav\n")

@@ -11,14 +11,15 @@ from tests.unit.small_corpus import ROOT, ingest, make_corpus
 
 def test_progress_is_told_where_there_is_no_terminal(monkeypatch, capsys):
     clock = iter([0.0, 10.0, 31.0, 40.0, 62.0, 150.0])
-    monkeypatch.setattr(reporting.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
     monkeypatch.setattr(reporting, "_job", "pretrain   hubert-small")
     assert list(reporting.progress([1, 2, 3, 4, 5], "clusters")) == [1, 2, 3, 4, 5]
     assert capsys.readouterr().err.splitlines() == [
         "pretrain   hubert-small: clusters: 2 of 5, some 46 s left, 31 s gone",
         "pretrain   hubert-small: clusters: 4 of 5, some 16 s left, 62 s gone",
     ]
-    clock = iter([0.0, 300.0])
+    clock = iter([0.0, 0.0, 300.0])
+    assert list(reporting.told([], "epochs")) == [] == capsys.readouterr().err.splitlines()
     assert list(reporting.progress(iter("a"), "items")) == ["a"]
     assert capsys.readouterr().err == "pretrain   hubert-small: items: 1, 5 min gone\n"
 
