@@ -106,7 +106,7 @@ def _check_flac(file: int, size: int, head: bytes) -> None:
     length = min(size, largest + _TRAILER if largest else 1 << 16)
     tail = os.pread(file, length, size - length)
     place = len(tail)
-    while announced and (place := tail.rfind(b"\xff", 0, place)) >= 0:
+    while announced and (place := max(tail.rfind(code, 0, place + 1) for code in (b"\xff\xf8", b"\xff\xf9"))) >= 0:
         first = _first_sample(tail[place : place + 16], block)
         if first is not None:
             if first >= announced:
@@ -119,7 +119,7 @@ def _check_flac(file: int, size: int, head: bytes) -> None:
 
 def _first_sample(header: bytes, block: int) -> int | None:
     """The number of a FLAC frame's first sample; None if these bytes are no frame's header."""
-    if len(header) < 6 or header[1] & 0xFE != 0xF8 or header[2] >> 4 == 0 or header[3] & 1:
+    if len(header) < 6 or header[2] >> 4 == 0 or header[3] & 1:
         return None
     more = 0
     while header[4] << more & 0x80:
