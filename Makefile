@@ -1,6 +1,6 @@
 # make          set up .venv, run the active studies of params.yaml, print their tables
 # make STUDY    one active study
-# make why      what is stale, because of what, and what the next run costs
+# make why      what is stale, because of what, and what the next run costs; make why STUDY: of one study
 # make sync     after git checkout, dvc checkout or dvc pull
 # make compare REV=…   the metrics here against those of a commit, paired
 # make test     set up, then the tests (about 20 minutes)
@@ -30,6 +30,12 @@ define run
   $(RUN) $(1) || { status=$$?; [ $$status != 75 ] || echo "error: another run holds this folder; wait for it or end it" >&2; exit $$status; }
 endef
 
+# behind `why`, words are names of studies to tell of, not to run
+ifeq (why,$(firstword $(MAKECMDGOALS)))
+ASKED := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+$(if $(ASKED),$(eval .PHONY: $(ASKED))$(eval $(ASKED):;@:))
+endif
+
 # any other word is the name of a study
 %: environment
 	@$(call run,$@)
@@ -38,7 +44,7 @@ endef
 Makefile: ;
 
 why sync: environment
-	@python -m stages.versions $@
+	@python -m stages.versions $@ $(ASKED)
 
 compare: environment
 	@python -m stages.versions compare $(REV)

@@ -24,6 +24,9 @@ from .runtime import code_digest, disk, process
 from .runtime.errors import UserError
 from .runtime.reporting import log, progress
 
+SHOWN = 40
+"""Unusable files that are shown on the screen; the log has all."""
+
 
 class Ingest(Section):
     """How corpora are decoded and which files are refused."""
@@ -181,12 +184,15 @@ def _mark_duplicates(rows: list[dict]) -> None:
 
 
 def _refuse(rows: list[dict], section: Ingest, corpus: str, listed: Path | str, params: str) -> None:
-    """Stop if more utterances are unusable than allowed, or all are; all of them are ``listed`` somewhere."""
+    """Stop if more utterances are unusable than allowed, or all are; the log ``listed`` has more than is shown."""
     refused = [f"{row['file']} ({row['reason']})" for row in rows if "reason" in row]
-    for line in refused:
+    for line in refused[:SHOWN]:
+        log.warning("unusable: %s", line)
+    for line in refused[SHOWN:]:
         log.info("unusable: %s", line)
     if len(refused) > section.max_quarantined:
-        more = f" and {len(refused) - 3} more, all in {listed}" if len(refused) > 3 else ""
+        place = "in the lines above" if len(refused) <= SHOWN else f"in {listed}"
+        more = f" and {len(refused) - 3} more, all {place}" if len(refused) > 3 else ""
         raise UserError(
             f"{', '.join(refused[:3])}{more}: unusable; repair or remove the files, "
             f"or leave them out with ingest.max_quarantined: {len(refused)} in {params}"

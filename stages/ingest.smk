@@ -16,7 +16,7 @@ rule ingest:
         "data/logs/ingest/{corpus}.log",
     benchmark:
         "data/benchmarks/ingest/{corpus}.tsv"
-    priority: 30  # more than two pretrainings: it needs several cores, which would not be free again before they end
+    priority: 60  # before all else: a fault of the corpus shows before anything long begins
     threads: plan.params["ingest"]["workers"]
     resources:
         gpu=0,

@@ -51,10 +51,29 @@ def main(args) -> None:
     _write(args.out_quarantine, QUARANTINE, [*read_rows(args.departures, QUARANTINE, "inventory"), *refused])
     with disk.writing(args.out) as temporary:
         write_manifest(temporary, rows)
+    for line in conflicts(rows):
+        log.warning("%s: %s", args.corpus, line)
     classes = collections.Counter(row["emotion"] or "(none)" for row in rows)
     speakers = {row["speaker"] for row in rows} - {""}
     log.info("%s: %d utterances, %d speakers", args.corpus, len(rows), len(speakers))
     log.info("emotions: %s", ", ".join(f"{name} {n}" for name, n in sorted(classes.items())))
+
+
+def conflicts(rows: list[dict]) -> list[str]:
+    """Where the same audio is labelled in two ways: a line for each pair of utterances and what differs."""
+    by_name = {row["utterance"]: row for row in rows}
+    found = []
+    for row in rows:
+        if (other := by_name.get(row["duplicate_of"])) is None:
+            continue
+        both = [name for name in ("speaker", "gender", "emotion", *DIMENSIONS) if row[name] and other[name]]
+        differ = [f"{name} {other[name]} and {row[name]}" for name in both if row[name] != other[name]]
+        if differ:
+            found.append(
+                f"conflict: {other['utterance']} and {row['utterance']} are the same audio, but have "
+                f"{', '.join(differ)}; correct one of them, or remove it from the corpus"
+            )
+    return found
 
 
 def _by_utterance(path: Path, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:

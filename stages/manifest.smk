@@ -22,8 +22,8 @@ rule manifest:
         "data/logs/manifest/{corpus}.log",
     benchmark:
         "data/benchmarks/manifest/{corpus}.tsv"
-    priority: 15  # a second, and the longest chain waits for it
-    threads: 1
+    priority: 50  # a second, before anything long that ingest set free: labels may have a fault too
+    threads: plan.params["ingest"]["workers"]  # so that nothing long takes a core that descriptors need next
     resources:
         gpu=0,
     params:

@@ -22,6 +22,7 @@ from .pretraining.distil_text import TextDistillation
 from .pretraining.hubert import HubertPretraining
 from .runtime import code_digest, gpu, process
 from .runtime.errors import UserError
+from .runtime.reporting import progress
 from .stores.scratch import Unit
 
 Pretrain = Annotated[
@@ -41,7 +42,8 @@ def planted_audio(seed: int, utterances: int, phrases: float = 0) -> tuple[Audio
     from .corpora import planted
 
     names, clips = [], []
-    for name, samples in planted.unlabelled(seed, utterances, phrases=phrases):
+    spoken = planted.unlabelled(seed, utterances, phrases=phrases)
+    for name, samples in progress(spoken, "synthesis", utterances):
         names.append(name)
         clips.append(samples)
     return audio_of(names, clips, {"source": "planted-unlabelled", "seed": seed})

@@ -14,8 +14,8 @@ rule protocol:
         "data/logs/protocol/{corpus}-{protocol}.log",
     benchmark:
         "data/benchmarks/protocol/{corpus}-{protocol}.tsv"
-    priority: 15  # a second, and the longest chain waits for it
-    threads: 1
+    priority: 50  # a second, before anything long that ingest set free: labels may have a fault too
+    threads: plan.params["ingest"]["workers"]  # so that nothing long takes a core that descriptors need next
     resources:
         gpu=0,
     params:

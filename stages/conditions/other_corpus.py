@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from ..config.settings import Section, setting
+from ..corpora.csv_file import alike
 from ..protocols.splits import named, parts
 from ..runtime.errors import UserError
 
@@ -58,10 +59,17 @@ def truth(rows, task: str, labels: list[str], ratings: list[float], where: str):
     Raises
     ------
     UserError
-        No row has a true label.
+        No row has a true label, or one differs from a class of the study only in its spelling.
     """
     truths = rows[["utterance"]].copy()
     if task == "emotion":
+        classes = {alike(label): label for label in labels}
+        for label in sorted(set(rows["emotion"]) - set(labels)):
+            if alike(label) in classes:
+                raise UserError(
+                    f"{where}: '{label}' of that corpus and the study's '{classes[alike(label)]}' differ only in their "
+                    f"spelling; merge it in that protocol: merge: {{{label}: {classes[alike(label)]}}}"
+                )
         kept = rows["emotion"].isin(labels)
         truths["true_emotion"] = rows["emotion"]
         without = rows.loc[~kept, "emotion"].replace("", "no label")

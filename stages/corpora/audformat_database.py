@@ -7,9 +7,12 @@ the manifest as ``table/column``; ``table/column/field`` names a field of a sche
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from ..config.settings import Section, nearest, setting
 from ..runtime.errors import UserError
-from . import release
+from . import csv_file, release
+from .consistency import DISTINCT, Name
 from .manifest import DIMENSIONS
 from .release import Departure, Found, Places
 
@@ -23,6 +26,7 @@ class AudformatDatabase(Section):
         "manifest column: table/column, or table/column/field for a field of the scheme's labels; others are kept",
     )
     partial: bool = setting("admit listed files that are not there, listed in quarantine.csv; refused else")
+    distinct: list[Name] = Field([], description=DISTINCT)
 
 
 def provides(values: dict) -> set[str]:
@@ -48,13 +52,15 @@ def utterances(settings: AudformatDatabase, key: str) -> Found:
     root = release.folder(settings.path, key, "give the folder of an audformat database")
     if not (root / "db.yaml").is_file():
         raise UserError(f"{key}.path: no db.yaml in {root}; give the folder of an audformat database")
+    for path in [root / "db.yaml", *root.glob("db.*.csv"), *root.glob("db.*.parquet")]:
+        csv_file.refuse_pointer(path)
     database = audformat.Database.load(str(root))
     rows: dict[str, dict[str, Any]] = {}
     for name, source in settings.columns.items():
         for file, value in _values(database, source, f"{key}.columns.{name}").items():
             utterance = str(Path(file).with_suffix("")).replace("/", "-")
             row = rows.setdefault(utterance, {"utterance": utterance, "file": Path(file).as_posix()})
-            row[name] = _plain(value, name, f"{key}.columns.{name}")
+            row[name] = _plain(value, name, f"{root / 'db.yaml'}: {source}: {file}")
     audio = {name: root / row["file"] for name, row in rows.items() if (root / row["file"]).is_file()}
     departures = [Departure(name, "", "in the tables, but without audio") for name in sorted(set(rows) - set(audio))]
     present = {name: rows[name] for name in audio}
@@ -86,7 +92,9 @@ def _plain(value: Any, name: str, where: str) -> Any:
     if pd.isna(value):
         return ""
     if name in DIMENSIONS:
-        return float(value)
-    if name == "gender" and value not in ("female", "male"):
-        return ""
+        return csv_file.number(value, where) if isinstance(value, str) else float(value)
+    if name == "gender":  # audformat's scheme has a third value, which no other reader has
+        return "" if str(value).strip().casefold() == "other" else csv_file.gender(str(value), where)
+    if isinstance(value, str):
+        return csv_file.identity(value) if name in ("speaker", "session") else value.strip()
     return value.item() if hasattr(value, "item") else value

@@ -2,19 +2,16 @@
 
 import hashlib
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .whole_file import Unreadable, check_whole
+
 RATE = 16_000
 _BLOCK = 1 << 20  # frames read at once
-_ENDLESS = 0x7FFF_0000  # a WAV header of a stream that was never closed announces this much or more
+_INTEGERS = 8.0  # a float sample beyond so many times full scale is an integer that nobody divided
 _MP3_SLACK = 2 * 1152  # encoder delay and padding that a header without gapless information may count
-
-
-class Unreadable(Exception):
-    """The file cannot be used; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +37,21 @@ def decode(path: Path | str, room: Any = None) -> tuple[Any, int]:
     Raises
     ------
     Unreadable
-        The file is not audio, is empty, is shorter than its header says, or has a sample that is not finite.
+        The file is not audio, is empty, is shorter or longer than its header says, has a sample that is not finite, or
+        floats that are integers.
     """
     import numpy as np
     import soxr
 
     opened = os.open(path, os.O_RDONLY)
     try:
-        _check_whole(opened, os.path.splitext(path)[1].lower())
+        check_whole(opened, os.path.splitext(path)[1].lower())
         wave, rate = _flac_of_16_bits(path, opened) or _sound_file(path, opened)
     finally:
         os.close(opened)
     integer, clipped = wave.dtype == np.int16, 0
-    if not integer and not np.isfinite(wave).all():
-        raise Unreadable("not finite: a sample is NaN or infinite")
+    if not integer:
+        _check_floats(wave)
     if not integer or rate != RATE or wave.shape[1] > 1:
         wave = wave.astype(np.float32, copy=False)
         wave = wave[:, 0] if wave.shape[1] == 1 else wave.mean(1)
@@ -70,6 +68,20 @@ def decode(path: Path | str, room: Any = None) -> tuple[Any, int]:
         return wave.astype("<i2", copy=False), clipped
     np.copyto(room[: len(wave)], wave, casting="unsafe")
     return room[: len(wave)], clipped
+
+
+def _check_floats(wave) -> None:
+    """Refuse float samples that are not finite, or that are integers: full scale is 1."""
+    import numpy as np
+
+    peak = float(np.maximum(wave.max(), -wave.min()))
+    if not np.isfinite(peak):
+        raise Unreadable("not finite: a sample is NaN or infinite")
+    if peak > _INTEGERS or (peak >= 2 and (wave == np.rint(wave)).all()):
+        raise Unreadable(
+            f"floats up to {peak:g}, where full scale is 1: integers that were not divided; divide them by 32768 if "
+            "they had 16 bits, and write the file again"
+        )
 
 
 def _sound_file(path: Path | str, opened: int) -> tuple[Any, int]:
@@ -121,40 +133,17 @@ def _flac_of_16_bits(path: Path | str, opened: int) -> tuple[Any, int] | None:
     return (samples.reshape(frames, channels), rate) if len(samples) == frames * channels else None
 
 
-def _check_whole(file: int, suffix: str) -> None:
-    """Find faults that libsndfile accepts: an empty file, a WAV cut off in its samples, an OGG without its last page.
-
-    ``file`` is a descriptor; its position stays at the start.
-    """
-    size = os.fstat(file).st_size
-    if size == 0:
-        raise Unreadable("empty file (0 bytes)")
-    if suffix == ".raw":
-        raise Unreadable("unreadable: headerless samples; convert to WAV or FLAC")
-    head, place = os.pread(file, 12, 0), 12
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        while len(chunk := os.pread(file, 8, place)) == 8:
-            name, length = struct.unpack("<4sI", chunk)
-            place += 8
-            if name == b"data":
-                held = size - place
-                if length < _ENDLESS and held < length:
-                    raise Unreadable(f"truncated: {held} of {length} bytes of samples")
-                break
-            place += length + length % 2
-    elif head[:4] == b"OggS":
-        tail = os.pread(file, 1 << 16, max(0, size - (1 << 16)))
-        page = tail.rfind(b"OggS")
-        if page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4:
-            raise Unreadable("truncated: the last OGG page is missing")
-
-
 def fault(samples, silence_peak: float, min_seconds: float) -> str:
-    """Why int16 [samples] at 16 kHz cannot be used: too short or silent; empty if they can."""
+    """Why int16 [samples] at 16 kHz cannot be used: too short, silent or constant; empty if they can."""
     if len(samples) < min_seconds * RATE:
         return f"too short: {len(samples) / RATE:.4f} s"
-    peak = max(int(samples.max()), -int(samples.min())) / 32768
-    return f"silent: peak {peak:.6f}" if peak < silence_peak else ""
+    highest, lowest = int(samples.max()) / 32768, int(samples.min()) / 32768
+    if (highest - lowest) / 2 >= silence_peak:
+        return ""
+    peak = max(highest, -lowest)
+    if peak < silence_peak:
+        return f"silent: peak {peak:.6f}"
+    return f"constant: every sample is between {lowest:.6f} and {highest:.6f} of full scale, so there is no sound"
 
 
 def judged(utterance: str, samples, silence_peak: float, min_seconds: float, clipped: int = 0) -> Decoded:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..config.settings import Section, setting
 from ..runtime.errors import UserError
-from . import release
+from . import csv_file, release
 from .fetch import Archive
 from .ratings import Rating, shares
 from .release import Departure, Found, Places
@@ -84,11 +84,11 @@ def utterances(settings: CremaD, key: str) -> Found:
     """
     clone = "clone github.com/CheyneyComputerScience/CREMA-D with git-lfs there, or give an archive in archives:"
     root = release.folder(settings.path, key, clone)
-    audio = {MISSPELT.get(name, name): path for name, path in release.by_stem(root.glob("AudioWAV/*.wav"), key).items()}
+    clips = release.by_stem(release.sounds(root, "AudioWAV/*"), key)
+    audio = {MISSPELT.get(name, name): path for name, path in clips.items()}
     for path in list(audio.values())[:1]:
-        if path.read_bytes()[:24] == b"version https://git-lfs.":
-            raise UserError(f"{path}: a Git LFS pointer, not audio; run 'git lfs pull' in {root}")
-    people = {row["ActorID"]: row for row in release.table(root / "VideoDemographics.csv", ("ActorID", "Sex"))}
+        csv_file.refuse_pointer(path)
+    people = _people(root / "VideoDemographics.csv")
     votes = _votes(root / "processedResults" / "tabulatedVotes.csv")
     ratings = _ratings(root)
     known = [Departure(name, str(audio[name]), reason) for name, reason in SILENT.items() if name in audio]
@@ -100,7 +100,7 @@ def utterances(settings: CremaD, key: str) -> Found:
         rows[name]["ratings"] = ratings.get(name, [])
     actors = len({row["speaker"] for row in rows.values()})
     counts = {"clips": (len(audio), CLIPS), "actors": (actors, ACTORS)}
-    return release.whole(rows, audio, departures, counts, settings.partial, key, root, known)
+    return release.whole(rows, audio, departures, counts, settings.partial, key, root, known, "AudioWAV/*.wav")
 
 
 def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: Path, root: Path) -> dict:
@@ -115,7 +115,7 @@ def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: P
     return {
         "utterance": name,
         "speaker": parts[1],
-        "gender": person["Sex"].lower(),
+        "gender": person["Sex"],
         "text": SENTENCES[parts[2]],
         "emotion": labels[label],
         "sentence": parts[2],
@@ -125,6 +125,15 @@ def _row(name: str, votes: dict[str, Counter], people: dict, label: str, path: P
         **{name.lower(): person.get(name) or "" for name in ("Age", "Race", "Ethnicity")},
         "file": path.relative_to(root).as_posix(),
     }
+
+
+def _people(path: Path) -> dict[str, dict[str, str]]:
+    """The demographics of every actor, the sex as ours."""
+    people = {}
+    for where, record in release.table(path, ("ActorID", "Sex")):
+        sex = csv_file.gender(record.fields["Sex"], f"{where}: Sex", release.OWN)
+        people[record.fields["ActorID"]] = record.fields | {"Sex": sex}
+    return people
 
 
 def _majority(votes: Counter) -> str:
@@ -137,15 +146,15 @@ def _majority(votes: Counter) -> str:
 def _votes(path: Path) -> dict[str, dict[str, Counter]]:
     """Votes by clip and kind of rater."""
     votes: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
-    for row in release.table(path, (*EMOTIONS, "fileName")):
-        number = next(iter(row.values()))
-        name = Path(row["fileName"]).stem
-        mode = MODES.get(int(number) // 100_000)
+    for where, record in release.table(path, (*EMOTIONS, "fileName")):
+        row = record.fields
+        first, number = next(iter(row.items()))
+        mode = MODES.get(csv_file.count(number, f"{where}: {first or 'first field'}", release.OWN) // 100_000)
         if mode is None:
-            raise UserError(
-                f"{path}: {name}: {number} does not begin with a kind of rater (1, 2, 3); take the release's own file"
-            )
-        votes[MISSPELT.get(name, name)][mode].update({letter: int(row[letter]) for letter in EMOTIONS})
+            raise UserError(f"{where}: {number} does not begin with a kind of rater (1, 2, 3); {release.OWN}")
+        counted = {letter: csv_file.count(row[letter], f"{where}: {letter}", release.OWN) for letter in EMOTIONS}
+        name = Path(row["fileName"]).stem
+        votes[MISSPELT.get(name, name)][mode].update(counted)
     return votes
 
 
@@ -154,7 +163,7 @@ def _ratings(root: Path) -> dict[str, list[Rating]]:
     path, ratings = root / "finishedResponses.csv", defaultdict(list)
     if path.is_file():
         columns = ("sessionNums", "queryType", "clipName", "respEmo")
-        for row in release.table(path, columns):
+        for _, (_, row, _) in release.table(path, columns):
             name, letter = Path(row["clipName"]).stem, row["respEmo"][:1]
             if row["queryType"] == "1" and letter in EMOTIONS:
                 ratings[MISSPELT.get(name, name)].append(Rating(row["sessionNums"], (EMOTIONS[letter],)))

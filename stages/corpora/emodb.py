@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..config.settings import Section, setting
 from ..runtime.errors import UserError
-from . import release
+from . import csv_file, release
 from .fetch import Archive
 from .release import Found, Places
 
@@ -70,12 +70,12 @@ def utterances(settings: Emodb, key: str) -> Found:
         The folder is missing, a file name is not of EMO-DB, or the counts differ from the release's.
     """
     root = release.folder(settings.path, key, "unpack emodb.zip of Zenodo record 7447302 there")
-    audio = release.by_stem(root.rglob("wav/*.wav"), key)
+    audio = release.by_stem(release.sounds(root, "**/wav/*"), key)
     shares = {name: share for path in release.visible(root.rglob("erkennung.txt")) for name, share in _recognised(path)}
     rows = {name: _row(name, path, root) | {"recognised": shares.get(name)} for name, path in audio.items()}
     classes = Counter(row["emotion"] for row in rows.values())
     counts = {f"class {name}": (classes[name], count) for name, count in COUNTS.items()} | {"clips": (len(rows), CLIPS)}
-    return release.whole(rows, audio, (), counts, settings.partial, key, root)
+    return release.whole(rows, audio, (), counts, settings.partial, key, root, layout="wav/*.wav")
 
 
 def _row(name: str, path: Path, root: Path) -> dict:
@@ -97,9 +97,10 @@ def _row(name: str, path: Path, root: Path) -> dict:
 
 def _recognised(path: Path):
     """(clip, share) from the tab-separated table with the columns Satz and erkannt (per cent, decimal comma)."""
-    lines = [line.split("\t") for line in release.text(path).splitlines() if line.strip()]
-    header = [name.strip() for name in lines[0]]
-    for line in lines[1:]:
+    lines = [(i, line.split("\t")) for i, line in enumerate(release.text(path).splitlines(), 1) if line.strip()]
+    header = [name.strip() for name in lines[0][1]] if lines else []
+    for i, line in lines[1:]:
         values = dict(zip(header, (value.replace("\xa0", "").strip() for value in line), strict=False))
         if values.get("Satz") and values.get("erkannt"):
-            yield Path(values["Satz"]).stem, round(float(values["erkannt"].replace(",", ".")) / 100, 6)
+            heard = csv_file.number(values["erkannt"].replace(",", "."), f"{path}: line {i}: erkannt", release.OWN)
+            yield Path(values["Satz"]).stem, round(heard / 100, 6)

@@ -39,7 +39,8 @@ FOUR = {"Session1": 1085, "Session2": 1023, "Session3": 1151, "Session4": 1031, 
 """Turns labelled angry, happy (with excited), neutral or sad."""
 OF_CLASS = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
 
-_TURN = re.compile(r"\[([\d.]+) - ([\d.]+)\]\t(\S+)\t(\w+)\t\[([\d.]+), ([\d.]+), ([\d.]+)\]")
+_VALUE = r"(\d+(?:\.\d*)?)"
+_TURN = re.compile(rf"\[{_VALUE} - {_VALUE}\]\t(\S+)\t(\w+)\t\[{_VALUE}, {_VALUE}, {_VALUE}\]")
 _NAME = re.compile(r"(Ses0([1-5])[FM]_(\w+))_([FM])\d+")
 _RATING = re.compile(r"([CA])-(\w+):\s*([^\t(]*)")
 _ATTRIBUTE = re.compile(r"(val|act|dom)\s+(\d+(?:\.\d+)?)")
@@ -80,7 +81,7 @@ def utterances(settings: Iemocap, key: str) -> Found:
     """
     apply = "apply at https://sail.usc.edu/iemocap/iemocap_release.htm, then give the path of IEMOCAP_full_release"
     root = release.folder(settings.path, key, f"IEMOCAP is licensed: {apply}")
-    audio = release.by_stem(root.glob("Session[1-5]/sentences/wav/*/*.wav"), key)
+    audio = release.by_stem(release.sounds(root, "Session[1-5]/sentences/wav/*/*"), key)
     rows: dict[str, dict] = {}
     for path in release.visible(root.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
         spoken = _transcripts(path.parents[1] / "transcriptions" / path.name)
@@ -93,7 +94,8 @@ def utterances(settings: Iemocap, key: str) -> Found:
     rows = {name: row for name, row in rows.items() if name in audio}
     for name, row in rows.items():
         row["file"] = audio[name].relative_to(root).as_posix()
-    return release.whole(rows, audio, departures, _counts(rows), settings.partial, key, root)
+    layout = "Session1/sentences/wav/DIALOGUE/*.wav"
+    return release.whole(rows, audio, departures, _counts(rows), settings.partial, key, root, layout=layout)
 
 
 def _counts(rows: dict[str, dict]) -> dict[str, tuple[int, int]]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..config.settings import Section, setting
 from ..runtime.errors import UserError
-from . import msp_raters, release
+from . import csv_file, msp_raters, release
 from .msp_raters import CLASSES
 from .ratings import Rating, shares
 from .release import Departure, Found, Places
@@ -30,6 +30,7 @@ TURNS = {"1.6": 50_362, "1.10": 104_267, "1.11": 151_654, "1.12": 207_136}
 COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
 OLD = "Previous_releases_information"
 LABELS, PARTITIONS = ("Labels", "labels", "label"), ("Partitions.txt", "Partition.txt")
+CONSENSUS = ("labels_consensus.csv", "labels_concensus.csv")
 """Their names differ between releases."""
 
 
@@ -73,14 +74,14 @@ def utterances(settings: MspPodcast, key: str) -> Found:
     page = "http://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html"
     root = release.folder(settings.path, key, f"MSP-Podcast is licensed: apply at {page}, then give its folder")
     labels = _labels(root, settings.version, key)
-    removed = (root / OLD / "files_removed_from_prev_versions").glob("*/*.wav")
+    removed = release.sounds(root / OLD / "files_removed_from_prev_versions", "*/*")
     audio = {path.stem: path for path in release.visible(removed)} if labels.parent != root else {}
-    audio |= {path.stem: path for path in release.visible((root / "Audios").glob("*.wav"))}
+    audio |= {path.stem: path for path in release.visible(release.sounds(root, "Audios/*"))}
     ratings = msp_raters.ratings(labels)
-    rows = {}
-    for row in release.table(next(_existing(labels, ("labels_consensus.csv", "labels_concensus.csv"))), COLUMNS):
-        name = Path(row["FileName"]).stem
-        rows[name] = _row(name, row, ratings.get(name, []), labels)
+    rows, places = {}, {}
+    for where, record in release.table(next(_existing(labels, CONSENSUS)), COLUMNS):
+        name = Path(record.fields["FileName"]).stem
+        rows[name], places[name] = _row(name, record.fields, ratings.get(name, []), where), where
     for name, split in _partition(labels, root).items():
         unlabelled = {"utterance": name, "split": split} | shares((), CLASSES)
         rows.setdefault(name, unlabelled | {"speaker": "", "gender": ""})
@@ -94,7 +95,8 @@ def utterances(settings: MspPodcast, key: str) -> Found:
     split = Counter(row["split"] for row in present.values())
     counts = {f"split {name}": (split[name], count) for name, count in SPLITS.get(settings.version, {}).items()}
     counts["turns"] = (len(present), TURNS[settings.version])
-    return release.whole(present, audio, departures, counts, settings.partial, key, root)
+    found = release.whole(present, audio, departures, counts, settings.partial, key, root, layout="Audios/*.wav")
+    return found._replace(places=places)
 
 
 def _existing(folder: Path, names: tuple[str, ...]):
@@ -106,26 +108,23 @@ def _labels(root: Path, version: str, key: str) -> Path:
     old = root / OLD / "previous_releases_info" / f"v{version}"
     tried = [base / name for base in (old, root) for name in LABELS]
     for folder in tried:
-        if next(_existing(folder, ("labels_consensus.csv", "labels_concensus.csv")), None):
+        if next(_existing(folder, CONSENSUS), None):
             return folder
     raise UserError(
         f"{key}.path: no labels_consensus.csv of release {version} in {tried[0]} or {tried[3]}; correct {key}.version"
     )
 
 
-def _row(name: str, row: dict[str, str], ratings: list[Rating], labels: Path) -> dict:
+def _row(name: str, row: dict[str, str], ratings: list[Rating], where: str) -> dict:
     if row["EmoClass"] not in EMOTIONS:
-        raise UserError(
-            f"{labels}: {name}: EmoClass: '{row['EmoClass']}' is not one of {' '.join(EMOTIONS)}; correct it"
-        )
-    known = {name: "" if row[name] in ("Unknown", "") else row[name] for name in ("SpkrID", "Gender")}
+        raise UserError(f"{where}: EmoClass: '{row['EmoClass']}' is not one of {' '.join(EMOTIONS)}; {release.OWN}")
     return {
         "utterance": name,
-        "speaker": known["SpkrID"],
-        "gender": known["Gender"].lower(),
+        "speaker": csv_file.identity(row["SpkrID"]),
+        "gender": csv_file.gender(row["Gender"], f"{where}: Gender"),
         "emotion": EMOTIONS[row["EmoClass"]],
         **{
-            column: release.number(row[given], f"{labels}: {name}: {given}")
+            column: csv_file.number(row[given], f"{where}: {given}", release.OWN)
             for column, given in (("arousal", "EmoAct"), ("valence", "EmoVal"), ("dominance", "EmoDom"))
         },
         "split": row["Split_Set"].replace("Validation", "Development"),

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from sys import intern
 
-from . import release
+from . import csv_file, release
 from .ratings import Rating
 
 CLASSES = ("angry", "sad", "happy", "surprised", "fearful", "disgust", "contempt", "neutral", "other")
@@ -25,34 +25,42 @@ def ratings(labels: Path) -> dict[str, list[Rating]]:
     """Ratings by turn, from the folder ``labels`` of a release; empty if it has neither file."""
     by_turn: dict[str, list[Rating]] = defaultdict(list)
     if (detailed := labels / "labels_detailed.csv").is_file():
-        for row in release.table(detailed, ("FileName",)):
-            detail = row.get("EmoDetail") and ",".join([row["EmoDetail"], *row.get(None, ())])  # quoted or not
+        for where, (_, row, surplus) in release.table(detailed, ("FileName",)):
+            detail = row.get("EmoDetail") and ",".join([row["EmoDetail"], *surplus])  # quoted or not
             rater = row.get("Workers") or row.get("WorkerID") or ""
-            rating = _line(detail) if detail else _rating(rater, *(row.get(column) or "" for column in COLUMNS))
+            given = [row.get(column, "") for column in COLUMNS]
+            rating = _line(detail, where) if detail else _rating(rater, *given, where)
             by_turn[Path(row["FileName"]).stem] += [rating] if rating else []
     elif (blocks := labels / "labels.txt").is_file():
         turn = ""
-        for line in release.text(blocks).splitlines():
+        for i, line in enumerate(release.text(blocks).splitlines(), 1):
             if line.startswith("MSP-"):
                 turn = Path(line.partition(";")[0].strip()).stem
-            elif rating := _line(line):
+            elif rating := _line(line, f"{blocks}: line {i}"):
                 by_turn[turn].append(rating)
     return by_turn
 
 
-def _line(line: str) -> Rating | None:
+def _line(line: str, where: str) -> Rating | None:
     """The rating in a line; None if it has none."""
     parts = _WORKER.match(line.strip())
-    return _rating(*parts.groups()) if parts else None
+    return _rating(*parts.groups(), where) if parts else None
 
 
-def _rating(rater: str, major: str, second: str, act: str, val: str, dom: str) -> Rating:
-    return Rating(intern(rater), _classes(major), _secondary(second), _number(act), _number(val), _number(dom))
+def _rating(rater: str, major: str, second: str, act: str, val: str, dom: str, where: str) -> Rating:
+    numbers = (_numbers.get(given) or _number(given, where) for given in (act, val, dom))
+    return Rating(intern(rater), _classes(major), _secondary(second), *numbers)
 
 
-@cache
-def _number(given: str) -> float | None:
-    return release.number(given, "labels_detailed.csv")
+_numbers: dict[str, float] = {}
+"""The numbers of the texts seen: there are millions of ratings, and few values."""
+
+
+def _number(given: str, where: str) -> float | None:
+    value = csv_file.number(given, where, release.OWN)
+    if value is not None:
+        _numbers[given] = value
+    return value
 
 
 @cache

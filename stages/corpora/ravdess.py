@@ -75,7 +75,7 @@ def utterances(settings: Ravdess, key: str) -> Found:
     """
     unpack = "unpack Audio_Speech_Actors_01-24.zip of Zenodo record 1188976 there"
     root = release.folder(settings.path, key, unpack)
-    clips = [path for path in root.rglob("Actor_[0-9][0-9]/*") if path.suffix.lower() in (".wav", ".flac")]
+    clips = release.sounds(root, "**/Actor_[0-9][0-9]/*", (".wav", ".flac"))
     files: dict[str, Path] = {}
     for name, path in release.by_stem(clips, key).items():
         parts = _NAME.fullmatch(name)
@@ -87,7 +87,8 @@ def utterances(settings: Ravdess, key: str) -> Found:
     departures = [Departure(name, "", "is missing") for name in sorted(names - set(files))]
     departures += [Departure(name, str(files[name]), "is not part of it") for name in sorted(set(files) - names)]
     rows = {name: _row(path, root) for name, path in files.items()}
-    return release.whole(rows, files, departures, {"files": (len(files), len(names))}, settings.partial, key, root)
+    counts, layout = {"files": (len(files), len(names))}, "Actor_NN/*.wav or *.flac"
+    return release.whole(rows, files, departures, counts, settings.partial, key, root, layout=layout)
 
 
 def _row(path: Path, root: Path) -> dict:

@@ -6,15 +6,18 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from ..config import settings
-from . import audformat_database, crema_d, emodb, fetch, iemocap, msp_podcast, planted, ravdess, table
+from ..runtime.errors import UserError
+from ..runtime.reporting import log
+from . import audformat_database, consistency, crema_d, emodb, fetch, iemocap, msp_podcast, planted, ravdess, table
 from .audformat_database import AudformatDatabase
 from .crema_d import CremaD
 from .emodb import Emodb
 from .iemocap import Iemocap
+from .manifest import cell
 from .msp_podcast import MspPodcast
 from .planted import Planted
 from .ravdess import Ravdess
-from .release import Found, Places
+from .release import Departure, Found, Places
 from .table import Table
 
 Corpus = Annotated[
@@ -57,11 +60,34 @@ def read(corpus: Corpus, name: str) -> Found:
     Raises
     ------
     UserError
-        The corpus is missing or does not have the layout that its reader expects.
+        The corpus is missing or does not have the layout that its reader expects, names are the same but for their
+        spelling, or in a user's own corpus a speaker has two sexes.
     """
     if isinstance(corpus, Planted):
         return Found(sorted(planted.utterances(corpus), key=lambda row: row["utterance"]), [])
-    return _READERS[corpus.reader].utterances(corpus, f"corpora.{name}")
+    found = _READERS[corpus.reader].utterances(corpus, f"corpora.{name}")
+    return _consistent(found, corpus, f"corpora.{name}")
+
+
+def _consistent(found: Found, corpus: Corpus, key: str) -> Found:
+    """``found``, after the checks of :mod:`stages.corpora.consistency`; a release's own faults are listed."""
+    of_user = isinstance(corpus, Table | AudformatDatabase)
+
+    def place(row: dict) -> str:
+        return found.places.get(row["utterance"], row["utterance"])
+
+    distinct = corpus.distinct if of_user else ()
+    for column in consistency.NAMES:
+        if column not in distinct:
+            remedy = f", or say {key}.distinct: [{column}] if they are different" if of_user else ""
+            pairs = ((cell(row.get(column)), place(row)) for row in found.rows)
+            consistency.refuse_doubles(pairs, f"{key}: {column}", remedy)
+    if both := consistency.two_sexes(found.rows, place):
+        if of_user:
+            raise UserError(f"{key}: gender: {both}; correct one, or give the people different names")
+        log.warning("%s: gender: %s; listed in quarantine.csv", key, both)
+        return found._replace(departures=sorted([*found.departures, Departure("", "", both)]))
+    return found
 
 
 def places(corpus: Corpus) -> Places:

@@ -5,13 +5,16 @@ copy lacks or has beyond the release is a :class:`Departure`: it stops the run o
 quarantine.csv.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
+from . import csv_file
+
+OWN = csv_file.RELEASE
 
 
 class Departure(NamedTuple):
@@ -32,6 +35,8 @@ class Found(NamedTuple):
     rows: list[dict]
     files: list[Path]
     departures: Sequence[Departure] = ()
+    places: Mapping[str, str] = MappingProxyType({})
+    """Where the labels of an utterance stand, as ``mine.csv: line 3``; without an entry its name says it."""
 
 
 class Places(NamedTuple):
@@ -66,6 +71,7 @@ def whole(
     key: str,
     root: Path,
     known: Sequence[Departure] = (),
+    layout: str = "",
 ) -> Found:
     """The result of a reader, after the check that the release is complete or ``partial`` allows the differences.
 
@@ -79,6 +85,8 @@ def whole(
         {what is counted: (in this copy, in the release)}.
     known
         Faults of the release itself: excluded from every copy and only listed.
+    layout
+        Where the recordings lie below ``root``, for a message.
 
     Raises
     ------
@@ -86,7 +94,8 @@ def whole(
         There are no utterances, or a departure that ``partial`` does not allow.
     """
     if not rows:
-        raise UserError(f"{key}.path: no labelled audio in {root}; give the release's folder")
+        wanted = f" as {layout}" if layout else ""
+        raise UserError(f"{key}.path: no labelled audio in {root}{wanted}{_elsewhere(root)}")
     faults = list(departures)
     for what, (found, expected) in counts.items():
         if found != expected:
@@ -103,9 +112,27 @@ def whole(
     return Found([rows[name] for name in names], [files[name] for name in names], sorted([*known, *faults]))
 
 
+def _elsewhere(root: Path) -> str:
+    """What to do where no recording is found: where some lie that have no place in the layout."""
+    sounds = (path for path in root.rglob("*") if path.suffix.lower() in SOUNDS and not path.name.startswith("."))
+    first = next(sounds, None)
+    if first is None:
+        return "; give the release's folder"
+    return f"; there is {first}: move the recordings as the release lays them out, or give the folder above them"
+
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aif", ".aiff")
+"""Suffixes of recordings, in small letters."""
+
+
 def visible(paths: Iterable[Path]) -> list[Path]:
     """The paths, sorted, without hidden files such as the ``._*`` that macOS leaves behind."""
     return sorted(path for path in paths if not path.name.startswith("."))
+
+
+def sounds(root: Path, pattern: str, suffixes: Sequence[str] = (".wav",)) -> Iterator[Path]:
+    """Files of ``pattern`` below ``root`` whose suffix is one of ``suffixes``, in capitals or not."""
+    return (path for path in root.glob(pattern) if path.suffix.lower() in suffixes)
 
 
 def by_stem(paths: Iterable[Path], key: str) -> dict[str, Path]:
@@ -139,16 +166,25 @@ def folder(path: str, key: str, remedy: str) -> Path:
 
 
 def text(path: Path) -> str:
-    """A text file of a release, decoded as UTF-8, else as Latin-1."""
+    """A text file of a release, decoded as UTF-8 or, where it begins so, UTF-16, else as Latin-1.
+
+    Raises
+    ------
+    UserError
+        The file is a pointer of Git LFS.
+    """
+    csv_file.refuse_pointer(path)
     content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
 
 
-def table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Rows of a release's CSV by column, one at a time.
+def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, csv_file.Record]]:
+    """The rows of a release's CSV, one at a time, each after its place for messages: file and line.
 
     Raises
     ------
@@ -157,26 +193,5 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; copy it from the release")
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.DictReader(file)
-        for name in columns:
-            if name not in (reader.fieldnames or ()):
-                raise UserError(f"{path}: line 1: no column '{name}'; take the release's own file")
-        for row in reader:
-            if any(row[name] is None for name in columns):
-                raise UserError(f"{path}: line {reader.line_num}: too few fields; take the release's own file")
-            yield row
-
-
-def number(given: str, where: str) -> float | None:
-    """A number from a release's table; None if the field is empty.
-
-    Raises
-    ------
-    UserError
-        The field is not a number; ``where`` names it.
-    """
-    try:
-        return float(given) if given.strip() else None
-    except ValueError:
-        raise UserError(f"{where}: '{given}' is not a number; take the release's own file") from None
+    for record in csv_file.records(path, columns, OWN, loose=True):
+        yield f"{path}: line {record.line}", record

@@ -31,7 +31,11 @@ def arguments(parser) -> None:
     parser.add_argument("--fold", type=int, help="the models of this fold alone")
     parser.add_argument("--seed", type=int, help="the models of this seed alone")
     parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="with --study: write it; else: predict with it")
-    parser.add_argument("--table", type=Path, help="in place of files: CSV with the column file, also speaker, text")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        help="in place of files: CSV with the column file (relative to the table), also speaker, text",
+    )
     parser.add_argument("--one-speaker", action="store_true", help="one person speaks in all files")
     parser.add_argument("--text", action="append", default=[], help="transcript; once per file, in their order")
     parser.add_argument(

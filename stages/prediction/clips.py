@@ -1,12 +1,12 @@
 """Turn a user's files into clips that can be predicted, or report why one cannot."""
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..corpora import consistency, csv_file
 from ..corpora.audio_file import RATE, Unreadable, decode, fault
 from ..runtime.errors import UserError
 
@@ -16,11 +16,15 @@ LONGEST_CUT = 3600.0
 
 @dataclass(frozen=True)
 class Request:
-    """A file to predict, its speaker ('': unknown) and its text ('' if the system reads no text)."""
+    """A file to predict, its speaker ('': unknown) and its text ('' if the system reads no text).
+
+    ``folder`` is what a relative ``file`` is relative to, where that is not the working folder.
+    """
 
     file: str
     speaker: str = ""
     text: str = ""
+    folder: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path 
     Raises
     ------
     UserError
-        There is no file, the number of texts differs from that of files, or the table has no column ``file``.
+        There is no file, the number of texts differs from that of files, or the table has a fault: it has no column
+        ``file``, a line has another number of fields, or two speakers' names differ only in their spelling.
     """
     if table is None:
         if not files:
@@ -71,22 +76,25 @@ def requests(files: list[str], texts: list[str], one_speaker: bool, table: Path 
         return [Request(file, speaker, text) for file, text in zip(files, texts or [""] * len(files), strict=True)]
     if files or texts:
         raise UserError("--table: the table names files and texts; leave out files and --text")
-    try:
-        with open(table, encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, ValueError, csv.Error) as why:
-        raise UserError(f"{table}: not a table ({why}); give a CSV with the columns file, speaker and text") from None
-    if not rows or not all(row.get("file") for row in rows):
-        raise UserError(f"{table}: every line needs a file in the column 'file'; speaker and text are optional")
-    return [Request(r["file"], "one" if one_speaker else r.get("speaker") or "", r.get("text") or "") for r in rows]
+    found = []
+    for line, row, _ in csv_file.records(table, ("file",), "speaker and text are optional"):
+        if not row["file"]:
+            raise UserError(f"{table}: line {line}: file: empty; name the audio file")
+        speaker = "one" if one_speaker else csv_file.identity(row.get("speaker", ""))
+        found.append((line, Request(row["file"], speaker, row.get("text", ""), table.parent)))
+    if not found:
+        raise UserError(f"{table}: no lines below the header; add one per file")
+    named = ((request.speaker, f"line {line}") for line, request in found)
+    consistency.refuse_doubles(named, f"{table}: speaker", ", or rename one of two people")
+    return [request for _, request in found]
 
 
 def clips(asked: list[Request], limits: Limits) -> Iterator[Clip | Refused]:
     """The clips of every file, in order; only one file is in memory at a time."""
     for request in asked:
         try:
-            _check_length(request.file, limits)
-            samples, _ = decode(request.file)
+            _check_length(request.folder / request.file, limits)
+            samples, _ = decode(request.folder / request.file)
         except Unreadable as why:
             yield Refused(request.file, str(why))
             continue
@@ -104,7 +112,7 @@ def clips(asked: list[Request], limits: Limits) -> Iterator[Clip | Refused]:
                 yield Clip(request, piece, start, end)
 
 
-def _check_length(file: str, limits: Limits) -> None:
+def _check_length(file: Path, limits: Limits) -> None:
     """Refuse a file before decoding if its header says that it is too long; a file without a header is not checked."""
     import soundfile
 

@@ -3,9 +3,11 @@
 from ..config.settings import nearest
 from ..corpora.agreement import agreement
 from ..runtime.errors import UserError
-from . import folds, sampling
+from . import folds, labels, sampling
 from .config import Fixed, GroupFolds, LeaveOneGroupOut, Protocol, RandomFolds
 
+LEAST = 3
+"""Groups that a protocol needs: one each to train, to validate and to test."""
 COLUMNS = ("utterance", "fold", "role", "reason", "emotion", "group", "apart", "leaks", "part")
 
 
@@ -22,7 +24,7 @@ def assign(protocol: Protocol, manifest, key: str):
 
     manifest = derived(protocol, manifest, key)
     outside = _outside(protocol, manifest, key)
-    emotion = _emotions(protocol, manifest, manifest["emotion"][outside == ""], key)
+    emotion = labels.emotions(protocol, manifest, manifest["emotion"][outside == ""], key)
     if protocol.unlabelled == "out":
         label = manifest["emotion"].where(manifest["emotion"] == "", "'" + manifest["emotion"] + "'")
         without = "of no class: " + label.replace("", "no label, or no agreement")
@@ -108,21 +110,6 @@ def _joined(shares: dict, index):
     return pd.Series(texts, index=index)
 
 
-def _emotions(protocol: Protocol, manifest, selected, key: str):
-    """The protocol's label of every utterance; every class must occur in the labels ``selected``."""
-    present = set(manifest["emotion"]) - {""}
-    for source in protocol.merge:
-        if source not in present:
-            raise UserError(f"{key}.merge: no utterance is labelled '{source}'{nearest(source, present)}")
-    merged = manifest["emotion"].replace(protocol.merge)
-    occurring = set(selected.replace(protocol.merge)) - {""}
-    classes = set(protocol.classes) or occurring
-    for name in sorted(classes):
-        if name not in occurring:
-            raise UserError(f"{key}.classes: no utterance is labelled '{name}'{nearest(name, occurring)}")
-    return merged.where(merged.isin(classes), "")
-
-
 def _outside(protocol: Protocol, manifest, key: str):
     """Why an utterance is not selected; empty if it is."""
     import pandas as pd
@@ -166,10 +153,12 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
     if isinstance(protocol, GroupFolds):
         sexes = {name: "/".join(sorted(set(rows["gender"]))) for name, rows in known.groupby(protocol.by)}
         if isinstance(protocol.folds, int):
-            if protocol.folds > len(groups):
+            if protocol.folds > len(groups) >= LEAST:
                 raise UserError(
-                    f"{key}.folds: {protocol.folds} folds of {len(groups)} {protocol.by}s; ask for fewer folds"
+                    f"{key}.folds: {protocol.folds} folds of {len(groups)} {protocol.by}s; "
+                    f"ask for {len(groups)} at most"
                 )
+            _enough(groups, protocol.by, key)
             lists = folds.deal(sexes, protocol.folds)
         else:
             lists = protocol.folds
@@ -180,14 +169,27 @@ def _folds(protocol: Protocol, manifest, emotion, shares: dict, key: str) -> lis
                 raise UserError(f"{key}.folds: {protocol.by} {', '.join(left)} is in no fold; add it to one")
         tested = max(len(fold) for fold in lists)
     validating = protocol.validation or tested
+    _enough(groups, protocol.by, key)
     if len(groups) - tested - validating < 1:
+        most = len(groups) - tested - 1
+        remedy = f"validate with {most} at most" if most > 0 else "test fewer in a fold: ask for more folds"
         raise UserError(
             f"{key}.validation: {tested} of {len(groups)} {protocol.by}s test and {validating} "
-            "validate, so none is left for training; lower it"
+            f"validate, so none is left for training; {remedy}"
         )
     if isinstance(protocol, GroupFolds):
         return [(roles, None) for roles in folds.group_folds(lists, sexes, protocol.validation)]
     return _left_out(protocol, known, groups, {n: v[known.index] for n, v in shares.items()}, key)
+
+
+def _enough(groups: list[str], by: str, key: str) -> None:
+    """Refuse fewer groups than there are roles."""
+    if len(groups) < LEAST:
+        raise UserError(
+            f"{key}.by: three {by}s are needed, to train, to validate and to test, and this corpus has {len(groups)}: "
+            f"{', '.join(groups)}; add recordings of others, or divide by something else, as utterances at random"
+            " (kind: random-folds, leaks: [speaker])"
+        )
 
 
 def _left_out(protocol: LeaveOneGroupOut, known, groups: list[str], shares: dict, key: str):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..corpora import csv_file
 from . import names, tables
 
 COLUMNS = ("name", "size", "sha256")
@@ -34,5 +35,13 @@ def files(kind: str, values: dict) -> list[Path]:
 
 
 def table(paths: list[Path], sizes_and_digests: list[tuple[str, str]]) -> bytes:
-    """The inventory of files."""
+    """The inventory of files.
+
+    Raises
+    ------
+    UserError
+        One is a pointer of Git LFS, as a clone without git-lfs has them.
+    """
+    for path in paths:
+        csv_file.refuse_pointer(path)
     return tables.table(COLUMNS, ([p.name, *measured] for p, measured in zip(paths, sizes_and_digests, strict=True)))

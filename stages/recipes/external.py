@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from ..config.settings import setting
+from ..corpora import csv_file
 from ..runtime.errors import UserError
 from .system_config import TASK, System
 
@@ -69,13 +70,8 @@ def train(row: External, inputs: "TrainingInputs", fold, seed: int, unit):
 def _read(path):
     import pandas as pd
 
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as fault:
-        raise UserError(f"{path}: not a readable CSV ({' '.join(str(fault).split())})") from None
-    if "utterance" not in table:
-        raise UserError(f"{path}: no column 'utterance' (there are: {', '.join(table.columns)})")
-    return table
+    rows = [fields for _, fields, _ in csv_file.records(Path(path), ("utterance",), "use the manifest's names")]
+    return pd.DataFrame(rows, columns=csv_file.header(Path(path)), dtype=str)
 
 
 def _outputs(path, table, examples) -> tuple[np.ndarray, bool]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import settings
-from ..runtime import code_digest, disk, gpu, process
+from ..runtime import code_digest, disk, gpu, process, reporting
 from ..stores import scratch
 from ..training import units
 from ..training.economy import Economy
@@ -56,6 +56,8 @@ def run(
     """
     process.use_threads(section.threads)
     row = system_config.load(params, study, job.system)
+    if row.heavy:
+        reporting.begins()
     seeds = seeds_of(row, settings.read(params, f"studies.{study}.seeds"))
     device = device_of(row)
     workers = 1 if row.heavy or str(device) != "cpu" else max(1, cores // section.threads)

@@ -18,10 +18,14 @@ import time
 import traceback
 from pathlib import Path
 
+from . import reporting
 from .declared_reads import SETTINGS, restrict
 from .disk import REMEDIES
 from .errors import UserError
 from .reporting import log
+
+LONG = ("ingest", "transcribe", "pretrain", "features", "adapt", "retrain", "robustness")
+"""Stages that may take minutes or hours, whatever they are asked for; they say when they begin."""
 
 
 def die_with_parent() -> None:
@@ -77,14 +81,16 @@ def run(main, doc: str, arguments) -> None:
         log.addHandler(console)
         started = time.perf_counter()
         log.info("%s", " ".join(sys.orig_argv[1:]))
+        stage, job = sys.orig_argv[2].rpartition(".")[2], _job(args)
+        if args.log and job:
+            reporting.named(f"{stage:<10} {job}")
+            if stage in LONG:
+                reporting.begins()
         main(args)
         seconds = time.perf_counter() - started
         log.info("done after %.1f s", seconds)
-        place = "study" if getattr(args, "study", "") else "corpus"
-        keys = (place, "name", "system", "encoder", "source", "protocol")
-        words = [str(value) for key in keys if isinstance(value := getattr(args, key, None), str)]
-        if args.log and words:
-            print(f"{sys.orig_argv[2].rpartition('.')[2]:<10} {' '.join(words):<50} {seconds:6.1f} s", file=sys.stderr)
+        if args.log and job:
+            print(f"{stage:<10} {job:<50} {seconds:6.1f} s", file=sys.stderr)
     except UserError as mistake:
         _fail(str(mistake))
     except OSError as failure:
@@ -93,6 +99,13 @@ def run(main, doc: str, arguments) -> None:
         _fail(f"{failure.filename or getattr(args, 'out', 'output')}: {REMEDIES[failure.errno]}")
     except Exception as failure:
         _fail_unexpectedly(failure)
+
+
+def _job(args) -> str:
+    """What a stage works on: its study or corpus, system, encoder."""
+    place = "study" if getattr(args, "study", "") else "corpus"
+    keys = (place, "name", "system", "encoder", "source", "protocol")
+    return " ".join(str(value) for key in keys if isinstance(value := getattr(args, key, None), str))
 
 
 def _fail(line: str) -> None:

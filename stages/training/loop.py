@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from ..runtime.reporting import log, progress
+from ..runtime.reporting import log, progress, told
 from ..stores.scratch import Unit
 from . import checkpoint
 from .checkpoint import History, State
@@ -109,7 +109,7 @@ def fit(
 
     remaining = range(len(history.loss), epochs)
     optimiser.zero_grad()
-    for epoch in progress(remaining, title) if title else remaining:
+    for epoch in progress(remaining, title) if title else told(remaining, "epochs"):
         if patience is not None and epoch and epoch - history.best_epoch >= patience:
             break
 

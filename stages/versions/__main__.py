@@ -2,7 +2,7 @@
 
 python -m stages.versions compile          write dvc.yaml from the Snakefile, stages/catalogue/ and params.yaml
 python -m stages.versions sync             after git checkout, dvc checkout or pull: tell Snakemake what is current
-python -m stages.versions why              what is stale and why; jobs and disk space of the next run
+python -m stages.versions why [STUDY...]   what is stale and why; jobs and disk space of the next run
 python -m stages.versions compare REV      metrics here against those of a commit, paired, with intervals
 python -m stages.versions hook             sync after every git checkout in this clone
 
@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> None:
             from . import compare
 
             compare.show(rest[0])
-        elif command in ("compile", "commit", "page", "settings", "sync", "why", "hook") and not rest:
+        elif command == "why":
+            print(_plain(command, rest), end="")
+        elif command in ("compile", "commit", "page", "settings", "sync", "hook") and not rest:
             print(_plain(command) or "", end="")
         else:
             raise UserError(f"{' '.join(arguments)}: unknown; python -m stages.versions --help lists the commands")
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"error: {mistake}")
 
 
-def _plain(command: str) -> str | None:
+def _plain(command: str, studies: list[str] | None = None) -> str | None:
     try:
         from . import checkout, runs
     except ModuleNotFoundError as missing:
@@ -69,7 +71,7 @@ def _plain(command: str) -> str | None:
         return checkout.hook() + "\n"
     from . import why
 
-    return why.told()
+    return why.told(studies or [])
 
 
 if __name__ == "__main__":

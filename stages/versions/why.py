@@ -6,14 +6,26 @@ import shutil
 from typing import Any
 
 from ..config import settings
+from ..runtime.errors import UserError
+from ..workflow.plan import DATA
 from ..workflow.snakemake_inside import Job
 from . import checkout, compiled, runs
 from .sizes import of_job
 
 
-def told() -> str:
-    """The answer as text."""
+def told(studies: list[str]) -> str:
+    """The answer as text, of the active studies or of some of them.
+
+    Raises
+    ------
+    UserError
+        A study is not active.
+    """
     planned, params = runs.plan()
+    for study in studies:
+        if study not in params["active"]:
+            raise UserError(f"params.yaml: active: no '{study}'{settings.nearest(study, params['active'])}")
+    planned = behind(planned, [f"{DATA}/report/{study}/" for study in studies]) if studies else planned
     reasons = stale(planned)
     if not reasons:
         return f"nothing is stale: all {len(planned)} jobs are up to date\n"
@@ -29,6 +41,20 @@ def told() -> str:
     if sizes:
         lines.append(f"features that it writes: {', '.join(sizes)}")
     return "\n".join([*lines, _cost(todo)]) + "\n"
+
+
+def behind(planned: list[Job], folders: list[str]) -> list[Job]:
+    """The jobs that make files in ``folders``, and all that these need, in the order of ``planned``."""
+    makers = {path: job for job in planned for path in job.outputs.values()}
+    wanted = [job for path, job in makers.items() if path.startswith(tuple(folders))]
+    found: dict[tuple[str, str], Job] = {}
+    while wanted:
+        job = wanted.pop()
+        if (job.rule, job.name) not in found:
+            found[job.rule, job.name] = job
+            inputs = (path for files in job.inputs.values() for path in files)
+            wanted += [makers[path] for path in inputs if path in makers]
+    return [job for job in planned if (job.rule, job.name) in found]
 
 
 def stale(planned: list[Job]) -> dict[tuple[str, str], list[str]]:

@@ -74,7 +74,8 @@ def features_cores(plan: Plan, encoder: str, joined: bool = False) -> int:
 
 
 def features_priority(plan: Plan, encoder: str) -> int:
-    """The priority of extraction: before what waits for it; descriptors, which need several cores, before all else.
+    """The priority of extraction: before what waits for it; descriptors, which need several cores, before all but the
+    tables of a corpus.
 
     Snakemake chooses the ready jobs whose priorities have the largest sum. A job that needs several cores never begins
     while long jobs of one core take turns, so it has more than these together.

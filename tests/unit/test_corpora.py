@@ -100,7 +100,7 @@ def whole_iemocap(folder) -> None:
 def test_a_whole_iemocap_has_the_releases_counts(tmp_path):
     whole_iemocap(tmp_path)
     settings = iemocap.Iemocap(reader="iemocap", path=str(tmp_path), partial=False)
-    rows, files, listed = iemocap.utterances(settings, "corpora.i")
+    rows, files, listed, _ = iemocap.utterances(settings, "corpora.i")
     assert len(rows) == len(files) == 10_039 and not listed
     four = Counter(row["session"] for row in rows if row["emotion"] != "frustrated")
     assert list(four.values()) == [1085, 1023, 1151, 1031, 1241]
@@ -233,7 +233,7 @@ def test_crema_d_of_pointers_is_explained(tmp_path):
     for path in (tmp_path / "tree/AudioWAV").glob("1*.wav"):
         path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     entry(tmp_path, "crema-d")
-    assert "a Git LFS pointer, not audio; run 'git lfs pull'" in ingest(tmp_path, corpus="c", run=refused)
+    assert "a Git LFS pointer, not the file; run 'git lfs pull'" in ingest(tmp_path, corpus="c", run=refused)
 
 
 def test_emodb(tmp_path):
@@ -367,10 +367,8 @@ def test_a_table_of_a_release_is_checked(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3\n")
     with pytest.raises(UserError, match="no column 'c'"):
         list(release.table(tmp_path / "t.csv", ("c",)))
-    with pytest.raises(UserError, match="line 3: too few fields"):
+    with pytest.raises(UserError, match="line 3: 1 fields where the header has 2"):
         list(release.table(tmp_path / "t.csv", ("a", "b")))
-    with pytest.raises(UserError, match="EmoAct: 'x' is not a number"):
-        release.number("x", "EmoAct")
 
 
 def test_every_reader_says_what_it_provides():
@@ -388,7 +386,7 @@ def test_the_example_of_a_reader_in_the_readme_reads(tmp_path):
     for name in ("AudioData/DC/sa01.wav", "AudioData/KL/n30.wav", "AudioData/KL/._n30.wav"):
         trees.text(tmp_path / name, "")
     settings = names["Savee"](reader="savee", path=str(tmp_path), partial=True)
-    rows, files, departures = names["utterances"](settings, "corpora.s")
+    rows, files, departures, _ = names["utterances"](settings, "corpora.s")
     first = {"utterance": "DC_sa01", "speaker": "DC", "gender": "male", "emotion": "sad", "sentence": "sa01"}
     assert rows[0] == first | {"file": "AudioData/DC/sa01.wav"} and len(rows) == len(files) == 2
     assert [each.reason for each in departures] == ["clips: 2 where the release has 480"]

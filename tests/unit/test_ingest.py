@@ -363,7 +363,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     actor = tmp_path / "Actor_01"
     for extra in ("03-02-01-01-01-01-01.wav", "01-01-01-01-01-01-01.wav", "._03-01-01-01-01-01-01.wav"):
         (actor / extra).touch()  # song, video, a Mac's shadow
-    rows, paths, departures = ravdess.utterances(settings, "corpora.r")
+    rows, paths, departures, _ = ravdess.utterances(settings, "corpora.r")
     assert len(rows) == len(paths) == 1440 and not departures
     assert set(Counter(row["speaker"] for row in rows).values()) == {60}
     row = next(row for row in rows if row["utterance"] == "03-01-06-02-02-01-12")
@@ -375,7 +375,7 @@ def test_ravdess_is_taken_whole_or_not_at_all(tmp_path):
     error = ingest(tmp_path / "run", corpus="r", run=refused)
     assert "03-01-01-01-01-01-01 is missing; files: 1,439 where the release has 1,440" in error
     part = ravdess.Ravdess(**shipped(ravdess.Ravdess, path=str(tmp_path), partial=True))
-    rows, _, departures = ravdess.utterances(part, "corpora.r")
+    rows, _, departures, _ = ravdess.utterances(part, "corpora.r")
     assert len(rows) == 1439 and departures[1].utterance == "03-01-01-01-01-01-01"
     (tmp_path / "Actor_02" / "03-01-01-01-01-01-01.wav").touch()
     with pytest.raises(UserError, match="not a RAVDESS file name of this actor"):

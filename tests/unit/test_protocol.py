@@ -197,7 +197,7 @@ def test_fault_of_the_parameters_is_named(corpus, fault):
 
 def test_speakers_in_two_sessions_are_refused(tmp_path):
     rows = make_corpus(tmp_path)
-    rows[-1]["speaker"] = "S1F"
+    rows[-1] |= {"speaker": "S1F", "gender": "female"}
     write_table(tmp_path, rows)
     ingest(tmp_path)
     error = protocol(tmp_path, "sessions", refused)
