@@ -16,7 +16,9 @@ from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
 from stages.parameters import whole
 from stages.parameters.resolve import resolved
+from stages.recipes.chain import STAGES
 from stages.runtime import disk
+from stages.workflow.plan import Plan
 from tests.unit.catalogue import PARAMS
 from tests.unit.small_corpus import ROOT, options
 
@@ -108,6 +110,7 @@ class SmallStudy:
             "systems": rows,
             "shipped": {self.study: {}},
         }
+        self.values |= {stage: ready[stage] for stage in STAGES}
         self.values["evaluate"] = ready["evaluate"] | {"draws": 1000}
         self.values["corpora"] = {own["corpus"]: ready["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: ready["protocols"][own["protocol"]]}
@@ -118,7 +121,8 @@ class SmallStudy:
 
     def write_params(self) -> None:
         """The settings, resolved, as the stages read them."""
-        self.values |= {"rows": whole.rows(self.values), "ours": whole.ours()}
+        chains = whole.chains(Plan(self.values))
+        self.values |= {"rows": whole.rows(self.values), "chains": chains, "ours": whole.ours()}
         self.params.write_text(yaml.safe_dump(self.values, sort_keys=False))
 
     def predict(self, system: str, frame: pd.DataFrame, part: str = "1of1") -> Path:

@@ -94,7 +94,7 @@ def test_the_sizes_of_fine_tuned_models_are_shown(tmp_path):
     arrays, notes = trained("regressor", use_text=False)
     units.write(tmp_path / "m.safetensors", {(1, 1): (arrays, notes)}, "model/")
     found = {"tuned": trainings([tmp_path / "m.safetensors"]), "control": None}
-    entries = [Entry(name, None, {}, [], {"training": training}) for name, training in found.items()]
+    entries = [Entry(name, None, {}, [], {"training": training, "metrics": {}}) for name, training in found.items()]
     whole = sum(a.size for name, a in arrays.items() if name.startswith("model/network/"))
     cnn = sum(a.size for name, a in arrays.items() if "feature_extractor" in name)
     page = shown("table", "widgets.html.j2", trust.sizes(Contents("s", [], entries, {}, {}, [], [], 0.95, 1, [])))
