@@ -7,6 +7,7 @@ its epochs: a stop on emotion's UAR would come before CTC has left the blank, an
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from ..config.settings import setting
 from ..training.economy import Economy
@@ -27,6 +28,24 @@ class Cmgi(Economy, System):
     )
     width: int = setting("both modalities are projected to this width", ge=1)
     heads: int = setting("of every attention", ge=1)
+    interaction: Literal["none", "sa", "ca", "cmgi"] = setting(
+        "self-attention (equation 3), cross-attention (4), both (cmgi), or neither (Table 1: means side by side)"
+    )
+    gate: Literal["none", "mean", "temporal"] = setting(
+        "mean: one per utterance, over means (equation 5); temporal: one per frame and token (6), of cmgi alone"
+    )
+    literal_eq3: bool = setting("self-attention over the other modality, as printed (the text says intra-modal)")
+    ca_over: Literal["s", "x"] = setting("what ca attends over: s, after self-attention (equation 4), or its inputs x")
+    sigmoid: Literal["last", "first"] = setting(
+        "gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as printed"
+    )
+    shared: bool = setting("all attentions have the same weights, as the equations' symbols are")
+    attention: Literal["multi-head", "printed"] = setting(
+        "multi-head: with biases and a last projection; printed: W^Q, W^K and W^V alone, in one head"
+    )
+    ctc_reduction: Literal["mean", "sum"] = setting(
+        "of the CTC loss: mean over letters, then utterances, or the sum (the paper does not say)"
+    )
     dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
     learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
@@ -36,6 +55,24 @@ class Cmgi(Economy, System):
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
     heavy: ClassVar = True
     transcribes: ClassVar = True
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.gate == "temporal" and self.interaction != "cmgi":
+            raise ValueError(
+                "gate: temporal weighs self- against cross-attention; set interaction: cmgi, or gate: mean"
+            )
+        if self.attention == "printed" and self.heads != 1:
+            raise ValueError("attention: printed has one head; set heads: 1")
+        if self.width % self.heads:
+            raise ValueError(f"width: {self.width} does not divide into {self.heads} heads; give a multiple")
+        return self
+
+    @property
+    def form(self) -> dict:
+        """What :class:`stages.models.cmgi.Form` is made of."""
+        names = ("width", "heads", "dropout", "interaction", "gate", "literal_eq3", "ca_over", "sigmoid", "shared")
+        return {name: getattr(self, name) for name in (*names, "attention")}
 
     def layers_read(self) -> dict[str, list[str]]:
         return {"speech": ["conv"]}
@@ -57,7 +94,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
     examples = inputs.examples
     generator = seeded(seed)
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
-    model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout).to(inputs.device)
+    model = cmgi.CmGI(encoder, text, examples.outputs, cmgi.Form(**row.form)).to(inputs.device)
     spoken = inputs.transcripts["reference"].tolist()
     read = [letters.written(t) if row.spelling == "letters" else t for t in spoken]
     labels = [torch.tensor(letters.spelled(t), dtype=torch.long) for t in spoken]
@@ -65,7 +102,7 @@ def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
 
     def loss(positions, logits, spelling, lengths):
         emotion = torch.nn.functional.cross_entropy(logits.float(), targets[positions])
-        words = ctc_loss(spelling, lengths, [labels[p] for p in positions])
+        words = ctc_loss(spelling, lengths, [labels[p] for p in positions], row.ctc_reduction)
         return row.alpha * words.to(emotion) + (1 - row.alpha) * emotion
 
     def stage(number, forward, validate, unit):
@@ -115,7 +152,7 @@ def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
     from .speech_input import SpeechInput
 
     encoder, text = inputs.speech_encoder(), inputs.text_encoder()
-    model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
+    model = filled(cmgi.CmGI(encoder, text, inputs.outputs, cmgi.Form(**row.form)), arrays)
     predictor = _predictor(SpeechInput(inputs, encoder, "conv"), model)
     return lambda positions: np.stack([logits for logits, _ in predictor(positions)])
 

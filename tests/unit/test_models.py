@@ -7,7 +7,6 @@ from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.encoders import letters
 from stages.guards import seen
-from stages.models import cmgi
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
 from stages.models.losses import am_softmax, ccc_loss, ctc_loss
@@ -210,14 +209,3 @@ def test_ctc_spelling_and_greedy_decoding():
     logits = torch.nn.functional.one_hot(torch.tensor([path]), letters.LABELS).float()
     assert letters.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
     assert letters.greedy(logits, torch.tensor([1])) == [""]
-
-
-def test_interaction_does_not_see_padding():
-    torch.manual_seed(4)
-    model = cmgi.Interaction(8, 2, 0.0).eval()
-    a, b = torch.randn(1, 6, 8), torch.randn(1, 4, 8)
-    masks = [torch.tensor([[True] * 6]), torch.tensor([[True] * 4])]
-    padded = [torch.cat([a, torch.randn(1, 3, 8)], 1), torch.cat([b, torch.randn(1, 2, 8)], 1)]
-    wide = [torch.tensor([[True] * 6 + [False] * 3]), torch.tensor([[True] * 4 + [False] * 2])]
-    for alone, together in zip(model([a, b], masks), model(padded, wide), strict=True):
-        torch.testing.assert_close(together[:, : alone.shape[1]], alone, atol=1e-6, rtol=1e-5)
