@@ -56,9 +56,10 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if len(unknown):
         raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; train again")
     if metric == "wer":
+        from ..transcripts.numbers import said
         from ..transcripts.text import words
 
-        true = known["text"].reindex(rows["utterance"]).fillna("").to_numpy(str)
+        true = np.array([said(text) for text in known["text"].reindex(rows["utterance"]).fillna("")], str)
         usable = np.asarray([bool(words(text)) for text in true], bool)
     elif name == "emotion":
         true = rows["true_emotion"].fillna("").to_numpy(str)

@@ -204,6 +204,12 @@ def test_gate_reads_training_rows_alone():
 
 def test_ctc_spelling_and_greedy_decoding():
     assert letters.written("Don’t  STOP, now!") == "don't stop now"
+    assert letters.written("at 9:30 in 1984, the 2nd of 1,250 cafés") == (
+        "at nine thirty in nineteen eighty four the second of one thousand two hundred and fifty cafes"
+    )
+    assert letters.written("\u0663 b2") == "b two"  # digits of other scripts are no numbers here
+    assert letters.written("rock ‘n’ 3.5%") == "rock 'n' three point five"
+    assert letters.needed(letters.spelled("ab")) == 2 and letters.needed(letters.spelled("bookkeeper")) == 13
     assert letters.spelled("Don’t  STOP, now!") == letters.spelled("don't stop now")
     path = [0, *letters.spelled("go"), 0, *letters.spelled("o n")]
     logits = torch.nn.functional.one_hot(torch.tensor([path]), letters.LABELS).float()
