@@ -1,8 +1,12 @@
-"""Adapt a speech encoder to emotion and gender: stage 1 of Pan 2024 (section 3.1), one encoder per fold and seed.
+"""Adapt a speech encoder to emotion and another task: one encoder per fold and seed.
+
+Stage 1 of Pan 2024 (section 3.1), whose other task is the speaker's gender; pseudo-labels come from the encoder.
 
 Reads manifest, protocol, the encoder's cached CNN output (or the audio, where the CNN trains too); params
-``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (safetensors); pseudo-labels come from them.
+``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (``encoder/...``) with their heads (``head/...``).
 """
+
+from typing import Literal
 
 import numpy as np
 
@@ -13,10 +17,11 @@ from .training.economy import Economy
 
 
 class Adapt(Economy):
-    """Emotion-and-gender training of the encoder, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
+    """Training of the encoder for emotion and gender, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
-    emotion_weight: float = setting("alpha_e, the weight of the emotion loss", ge=0, le=1)
+    task: Literal["gender", "emotion"] = setting("gender: beside emotion (gender-augmented); emotion: that alone")
+    emotion_weight: float = setting("alpha_e, the weight of the emotion loss where there is another task", ge=0, le=1)
     lstm: int = setting("units per direction of the BiLSTM", ge=1)
     hidden: int = setting("units of LinearP", ge=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
@@ -28,11 +33,11 @@ class Adapt(Economy):
 
 
 def main(args) -> None:
-    pan_stages.run("adapt", Adapt, adapted, "encoder/", **pan_stages.asked(args))
+    pan_stages.run("adapt", Adapt, adapted, **pan_stages.asked(args))
 
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):
-    """The encoder's arrays (``encoder/...``) after training on the fold's training rows, and notes."""
+    """Encoder (``encoder/...``) and heads (``head/...``) after training on the fold's training rows, and notes."""
     import torch
 
     from .models.gmp import Adapter
@@ -43,9 +48,9 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     examples = inputs.examples
     generator = seeded(seed)
-    encoder = inputs.speech_encoder()
+    encoder, both = inputs.speech_encoder(), section.task == "gender"
     speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
-    model = Adapter(encoder, section.lstm, section.hidden, examples.outputs).to(inputs.device)
+    model = Adapter(encoder, section.lstm, section.hidden, examples.outputs, both).to(inputs.device)
     gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
     emotion, gender = (torch.from_numpy(found).to(inputs.device) for found in (examples.targets, gender))
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
@@ -57,7 +62,10 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
     def loss_of(positions):
         by_emotion, by_gender = forward(positions)
-        loss = section.emotion_weight * torch.nn.functional.cross_entropy(by_emotion.float(), emotion[positions])
+        loss = torch.nn.functional.cross_entropy(by_emotion.float(), emotion[positions])
+        if not both:
+            return loss
+        loss = section.emotion_weight * loss
         known = gender[positions]
         if (known >= 0).any():
             loss = loss + (1 - section.emotion_weight) * torch.nn.functional.cross_entropy(by_gender.float(), known)
@@ -81,7 +89,8 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         unit=unit,
     )
     notes = {"history": history.__dict__, "seen": examples.names(fold.train)}
-    return as_arrays(encoder.state_dict(), "encoder/"), notes
+    heads = {name: value for name, value in model.state_dict().items() if not name.startswith("speech.")}
+    return as_arrays(encoder.state_dict(), "encoder/") | as_arrays(heads, "head/"), notes
 
 
 if __name__ == "__main__":

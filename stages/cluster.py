@@ -10,6 +10,7 @@ import numpy as np
 from .config.settings import Section, setting
 from .protocols.splits import fit_scope
 from .recipes import pan_stages
+from .recipes.chain import START
 from .runtime import process
 
 
@@ -17,7 +18,7 @@ class Cluster(Section):
     """k-means over frames; FAISS' own sub-sampling (256 points per centroid) is switched off."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
-    adapt: str = setting("an entry of adapt: whose encoder; '' for the untouched one")
+    start: str = setting(START)
     layer: int = setting("hidden layer, counted from the last (-1); the paper's best is -3", le=-1)
     scales: list[int] = setting("numbers of centroids", min_length=1)
     iterations: int = setting("of Lloyd's algorithm", ge=1)
@@ -25,14 +26,14 @@ class Cluster(Section):
 
 
 def main(args) -> None:
-    pan_stages.run("cluster", Cluster, clustered, "labels/", **pan_stages.asked(args))
+    pan_stages.run("cluster", Cluster, clustered, **pan_stages.asked(args))
 
 
 def clustered(section: Cluster, inputs, fold, seed: int, unit):
     """``labels/K`` int32 [frames of the fold's training and validation rows], ``labels/centroids/K``, and notes."""
     import faiss
-    import torch
 
+    from .recipes.fine_tuning import begun
     from .recipes.speech_input import SpeechInput, in_batches
     from .training.loop import seeded
     from .training.weights import on_cpu
@@ -40,11 +41,7 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)
     seeded(seed)
-    encoder = inputs.speech_encoder()
-    if section.adapt:
-        arrays = inputs.start(fold, seed)
-        encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-    encoder.eval()
+    encoder = begun(inputs, section.start, fold, seed).eval()
     speech = SpeechInput(inputs, encoder, "conv")
 
     rows = np.concatenate([fold.train, fold.val])

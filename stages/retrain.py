@@ -8,6 +8,7 @@ import numpy as np
 
 from .config.settings import setting
 from .recipes import pan_stages
+from .recipes.chain import START
 from .runtime import process
 from .training.economy import Economy
 
@@ -16,6 +17,7 @@ class Retrain(Economy):
     """Masked prediction as in HuBERT, cross-entropy on masked frames alone (section 3.2)."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
+    start: str = setting(START)
     cluster: str = setting("an entry of cluster: the pseudo-labels")
     mask_prob: float = setting(
         "fairseq's mask_prob: share of frames that spans would cover without overlap", gt=0, lt=1
@@ -30,30 +32,28 @@ class Retrain(Economy):
 
 
 def main(args) -> None:
-    pan_stages.run("retrain", Retrain, retrained, "encoder/", **pan_stages.asked(args))
+    pan_stages.run("retrain", Retrain, retrained, **pan_stages.asked(args))
 
 
 def retrained(section: Retrain, inputs, fold, seed: int, unit):
-    """The encoder's arrays (``encoder/...``) after masked prediction on the training rows, and notes.
-
-    Starts from the untouched encoder, as the paper's 'retraining' of the pretrained HuBERT.
-    """
+    """The encoder's arrays (``encoder/...``) after masked prediction on the training rows, and notes."""
     import torch
 
     from .models.gmp import PseudoLabeller
     from .pretraining.span_mask import span_mask
+    from .recipes.fine_tuning import begun
     from .recipes.speech_input import SpeechInput
     from .training.batches import bucketed
     from .training.loop import fit, seeded, warm_up
     from .training.weights import as_arrays
 
     examples = inputs.examples
-    labels = inputs.start(fold, seed)
+    labels = {name.removeprefix("labels/"): found for name, found in inputs.labels(fold, seed).items()}
     scales = sorted(int(name) for name in labels if name.isdigit())
     ends = np.cumsum(labels["counts"])
     where = {int(row): (int(e - c), int(e)) for row, c, e in zip(labels["rows"], labels["counts"], ends, strict=True)}
     generator = seeded(seed)
-    encoder = inputs.speech_encoder()
+    encoder = begun(inputs, section.start, fold, seed)
     speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
     model = PseudoLabeller(encoder, section.hidden, scales).to(inputs.device)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)

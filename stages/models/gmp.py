@@ -12,21 +12,22 @@ def projection(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 class Adapter(nn.Module):
-    """Stage 1: encoder, BiLSTM, mean pooling, LinearP, one head for emotion and one for gender (section 3.1)."""
+    """Stage 1: encoder, BiLSTM, mean pooling, LinearP, a head for emotion and, with ``gender``, one for that."""
 
-    def __init__(self, speech, lstm: int, hidden: int, classes: int):
+    def __init__(self, speech, lstm: int, hidden: int, classes: int, gender: bool):
         super().__init__()
         self.speech = speech
         self.lstm = nn.LSTM(speech.width, lstm, batch_first=True, bidirectional=True)
         self.project = projection(2 * lstm, hidden, hidden)
-        self.emotion, self.gender = nn.Linear(hidden, classes), nn.Linear(hidden, 2)
+        self.emotion = nn.Linear(hidden, classes)
+        self.gender = nn.Linear(hidden, 2) if gender else None
 
-    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Last layer [batch, frames, width], lengths -> logits: emotion [batch, classes], gender [batch, 2]."""
+    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Last layer [batch, frames, width], lengths -> logits: emotion [batch, classes], gender [batch, 2] or None."""
         packed = nn.utils.rnn.pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
         unpacked, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         vector = torch.relu(self.project(masked_mean(unpacked, lengths)))
-        return self.emotion(vector), self.gender(vector)
+        return self.emotion(vector), self.gender(vector) if self.gender else None
 
 
 class PseudoLabeller(nn.Module):

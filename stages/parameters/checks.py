@@ -11,7 +11,7 @@ from ..runtime.errors import UserError
 from ..workflow import stored_layers
 from ..workflow.plan import Plan
 from .models import REGISTRIES, RESERVED, Params
-from .trained_after import check_after
+from .trained_after import behind, check_after
 
 
 def check(params: dict, path: str = settings.PARAMS) -> None:
@@ -112,14 +112,7 @@ def _check_encoders(path, params, study, name, row, plan) -> None:
         _known(path, f"systems.{name}.beside", beside, encoders)
         if plan.networked(beside):
             raise UserError(f"{path}: systems.{name}.beside: '{beside}' is no set of descriptors; name egemaps")
-    start = [("retrain", row.retrained)] if row.retrained else []
-    while start:
-        stage, entry = start.pop()
-        _known(path, f"systems.{name}.start" if stage == "retrain" else f"{stage} of {name}", entry, params[stage])
-        entries.append((f"{stage}.{entry}", params[stage][entry]["speech"]))
-        before = {"retrain": "cluster", "cluster": "adapt"}.get(stage)
-        if before and params[stage][entry][before]:
-            start.append((before, params[stage][entry][before]))
+    entries += [(f"{stage}.{entry}", found["speech"]) for (stage, entry), found in behind(path, study, name, plan)]
     for where, wanted in entries:
         speech = plan.encoder(study, wanted, "speech")
         _known(path, f"{where}.speech", speech, encoders)

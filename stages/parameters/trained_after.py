@@ -1,6 +1,7 @@
 """Systems that are trained after others of their study: from their weights, or drawn to what they say."""
 
 from ..config import settings
+from ..recipes import chain
 from ..runtime.errors import UserError
 from ..workflow.plan import Plan
 
@@ -10,6 +11,29 @@ ALIKE = {
     "whole": ("speech", "aggregator", "hidden", "gru_layers", "normalise", "embedding"),
 }
 """What a system has in common with the one that it starts from, by what it takes of it."""
+
+
+def behind(path: str, study: str, name: str, plan: Plan) -> list[tuple[chain.Output, dict]]:
+    """The outputs of ``adapt``, ``cluster`` and ``retrain`` behind a system, each with its entry's settings.
+
+    Raises
+    ------
+    UserError
+        A ``start`` names no output, or there is no such entry.
+    """
+    row, found = plan.row(study, name), {}
+
+    def entry_of(stage: str, entry: str) -> dict:
+        if entry not in plan.params[stage]:
+            raise UserError(f"there is no '{stage}/{entry}'{settings.nearest(entry, plan.params[stage])}")
+        found[stage, entry] = plan.entry(study, stage, entry)
+        return found[stage, entry]
+
+    try:
+        chain.behind(row.starts_from, entry_of)
+    except UserError as fault:
+        raise UserError(f"{path}: systems.{name}.start: {fault}") from None
+    return list(found.items())
 
 
 def check_after(path: str, study: str, name: str, plan: Plan) -> None:

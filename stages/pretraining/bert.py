@@ -11,25 +11,20 @@ from collections import Counter
 from string import ascii_lowercase, digits, punctuation
 from typing import Literal
 
-import numpy as np
 from pydantic import model_validator
 
 from ..config.settings import setting
 from ..stores.scratch import Unit
-from .section import Pretraining
+from .section import TextPretraining
 
 TEMPERATURE = 0.1
 
 
-class BertPretraining(Pretraining):
+class BertPretraining(TextPretraining):
     """A small BERT, pretrained on unlabelled sentences from its beginning or from another one's weights."""
 
     recipe: Literal["bert"] = setting("the recipe: stages/pretraining/bert.py")
-    source: str = setting("file of a text encoder that pretrain made, to start from; '' for a new one")
-    sentences: int = setting("unlabelled sentences to make", ge=1)
     vocabulary: int = setting("pieces at most: characters, then the most frequent words", ge=100)
-    width: int = setting("channels", ge=8)
-    layers: int = setting("transformer blocks", ge=1)
     heads: int = setting("attention heads", ge=1)
     dropout: float = setting("in the transformer", ge=0, lt=1)
     masked: float = setting("share of the pieces that are predicted", gt=0, lt=1)
@@ -37,7 +32,6 @@ class BertPretraining(Pretraining):
     halves: float = setting(
         "weight of the loss of finding the other half of each sentence; 0: masked pieces alone", ge=0
     )
-    batch: int = setting("sentences per step", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -144,9 +138,7 @@ def pretrain(section: BertPretraining, sentences: list[str], device, unit: Unit)
         model.tie_weights()
     model.to(device)
     encoder = TextEncoder(model.bert, tokeniser_of(vocabulary), True, 512)
-    order = np.random.default_rng(section.seed)
-    rows = order.integers(0, len(sentences), (section.steps, min(section.batch, len(sentences))))
-
+    rows = section.batches(len(sentences))
     pieces, valid = (values.cpu() for values in encoder.tokenise(sentences))
     weights = rarity(pieces, valid, size) if section.choice == "idf" else None
 

@@ -12,18 +12,13 @@ from pydantic import model_validator
 from ..config.settings import setting
 from ..runtime.errors import UserError
 from ..stores.scratch import Unit
-from .section import Pretraining
+from .section import TextPretraining
 
 
-class TextDistillation(Pretraining):
+class TextDistillation(TextPretraining):
     """A small text encoder that learns the states of a pretrained one."""
 
     recipe: Literal["distil-text"] = setting("the recipe: stages/pretraining/distil_text.py")
-    source: str = setting("file of the text encoder to distil, which pretrain made")
-    sentences: int = setting("unlabelled sentences to make", ge=1)
-    width: int = setting("channels of the student", ge=8)
-    layers: int = setting("transformer blocks of the student; the teacher's are a multiple", ge=1)
-    batch: int = setting("sentences per step", ge=1)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -40,7 +35,6 @@ def pretrain(section: TextDistillation, sentences: list[str], device, unit: Unit
     UserError
         The teacher's blocks are no multiple of the student's, or its heads do not divide the student's width.
     """
-    import numpy as np
     import torch
 
     from ..encoders.text import TextEncoder
@@ -61,8 +55,7 @@ def pretrain(section: TextDistillation, sentences: list[str], device, unit: Unit
     model = torch.nn.ModuleDict({"student": student, "widened": widened}).to(device)
     for encoder in (teacher, student):
         encoder.model.set_attn_implementation("eager")  # the only one that gives attentions
-    order = np.random.default_rng(section.seed)
-    rows = order.integers(0, len(sentences), (section.steps, min(section.batch, len(sentences))))
+    rows = section.batches(len(sentences))
     every = teacher.depth // section.layers
 
     def states(encoder, ids, mask):

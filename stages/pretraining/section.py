@@ -1,5 +1,7 @@
 """The settings that every pretraining has."""
 
+import numpy as np
+
 from ..config.settings import Section, setting
 
 
@@ -11,6 +13,21 @@ class Pretraining(Section):
     learning_rate: float = setting("highest, of AdamW", gt=0)
     warmup: float = setting("share of the steps with a rising learning rate", ge=0, lt=1)
     threads: int = setting("threads; another number rounds differently", ge=1)
+
+
+class TextPretraining(Pretraining):
+    """A text encoder, trained on unlabelled sentences."""
+
+    source: str = setting("file of a text encoder that pretrain made, to start from or to distil; '' for a new one")
+    sentences: int = setting("unlabelled sentences to make", ge=1)
+    width: int = setting("channels", ge=8)
+    layers: int = setting("transformer blocks; of a student, a divisor of its teacher's", ge=1)
+    batch: int = setting("sentences per step", ge=1)
+
+    def batches(self, sentences: int):
+        """Which of the ``sentences`` every step reads, int [steps, sentences of a batch]."""
+        order = np.random.default_rng(self.seed)
+        return order.integers(0, sentences, (self.steps, min(self.batch, sentences)))
 
 
 class SpeechPretraining(Pretraining):

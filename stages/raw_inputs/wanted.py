@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from ..recipes import system_config
+from ..recipes import chain, system_config
 from . import names
-
-_CHAIN = (("retrain", "cluster"), ("cluster", "adapt"), ("adapt", ""))
-"""(stage, the stage that it starts from)."""
 
 
 def wanted(settings: dict, studies: Iterable[str]) -> list[tuple[str, str]]:
@@ -44,8 +41,5 @@ def _encoders(settings: dict, study: str) -> Iterator[str]:
 
     for row in _rows(settings, study):
         yield from (standing(one, kind) for kind, one in row.encoders().items() if one)
-        entry = row.retrained
-        for stage, before in _CHAIN:
-            if entry:
-                yield standing(settings[stage][entry]["speech"], "speech")
-                entry = settings[stage][entry].get(before, "")
+        for stage, name in chain.behind(row.starts_from, lambda stage, name: settings[stage][name]):
+            yield standing(settings[stage][name]["speech"], "speech")

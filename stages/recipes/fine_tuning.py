@@ -10,6 +10,25 @@ from ..training.economy import Economy
 if TYPE_CHECKING:
     import torch
 
+    from .recipe_inputs import TrainingInputs
+
+
+def begun(inputs: "TrainingInputs", start: str, fold, seed: int):
+    """The speech encoder that a training begins with: the untouched one, or that in the output that ``start`` names.
+
+    Raises
+    ------
+    UserError
+        The output is missing, has seen what is not this fold's to see, or is of another encoder.
+    """
+    from ..encoders import checkpoint
+    from ..training.weights import as_tensors
+
+    encoder = inputs.speech_encoder()
+    if start:
+        checkpoint.fill(encoder, as_tensors(inputs.start(fold, seed), "encoder/"), f"start: {start}")
+    return encoder
+
 
 def scaled(examples, fold, device) -> tuple[np.ndarray, np.ndarray, "torch.Tensor"]:
     """Lowest value and range of each dimension over the training rows; all targets by them [utterances, dimensions].

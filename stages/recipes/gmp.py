@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..config.settings import setting
 from ..training.economy import Economy
+from .chain import START
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ class Gmp(Economy, System):
 
     recipe: Literal["gmp"] = setting("the recipe: stages/recipes/gmp.py")
     task: EMOTION = setting("what is predicted")
-    start: str = setting("an entry of retrain: whose encoder is fine-tuned; '' for the untouched one")
+    start: str = setting(START)
     loss: Literal["am-softmax", "cross-entropy"] = setting("training loss (AMS or CE in Table 3)")
     margin: float = setting("additive margin m", ge=0)
     scale: float = setting("scale s", gt=0)
@@ -29,7 +30,7 @@ class Gmp(Economy, System):
     heavy: ClassVar = True
 
     @property
-    def retrained(self) -> str:
+    def starts_from(self) -> str:
         return self.start
 
     def layers_read(self) -> dict[str, list[str]]:
@@ -43,15 +44,12 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     from ..training.economy import in_fp32
     from ..training.loop import seeded, warm_up
     from ..training.weights import network
-    from .fine_tuning import fitted, sizes
+    from .fine_tuning import begun, fitted, sizes
     from .speech_input import SpeechInput
 
     examples = inputs.examples
     generator = seeded(seed)
-    encoder = inputs.speech_encoder()
-    if row.start:
-        arrays = inputs.start(fold, seed)
-        encoder.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    encoder = begun(inputs, row.start, fold, seed)
     speech = SpeechInput(inputs, encoder, _frozen(row))
     model = _model(row, encoder, examples.outputs).to(inputs.device)
     outputs = _predictor(row, speech, model)

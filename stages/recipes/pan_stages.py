@@ -33,7 +33,6 @@ def run(
     stage: str,
     model: type[settings.Section],
     make,
-    keep: str,
     *,
     params: str,
     study: str,
@@ -44,7 +43,7 @@ def run(
     scratch: Path,
     out: Path,
 ) -> None:
-    """Make every unit of a part of the folds and write, to ``out``, its arrays whose names begin with ``keep``.
+    """Make every unit of a part of the folds and write their arrays to ``out``.
 
     ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes; ``seen`` of the notes names the
     utterances that it was fitted on. ``section`` is the entry ``name`` of the stage's section in ``params``; finished
@@ -73,4 +72,4 @@ def run(
 
     pairs = [(fold, seed) for fold in units.part_of(part, examples.folds) for seed in seeds]
     results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, scratch)
-    units.write(out, results, keep)
+    units.write(out, results, "")

@@ -111,6 +111,9 @@ class TrainingInputs(RecipeInputs, Protocol):
     def start(self, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
         """The arrays that an earlier stage made for this fold and seed; a UserError where they cannot be used."""
 
+    def labels(self, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
+        """Likewise the pseudo-labels that ``cluster`` made."""
+
     def before(self, name: str, fold: "Fold", seed: int) -> "dict[str, np.ndarray]":
         """Likewise of a system of the same study: ``start``, its models, or ``teacher``, its views."""
 

@@ -69,7 +69,7 @@ def train(row: Regressor, inputs: "TrainingInputs", fold, seed: int, unit):
     generator = seeded(seed)
     model = _model(row, inputs, examples.outputs)
     if row.start:
-        tuned = as_tensors(inputs.start(fold, seed), "network/speech.")
+        tuned = as_tensors(inputs.before("start", fold, seed), "network/speech.")
         checkpoint.fill(model.speech, tuned, f"start: {row.start}")
     speech, forward = _input(row, inputs, model)
     low, span, targets = scaled(examples, fold, inputs.device)

@@ -56,8 +56,8 @@ class System(Section):
         return found
 
     @property
-    def retrained(self) -> str:
-        """The entry of ``retrain`` whose encoder the row starts from; empty for none."""
+    def starts_from(self) -> str:
+        """The output of another stage that the row starts from, as in stages/recipes/chain.py; empty for none."""
         return ""
 
     @property

@@ -29,6 +29,7 @@ FILES = (
     "speech-weights",
     "text-weights",
     "start",
+    "labels",
     "teacher",
     "elsewhere",
 )
@@ -118,6 +119,10 @@ class Inputs(StoresAndEncoders):
             The file is damaged, has no such unit, or does not say what it has seen; or that is not this fold's to see.
         """
         return self._earlier("start", fold, seed, "")
+
+    def labels(self, fold: Fold, seed: int) -> dict[str, np.ndarray]:
+        """As :meth:`start`: the pseudo-labels that ``cluster`` made for this fold and seed."""
+        return self._earlier("labels", fold, seed, "")
 
     def before(self, name: str, fold: Fold, seed: int) -> dict[str, np.ndarray]:
         """As :meth:`start`, of the system of the study that the input ``name`` is of; its parts are noted as its own.

@@ -7,7 +7,7 @@ import sys
 from ..conditions import config
 from ..config.settings import dig
 from ..raw_inputs import names as inventories
-from ..recipes import system_config
+from ..recipes import chain, system_config
 from ..runtime.errors import UserError
 
 DATA = "data"
@@ -37,6 +37,14 @@ class Plan:
         """The settings of a system in a study, its changes applied."""
         changes = self.params["studies"][study]["changes"].get(name, {})
         return system_config.row(self.params["systems"][name], changes, name, study, self.path)
+
+    def entry(self, study: str, stage: str, name: str) -> dict:
+        """The settings of an entry of ``adapt``, ``cluster`` or ``retrain`` in a study."""
+        return self.params[stage][name]
+
+    def chain(self, study: str, row: system_config.System) -> list[chain.Output]:
+        """The outputs of ``adapt``, ``cluster`` and ``retrain`` that a row starts from, and those behind them."""
+        return chain.behind(row.starts_from, lambda stage, name: self.entry(study, stage, name))
 
     def encoder(self, study: str, wanted: str, kind: str) -> str:
         """The encoder that stands for ``wanted`` in a study; see :func:`stages.recipes.system_config.encoder`."""

@@ -5,9 +5,6 @@ import re
 from ..encoders.specs import NEEDED
 from .plan import Plan
 
-CHAIN = {"retrain": "cluster", "cluster": "adapt", "adapt": ""}
-"""The stages of Pan 2024 before its last, each with the one before it."""
-
 Layers = dict[str, dict[str, list[str]]]
 
 
@@ -36,12 +33,9 @@ def of_system(plan: Plan, study: str, name: str) -> dict[str, set[str]]:
     wanted = row.encoders()
     for kind, layers in row.layers_read().items():
         found.setdefault(plan.encoder(study, wanted[kind], kind), set()).update(layers)
-    stage, entry = "retrain", row.retrained
-    while stage and entry:
-        section = plan.params[stage][entry]
-        found.setdefault(plan.encoder(study, section["speech"], "speech"), set()).add("conv")
-        stage = CHAIN[stage]
-        entry = section.get(stage, "")
+    for stage, entry in plan.chain(study, row):
+        speech = plan.entry(study, stage, entry)["speech"]
+        found.setdefault(plan.encoder(study, speech, "speech"), set()).add("conv")
     return found
 
 

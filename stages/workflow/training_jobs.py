@@ -1,5 +1,6 @@
 """Inputs, settings and options of the jobs that train systems, and of ``adapt``, ``cluster`` and ``retrain``."""
 
+from ..recipes import chain
 from ..runtime import code_digest
 from .plan import DATA, Files, Plan, Reads
 
@@ -13,8 +14,8 @@ def system_inputs(plan: Plan, study: str, name: str, part: str) -> Files:
     found = plan.files(study, names, row.speech, row.text, getattr(row, "beside", ""), plan.transcripts(study, name))
     if row.recipe == "external":
         found["elsewhere"] = row.file
-    if row.retrained:
-        found["start"] = f"{DATA}/retrain/{study}/{row.retrained}/{part}.safetensors"
+    if row.starts_from:
+        found["start"] = chain_output(study, chain.output(row.starts_from), part)
     for name, system in row.after.items():
         models = plan.models(study, system)
         found[name] = next((path for path in models if path.endswith(f"/{part}.safetensors")), models[0])
@@ -57,16 +58,19 @@ def recipe_code(plan: Plan, stage: str, study: str, name: str) -> str:
 
 
 def chain_inputs(plan: Plan, stage: str, study: str, name: str, part: str) -> Files:
-    """Inputs of ``adapt``, ``cluster`` and ``retrain``; each starts from the output of the stage before it."""
-    entry = plan.params[stage][name]
+    """Inputs of ``adapt``, ``cluster`` and ``retrain``: with the outputs that the entry names."""
+    entry = plan.entry(study, stage, name)
     found = plan.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
-    before = {"cluster": "adapt", "retrain": "cluster"}.get(stage)
-    if before and entry[before]:
-        found["start"] = f"{DATA}/{before}/{study}/{entry[before]}/{part}.safetensors"
-    return found
+    return found | {key: chain_output(study, one, part) for key, one in chain.read_by(entry).items()}
+
+
+def chain_output(study: str, output: chain.Output, part: str) -> str:
+    """The file that a stage makes of an entry."""
+    stage, name = output
+    return f"{DATA}/{stage}/{study}/{name}/{part}.safetensors"
 
 
 def chain_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
     """The settings that a job of ``adapt``, ``cluster`` or ``retrain`` reads."""
-    speech = plan.encoder(study, plan.params[stage][name]["speech"], "speech")
+    speech = plan.encoder(study, plan.entry(study, stage, name)["speech"], "speech")
     return plan.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")

@@ -186,7 +186,7 @@ SMALL = {
         "pepino2021-dense-speaker": {"epochs": 3},
         "srinivasan2022-teacher": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "normalise": "global"},
         "srinivasan2022-cts": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "tuned_blocks": 1},
-        "pan2024-gmp-ams": {"start": "gmp-small", "epochs": 2, "batch": 16, "hidden": 16},
+        "pan2024-gmp-ams": {"start": "retrain/gmp-small", "epochs": 2, "batch": 16, "hidden": 16},
     },
     "adapt/gmp-small/epochs": 2,
     "cluster/gmp-small/scales": [4, 8],

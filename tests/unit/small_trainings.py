@@ -35,8 +35,8 @@ def settings_of(name: str, **changes):
     return model.model_validate(shipped(model, **SMALL[name] | changes))
 
 
-def trained(name: str, unit=None, **changes) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and notes of a training: what a unit of the job holds."""
+def trained(name: str, unit=None, begin=None, **changes) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and notes of a training: what a unit of the job holds. ``begin``: arrays that it starts from."""
     row = settings_of(name, **changes)
     inputs, fold = eight(getattr(row, "task", "emotion"))
     inputs.scratch, inputs.audio = None, Noise(map(len, inputs.speech.frames))
@@ -46,7 +46,7 @@ def trained(name: str, unit=None, **changes) -> tuple[dict[str, np.ndarray], dic
         return arrays | {"outputs": np.asarray(outputs)}, notes
     inputs.examples.manifest["gender"] = ["female", "male"] * 4
     counts, rng = np.array([len(f) for f in inputs.speech.frames]), np.random.default_rng(4)
-    labels = {"rows": np.arange(8), "counts": counts, "5": rng.integers(0, 5, counts.sum())}
-    if name == "retrain":
-        inputs.start = lambda *_: labels
+    labels = {"labels/rows": np.arange(8), "labels/counts": counts, "labels/5": rng.integers(0, 5, counts.sum())}
+    inputs.labels = lambda *_: labels
+    inputs.start = lambda *_: begin
     return CHAIN[name][1](row, inputs, fold, 1, unit)

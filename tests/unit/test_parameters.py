@@ -50,7 +50,7 @@ def test_settings_are_written_once(values, tmp_path):
 
 def test_rows_have_the_changes_of_their_study(values):
     row = values["rows"]["default"]["pan2024-gmp-ams"]
-    assert row["start"] == "gmp-small" and values["systems"]["pan2024-gmp-ams"]["start"] == "gmp"
+    assert row["start"] == "retrain/gmp-small" and values["systems"]["pan2024-gmp-ams"]["start"] == "retrain/gmp"
 
 
 def test_what_the_user_changes_in_a_shipped_row_is_a_deviation(values, tmp_path):

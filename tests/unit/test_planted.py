@@ -55,6 +55,15 @@ def test_swapped_exchanges_arousal_and_valence():
     assert explained(sample.seen[:, 5:], sample.heard) == pytest.approx([0.70, 0.05, 0.30], abs=0.06)
 
 
+def test_ironic_words_are_not_believed():
+    for mode, sign in (("normal", -1), ("ironic", 1)):
+        sample = corpus.simulate(settings(mode=mode), 5000, "test")
+        voice = sample.seen[:, :5] @ latents.mixing()[:, :3]
+        mine = sample.contradicts
+        assert np.sign(np.corrcoef(sample.heard[mine, 1], voice[mine, 1])[0, 1]) == sign
+        assert np.sign(np.corrcoef(sample.heard[mine, 1], sample.seen[mine, 6])[0, 1]) == -sign
+
+
 def test_null_labels_depend_on_neither_channel():
     rows = planted.utterances(settings(mode="null", utterances=3000))
     names = [f"cue_{name}" for name in couplings.CUES] + [f"word_{name}" for name in couplings.DIMENSIONS]
@@ -66,7 +75,7 @@ def test_null_labels_depend_on_neither_channel():
 
 
 def test_modes_share_voices_words_and_cues(rows):
-    for mode in ("swapped", "null"):
+    for mode in ("swapped", "ironic", "null"):
         other = planted.utterances(settings(mode=mode))
         same = [k for k in rows[0] if k.startswith(("cue_", "word_")) or k in ("text", "speaker", "contradicts")]
         assert [[row[k] for k in same] for row in rows] == [[row[k] for k in same] for row in other]

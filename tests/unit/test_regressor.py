@@ -53,7 +53,7 @@ def fine_tuned() -> dict:
 def test_frozen_encoders_end_as_they_began_to_the_bit(fine_tuned):
     """The speech encoder is the one fine-tuned alone, the text encoder the untuned one; the head alone has learnt."""
     row = Regressor.model_validate(shipped(Regressor, tune="head", start="alone", **HOW))
-    inputs, fold = inputs_of(start=lambda *_: kept(fine_tuned))
+    inputs, fold = inputs_of(before=lambda *_: kept(fine_tuned))
     outputs, arrays, notes = regressor.train(row, inputs, fold, 1, None)
     speech = part(arrays, "speech")
     untuned = speech_encoder().state_dict()
@@ -65,7 +65,7 @@ def test_frozen_encoders_end_as_they_began_to_the_bit(fine_tuned):
     head = [values for name in ("first", "out") for values in part(arrays, name).values()]
     assert notes["parameters"]["trained"] == sum(values.size for values in head) < notes["parameters"]["all"]
     assert not inputs.noted
-    again, _ = inputs_of(start=None)
+    again, _ = inputs_of(before=None)
     np.testing.assert_allclose(regressor.restored(row, again, kept(arrays))(fold.scored), outputs, atol=1e-4)
 
 

@@ -32,6 +32,11 @@ TRUST = {
     "dominance": 0.50,  # never contradicted: both channels say the same
 }
 
+IRONIC = TRUST | {"valence": 0.85}
+"""In mode ``ironic`` the words of such an utterance are irony: raters follow the voice in valence too. Voices and words
+are those of mode ``normal``. With 15 % contradictions R^2 of valence is .42 from the voice (normal: .25) and .42 from
+the words (.69)."""
+
 LONG = 0.35
 """Share of utterances of two clauses. There one clause alone is emotional: it alone has the cues and the words
 that carry; the other is spoken at the speaker's baseline, in words without loadings, and may come first or last."""

@@ -63,7 +63,8 @@ def draw(count: int, seed: int, mode: str, contradictory: float, stream: str) ->
     contradicts = np.zeros(count, bool)
     contradicts[rng.permutation(count)[: round(contradictory * count)]] = True
     words = np.where(contradicts[:, None], voice * [-1, -1, 1], voice)
-    trust = np.array([couplings.TRUST[name] for name in couplings.DIMENSIONS])
+    trusted = couplings.IRONIC if mode == "ironic" else couplings.TRUST
+    trust = np.array([trusted[name] for name in couplings.DIMENSIONS])
     heard = trust * voice + (1 - trust) * words
     for i, name in enumerate(couplings.DIMENSIONS):
         r = couplings.strength("prosody", name, contradictory)
