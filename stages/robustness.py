@@ -102,12 +102,13 @@ def main(args) -> None:
     from .protocols.table import load_split
 
     weights = {kind: path for kind in ("speech", "text") if (path := getattr(args, f"{kind}_weights"))}
+    trained = assembled(args.params, args.study, args.system, args.models, weights)
     job = Job(
         study=args.study,
         system=args.system,
         name=args.name,
         trial=trial,
-        trained=assembled(args.params, args.study, args.system, args.models, weights),
+        trained=trained.on_given_words() if trial.kind == "transcripts" else trained,
         features=section,
         audio=args.audio,
         texts=_texts(args.transcripts),

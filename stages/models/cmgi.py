@@ -137,20 +137,31 @@ def _attention(form: Form) -> nn.Module:
     return MultiHead(form.width, form.heads, form.dropout)
 
 
-class CmGI(nn.Module):
-    """Speech encoder with CTC and emotion heads (stage 1), joined by the text encoder and the interaction (stage 2).
+class Said(NamedTuple):
+    """What :class:`CmGI` says of a batch."""
 
-    ``speech`` or ``text`` may be None; without ``spells`` there is no CTC head. An encoder that was trained with CTC
-    brings its head. Modalities that neither interact nor are gated are not projected to one width.
+    emotion: torch.Tensor
+    """Logits [batch, classes]."""
+    letters: torch.Tensor | None
+    """CTC logits [batch, frames, labels]; None without a CTC head."""
+    gates: torch.Tensor
+    """Mean gates [batch, gates], see :meth:`Interaction.forward`."""
+
+
+class CmGI(nn.Module):
+    """Speech and text encoder, the interaction between them, an emotion head over it, a CTC head over speech.
+
+    ``speech`` or ``text`` may be None: stage 1 and Table 1's experiments 1, 2 and 8. Without ``spells`` there is no CTC
+    head; an encoder that was trained with CTC brings its own. Modalities that neither interact nor are gated keep their
+    widths; their means stand side by side.
     """
 
-    def __init__(self, speech, text, classes: int, form: Form, spells: bool = True):
+    def __init__(self, speech, text, classes: int, form: Form, spells: bool):
         super().__init__()
         self.speech, self.text = speech, text
         self.ctc = nn.Linear(speech.width, LABELS) if spells else None
-        if spells and speech.letters:
-            self.ctc.load_state_dict(speech.letters)
-        self.alone = nn.Linear(speech.width, classes)
+        if spells and (letters := getattr(speech, "letters", None)):
+            self.ctc.load_state_dict(letters)
         self.interaction, width = None, sum(one.width for one in (speech, text) if one)
         if speech and text and (form.interaction, form.gate) != ("none", "none"):
             self.project = nn.ModuleList([nn.Linear(speech.width, form.width), nn.Linear(text.width, form.width)])
@@ -158,14 +169,21 @@ class CmGI(nn.Module):
             width = self.interaction.width
         self.dropout, self.out = nn.Dropout(form.dropout), nn.Linear(width, classes)
 
-    def acoustic(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Emotion logits of the speech encoder alone (mean pooling) and CTC logits: stage 1."""
-        return self.alone(masked_mean(hidden, lengths)), self.ctc(hidden)
-
-    def forward(self, hidden: torch.Tensor, lengths: torch.Tensor, ids, mask) -> tuple[torch.Tensor, torch.Tensor]:
-        """Emotion logits [batch, classes] of both modalities and CTC logits [batch, frames, labels]: stage 2."""
-        words = self.text(ids, mask)[-1]
-        masks = [frame_mask(lengths, hidden), mask.bool()]
-        frames = [self.project[0](hidden), self.project[1](words)]
-        vector, _ = self.interaction(frames, masks, [lengths, mask.sum(1)])
-        return self.out(self.dropout(vector)), self.ctc(hidden)
+    def forward(self, heard: tuple | None, read: tuple | None) -> Said:
+        """``heard``: hidden states [batch, frames, width] and their lengths [batch]; ``read``: token ids and mask."""
+        sequences, masks, lengths = [], [], []
+        if heard:
+            sequences.append(heard[0])
+            masks.append(frame_mask(heard[1], heard[0]))
+            lengths.append(heard[1])
+        if read:
+            sequences.append(self.text(*read)[-1])
+            masks.append(read[1].bool())
+            lengths.append(read[1].sum(1))
+        if self.interaction:
+            sequences = [layer(one) for layer, one in zip(self.project, sequences, strict=True)]
+            vector, gates = self.interaction(sequences, masks, lengths)
+        else:
+            vector = torch.cat([masked_mean(one, n) for one, n in zip(sequences, lengths, strict=True)], 1)
+            gates = vector.new_zeros(len(vector), 0)
+        return Said(self.out(self.dropout(vector)), self.ctc(heard[0]) if self.ctc else None, gates)

@@ -40,6 +40,11 @@ def read_by(entry: dict) -> dict[str, Output]:
     return found | ({"labels": ("cluster", entry["cluster"])} if "cluster" in entry else {})
 
 
+def learns_words(entry: dict) -> bool:
+    """Whether an entry is trained on what was said."""
+    return entry.get("task") == "ctc" and entry["emotion_weight"] < 1
+
+
 def behind(start: str, entry_of: Callable[[str, str], dict]) -> list[Output]:
     """The output that ``start`` names and all that it is made from, each once; none for the untouched encoder.
 
