@@ -19,43 +19,42 @@ if TYPE_CHECKING:
 
 
 class Cmgi(Economy, System):
-    """Rows of Tables 1 and 2; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours."""
+    """Rows of Tables 1 and 2; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours.
+
+    With the encoder of ``start`` go its CTC head and, where nothing is read, its emotion head.
+    """
 
     recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
     task: EMOTION = setting("what is predicted")
-    start: str = setting(START + "; with it go its CTC head and, where nothing is read, its emotion head")
-    audio: bool = setting("hear speech; false: the text encoder alone, over given words (Table 1, experiment 8)")
+    start: str = setting(START)
+    audio: bool = setting("hear speech; false: given words alone (Table 1, experiment 8)")
     words: Literal["own", "given", "none"] = setting(
-        "what the text encoder reads at test: own, what CTC spells; given, transcripts; none: speech alone (1 and 2)"
+        "read at test: own, what CTC spells; given, transcripts; none (1 and 2)"
     )
     alpha: float = setting("weight of the CTC loss (equation 2); 0: no recognition, and no CTC head", ge=0, lt=1)
-    ctc_reduction: Literal["mean", "sum"] = setting(
-        "of the CTC loss: mean over letters, then utterances, or the sum (the paper does not say)"
-    )
-    spelling: Literal["letters", "raw"] = setting(
-        "of what the text encoder reads but does not spell itself: letters, as CTC writes; raw: as transcribed"
-    )
+    ctc_reduction: Literal["mean", "sum"] = setting("of the CTC loss: mean over letters, then utterances, or the sum")
+    spelling: Literal["letters", "raw"] = setting("of what is read but not spelt here: letters, as CTC writes; raw")
     interaction: Literal["none", "sa", "ca", "cmgi"] = setting(
-        "self-attention (equation 3), cross-attention (4), both (cmgi), or neither (Table 1: means side by side)"
+        "self-attention (equation 3), cross-attention (4), both, or neither"
     )
     gate: Literal["none", "mean", "temporal"] = setting(
-        "mean: one per utterance, over means (equation 5); temporal: one per frame and token (6), of cmgi alone"
+        "mean: over means (equation 5); temporal: of frames and tokens (6), in cmgi"
     )
-    literal_eq3: bool = setting("self-attention over the other modality, as printed (the text says intra-modal)")
+    literal_eq3: bool = setting("self-attention over the other modality, as printed")
     ca_over: Literal["s", "x"] = setting("what ca attends over: s, after self-attention (equation 4), or its inputs x")
     sigmoid: Literal["last", "first"] = setting(
-        "of the gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as equations 5 and 6 print it"
+        "gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as printed"
     )
     shared: bool = setting("all attentions have the same weights, as the equations' symbols are")
     attention: Literal["multi-head", "printed"] = setting(
-        "multi-head: with biases and a last projection; printed: W^Q, W^K and W^V alone, in one head"
+        "printed: one head of W^Q, W^K, W^V; else biases and a projection too"
     )
     width: int = setting("both modalities are projected to this width", ge=1)
     heads: int = setting("of every attention", ge=1)
     dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
     learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs; 0: what start made of the speech encoder is scored as it is", ge=0)
+    epochs: int = setting("limit on epochs; 0: what start made of speech is scored as it is", ge=0)
     patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights", "start")
     heavy: ClassVar = True
