@@ -23,23 +23,25 @@ class Adapt(Economy):
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
     task: Literal["gender", "emotion", "ctc"] = setting(
-        "gender: beside emotion (gender-augmented); emotion: that alone; ctc: words beside emotion (Gao 2024)"
+        "gender: beside emotion; emotion: alone; ctc: words beside it (Gao 2024)"
     )
     emotion_weight: float = setting(
-        "alpha_e, the weight of the emotion loss beside another task (Gao's 1 - alpha); with ctc 1.0: emotion alone",
+        "alpha_e, of emotion beside another task; with ctc 1.0: emotion alone",
         ge=0,
         le=1,
     )
-    ctc_reduction: Literal["mean", "sum"] = setting("of the CTC loss: mean over letters, then utterances, or the sum")
-    lstm: int = setting("units per direction of the BiLSTM; ctc has none", ge=1)
-    hidden: int = setting("units of LinearP; ctc has a linear layer over the mean alone", ge=1)
-    freeze_cnn: bool = setting("keep the CNN as it was pretrained (the paper is silent: a deviation)")
-    learning_rate: float = setting(
-        "of Adam, constant after warm-up over 5 % of the steps; of ctc AdamW, 10 %, decaying", gt=0
+    ctc_reduction: Literal["mean", "sum"] = setting(
+        "of the CTC loss: mean over letters, then utterances, or the sum", ours=True
     )
+    lstm: int = setting("units per direction of the BiLSTM; ctc has none", ours=True, ge=1)
+    hidden: int = setting("units of LinearP; ctc has a linear layer over the mean alone", ours=True, ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
+    learning_rate: float = setting("of Adam, constant after 5 % of the steps; of ctc as the recipe cmgi has it", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs", ge=1)
-    patience: int = setting("epochs without a better validation UAR before stopping; 0: all, the last is kept", ge=0)
+    epochs: int = setting("limit on epochs", ours=True, ge=1)
+    patience: int = setting(
+        "epochs without a better validation UAR before stopping; 0: never, last kept", ours=True, ge=0
+    )
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 

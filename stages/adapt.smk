@@ -15,13 +15,13 @@ rule adapt:
     benchmark:
         "data/benchmarks/adapt/{study}-{name}-{part}.tsv"
     priority: 10  # the longest chain of the default study: begin it first
-    threads: lambda w: plan.params["adapt"][w.name]["threads"]
+    threads: lambda w: plan.entry(w.study, "adapt", w.name)["threads"]
     resources:
         gpu=1,
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "adapt", w.study, w.name),
         code=code_digest.digest("adapt"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["adapt"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "adapt", w.name)["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.adapt --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

@@ -1,17 +1,22 @@
-"""Frame-level pseudo-labels at several scales: FAISS k-means on a hidden layer (Pan 2024, section 3.1).
+"""Frame-level pseudo-labels at several scales: FAISS k-means on hidden layers (Pan 2024, section 3.1).
 
-Reads manifest, protocol, the encoder's cached CNN output, the adapted encoders; params ``cluster.NAME``. The codebook
-is fitted on training utterances alone, and says so. Writes per fold and seed the frame labels of training and
-validation utterances at every scale, the centroids, and figures of quality (safetensors).
+Reads manifest, protocol, the encoder's cached CNN output, the encoder that it starts from; params ``cluster.NAME``. The
+encoder hears every utterance once, for all layers and scales. The codebooks are fitted on training utterances alone,
+unless ``fit`` declares otherwise; the file says on which. Writes per fold and seed the labels of the frames of training
+and validation utterances, ``labels/LAYER/K``, with ``labels/rows`` and ``labels/counts``, and figures of quality.
 """
+
+from typing import Literal
 
 import numpy as np
 
 from .config.settings import Section, setting
 from .protocols.splits import fit_scope
-from .recipes import pan_stages
+from .recipes import codebooks, pan_stages
 from .recipes.chain import START
 from .runtime import process
+from .runtime.errors import UserError
+from .runtime.reporting import log
 
 
 class Cluster(Section):
@@ -19,9 +24,14 @@ class Cluster(Section):
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
     start: str = setting(START)
-    layer: int = setting("hidden layer, counted from the last (-1); the paper's best is -3", le=-1)
+    layers: list[int] = setting("hidden layers, counted from the last (-1); the paper's best is -3", min_length=1)
     scales: list[int] = setting("numbers of centroids", min_length=1)
-    iterations: int = setting("of Lloyd's algorithm", ge=1)
+    iterations: int = setting("of Lloyd's algorithm", ours=True, ge=1)
+    fit: Literal["training", "all"] = setting(
+        "whose frames fit the codebooks; all: those of test utterances too, a leak that every result declares",
+        ours=True,
+    )
+    memory_gb: float = setting("frames kept in memory, GB; beyond that in a file, with the same result", ge=0)
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 
@@ -30,84 +40,95 @@ def main(args) -> None:
 
 
 def clustered(section: Cluster, inputs, fold, seed: int, unit):
-    """``labels/K`` int32 [frames of the fold's training and validation rows], ``labels/centroids/K``, and notes."""
-    import faiss
-
-    from .recipes.fine_tuning import begun
-    from .recipes.speech_input import SpeechInput, in_batches
-    from .training.loop import seeded
-    from .training.weights import on_cpu
-
-    examples = inputs.examples
-    faiss.omp_set_num_threads(section.threads)
-    seeded(seed)
-    encoder = begun(inputs, section.start, fold, seed).eval()
-    speech = SpeechInput(inputs, encoder, "conv")
-
-    rows = np.concatenate([fold.train, fold.val])
-    counts = speech.lengths[rows]
-    ends = np.zeros(len(speech.lengths), np.int64)
-    ends[rows] = np.cumsum(counts)
-    frames = np.empty((int(counts.sum()), encoder.width), np.float32)
-
-    def fill(batch):
-        hidden, lengths = speech.hidden(batch)
-        for row, values, n in zip(batch, hidden[section.layer], lengths.tolist(), strict=True):
-            frames[ends[row] - n : ends[row]] = on_cpu(values[:n])
-        return batch
-
-    in_batches(rows, speech.lengths, 16, fill)
-    fitted = int(counts[: len(fold.train)].sum())
-    seen = examples.names(fold.train)
-    fit_scope(seen, examples.protocol, fold.number, "k-means codebook")
-    emotion = np.repeat(examples.targets[rows], counts)[:fitted]
-    arrays, quality = {"labels/rows": rows, "labels/counts": counts}, {}
-    for scale in section.scales:
-        centroids, labels, inertia = k_means(frames, fitted, scale, section.iterations, seed)
-        arrays |= {f"labels/{scale}": labels.astype(np.int32), f"labels/centroids/{scale}": centroids}
-        quality[str(scale)] = judged(labels[:fitted], emotion, scale) | {"inertia per frame": inertia}
-    return arrays, {"seen": seen, "frames": fitted, "quality": quality}
-
-
-def k_means(frames: np.ndarray, fitted: int, scale: int, iterations: int, seed: int):
-    """Centroids [scale, width] from the first ``fitted`` frames, labels of all frames, mean squared distance.
+    """``labels/LAYER/K`` uint [frames of the training and validation rows], ``labels/rows``, ``/counts``, and notes.
 
     Raises
     ------
     UserError
-        There are fewer training frames than centroids.
+        The encoder has fewer layers, or there are fewer frames than centroids.
     """
     import faiss
 
-    from .runtime.errors import UserError
+    from .training.loop import seeded
 
-    if fitted < scale:
-        raise UserError(f"params.yaml: cluster scales: {scale} centroids for {fitted} training frames; lower the scale")
-    kmeans = faiss.Kmeans(
-        frames.shape[1],
-        scale,
-        niter=iterations,
-        seed=seed,
-        max_points_per_centroid=len(frames),
-        min_points_per_centroid=1,
-    )
-    kmeans.train(frames[:fitted])
-    distances, labels = kmeans.index.search(frames, 1)
-    return kmeans.centroids, labels[:, 0], float(distances[:fitted].mean())
+    examples = inputs.examples
+    faiss.omp_set_num_threads(section.threads)
+    seeded(seed)
+    labelled, rows = (np.concatenate([fold.train, fold.val, *more]) for more in ([], [fold.test]))
+    if section.fit == "training":
+        rows = labelled
+    layers = dict.fromkeys(section.layers)
+    frames, counts = hidden_frames(section, inputs, fold, seed, rows, list(layers))
+    kept = int(counts[: len(labelled)].sum())
+    fitted = int(counts[: len(fold.train)].sum()) if section.fit == "training" else len(frames[0])
+    seen = examples.names(fold.train if section.fit == "training" else rows)
+    if section.fit == "training":
+        fit_scope(seen, examples.protocol, fold.number, "k-means codebook")
+    known = {name: np.repeat(codes[labelled], counts[: len(labelled)]) for name, codes in told(examples).items()}
+    train = int(counts[: len(fold.train)].sum())
+    arrays, quality = {"labels/rows": labelled, "labels/counts": counts[: len(labelled)]}, {}
+    for layer, own in zip(layers, frames, strict=True):
+        for scale in dict.fromkeys(section.scales):
+            found = codebooks.k_means(own, fitted, scale, section.iterations, seed)
+            labels = found.labels[:kept]
+            arrays[f"labels/{layer}/{scale}"] = labels
+            judged = codebooks.judged(labels[:train], {n: codes[:train] for n, codes in known.items()}, scale)
+            quality[f"{layer}/{scale}"] = judged | found.figures
+            log.info("layer %d, %d centroids: %s", layer, scale, quality[f"{layer}/{scale}"])
+    notes = {"frames": fitted, "quality": quality}
+    return arrays, notes | {"seen" if section.fit == "training" else "leaks": seen}
 
 
-def judged(labels: np.ndarray, emotion: np.ndarray, scale: int) -> dict:
-    """Figures of quality: share of centroids in use, perplexity of their use, NMI with the utterances' emotion."""
-    from sklearn.metrics import normalized_mutual_info_score
+def hidden_frames(section: Cluster, inputs, fold, seed: int, rows: np.ndarray, layers: list[int]):
+    """Frames float32 [layers, frames, width] of ``rows``, one after the other, and how many each has [rows].
 
-    share = np.bincount(labels, minlength=scale) / len(labels)
-    used = share[share > 0]
-    nmi = normalized_mutual_info_score(emotion, labels)
-    return {
-        "used": len(used) / scale,
-        "perplexity": float(np.exp(-(used * np.log(used)).sum())),
-        "nmi emotion": float(nmi),
-    }
+    The encoder hears every utterance once, in eval mode and without masks.
+
+    Raises
+    ------
+    UserError
+        The encoder has fewer layers.
+    """
+    from .recipes.fine_tuning import begun
+    from .recipes.speech_input import SpeechInput, in_batches
+    from .training.weights import on_cpu
+
+    encoder = begun(inputs, section.start, fold, seed).eval()
+    if deep := [layer for layer in layers if not -encoder.depth - 1 <= layer <= -1]:
+        raise UserError(
+            f"params.yaml: cluster layers: {deep[0]}, but the encoder has {encoder.depth} blocks; take -1 to"
+            f" {-encoder.depth - 1}, or an encoder with more"
+        )
+    speech = SpeechInput(inputs, encoder, "conv")
+    counts, ends = speech.lengths[rows], np.zeros(len(speech.lengths), np.int64)
+    ends[rows] = np.cumsum(counts)
+    shape = (len(layers), int(counts.sum()), encoder.width)
+    frames = codebooks.frame_store(shape, section.memory_gb, inputs.scratch)
+
+    def fill(batch):
+        hidden, lengths = speech.hidden(batch)
+        for place, layer in enumerate(layers):
+            for row, values, n in zip(batch, hidden[layer], lengths.tolist(), strict=True):
+                frames[place, ends[row] - n : ends[row]] = on_cpu(values[:n])
+        return batch
+
+    in_batches(rows, speech.lengths, 16, fill)
+    return frames, counts
+
+
+def told(examples) -> dict[str, np.ndarray]:
+    """What is known of every utterance: {emotion, gender, speaker, sentence: codes int [utterances], -1: unknown}.
+
+    The emotions of the fold's test utterances are hidden.
+    """
+    found = {"emotion": examples.targets}
+    columns = {"gender": "gender", "speaker": "speaker", "sentence": "text"}
+    for name, column in columns.items():
+        values = examples.manifest[column].fillna("") if column in examples.manifest else None
+        if values is not None:
+            codes, _ = values.where(values != "").factorize()
+            found[name] = codes
+    return found
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ rule cluster:
     benchmark:
         "data/benchmarks/cluster/{study}-{name}-{part}.tsv"
     priority: 10  # the longest chain of the default study: begin it first
-    threads: lambda w: plan.params["cluster"][w.name]["threads"]
+    threads: lambda w: plan.entry(w.study, "cluster", w.name)["threads"]
     resources:
         gpu=1,
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "cluster", w.study, w.name),
         code=code_digest.digest("cluster"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["cluster"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "cluster", w.name)["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.cluster --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

@@ -63,7 +63,8 @@ def main(args) -> None:
         if training:
             notes += _cautions(training, args.system)
         parts = of_parts(predictions, manifest, protocol, options)
-        if mark := watermark(protocol):
+        leaks = dict.fromkeys(part["leak"] for part in seen if "leak" in part)
+        if mark := "; ".join(filter(None, (watermark(protocol), *leaks))):
             metrics, parts = _marked(metrics, mark), {part: _marked(own, mark) for part, own in parts.items()}
         figures = {
             "study": args.study,

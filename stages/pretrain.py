@@ -90,7 +90,10 @@ def main(args) -> None:
 
 def _unit(section, seen: dict, device, **more) -> Unit:
     plan = section.model_dump()
-    versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "faiss-cpu")}
+    import faiss  # its package is faiss-cpu or faiss-gpu
+
+    versions = {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers")}
+    versions["faiss"] = faiss.__version__
     plan |= {"seen": seen["sha256"], "code": code_digest.digest("pretrain"), "device": device.type} | versions
     return Unit("pretrain", plan | more)
 

@@ -146,9 +146,6 @@ def gather(name: str, inputs: Inputs, params: str):
     published = comparison.read_published(inputs.published)
     ceilings = study_files.read_json(inputs.ceilings) if inputs.ceilings else {}
     papers = comparison.against_papers(entries, published, study, section.reproduced_within)
-    for row in papers:
-        if mark and row["ours"] is not None:
-            row["deviations"] = f"{mark}; {row['deviations']}"
     licence = readers.licence(settings.read(params, f"corpora.{study['corpus']}.reader"))
     quarantine = corpus_card.read_quarantine(inputs.quarantine)
     provenance = study_facts.provenance(study, entries, inputs.manifest, inputs.protocol, inputs.predictions)

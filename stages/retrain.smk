@@ -15,13 +15,13 @@ rule retrain:
     benchmark:
         "data/benchmarks/retrain/{study}-{name}-{part}.tsv"
     priority: 10  # the longest chain of the default study: begin it first
-    threads: lambda w: plan.params["retrain"][w.name]["threads"]
+    threads: lambda w: plan.entry(w.study, "retrain", w.name)["threads"]
     resources:
         gpu=1,
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "retrain", w.study, w.name),
         code=code_digest.digest("retrain"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.params["retrain"][w.name]["speech"]),
+        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "retrain", w.name)["speech"]),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.retrain --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

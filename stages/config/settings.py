@@ -28,15 +28,20 @@ PARAMS = "params.yaml"
 """The user's own file."""
 
 
-def setting(description: str, **limits) -> Any:
-    """A required field: its meaning and pydantic's limits."""
-    return Field(description=description, **limits)
+def setting(description: str, ours: bool = False, **limits) -> Any:
+    """A required field: its meaning and pydantic's limits; ``ours``: its paper leaves it open, which reports say."""
+    return Field(description=description, json_schema_extra={"ours": True} if ours else None, **limits)
 
 
 class Section(BaseModel):
     """A strict part of the settings: unknown keys, missing keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+def ours(model: type[Section]) -> list[str]:
+    """The settings of a model that its paper leaves open."""
+    return [name for name, field in model.model_fields.items() if (field.json_schema_extra or {}).get("ours")]
 
 
 def named(path: str) -> str:

@@ -25,10 +25,14 @@ PUBLISHED = (
 )
 """(part of a source's name, what those published weights were trained on, which of our corpora it contains)."""
 UNKNOWN = "not known here"
+LEAK = "declared leak: fitted on test utterances too, without their labels"
+"""The mark on every result of a system with a part that is declared to have seen what it is tested on."""
 
 
 def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
     """A row per component that was fitted in training: ``what``, ``seen`` in words. None of them has seen a test row.
+
+    But those whose settings declare it (``fit: all`` of ``cluster``): their rows have ``leak``, and what that is.
 
     Raises
     ------
@@ -37,7 +41,7 @@ def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
     """
     from ..training import units
 
-    names, found = manifest["utterance"].tolist(), {}
+    names, found, leaks = manifest["utterance"].tolist(), {}, {}
     for path in models:
         for (fold, seed), notes in sorted(units.notes(path).items()):
             if "made elsewhere" in notes:
@@ -49,7 +53,13 @@ def fitted_components(models: list[Path], manifest, protocol) -> list[dict]:
                 seen = unpack(packed, names, where)
                 fit_scope(seen, protocol, fold, where)
                 found.setdefault(what, []).append(len(seen))
-    return [{"what": what, "seen": f"{_span(counts)} training rows per fold"} for what, counts in found.items()]
+            for what, packed in notes.get("leaks", {}).items():
+                leaks.setdefault(what, []).append(len(unpack(packed, names, f"{path}: seed {seed}: {what}")))
+    rows = [{"what": what, "seen": f"{_span(counts)} training rows per fold"} for what, counts in found.items()]
+    return rows + [
+        {"what": what, "seen": f"{_span(counts)} rows per fold, tested ones among them", "leak": LEAK}
+        for what, counts in leaks.items()
+    ]
 
 
 def _span(counts: list[int]) -> str:

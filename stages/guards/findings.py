@@ -83,7 +83,11 @@ def fit(study: Study) -> Finding:
     """Parts of which it is not known what they have seen."""
     blind = [e for e in study.entries if any("not known" in part["seen"] for part in e.evaluation["seen"])]
     fault = f"It is not known what a part of these systems has seen: {_names(blind)}." if blind else ""
-    return fault, "No normaliser, teacher, codebook or encoder with a record has seen a test row; see Contamination."
+    leaky = [e for e in study.entries if any("leak" in part for part in e.evaluation["seen"])]
+    declared = f"Declared to be fitted on test rows too: {_names(leaky)}." if leaky else ""
+    but = " but these" if leaky else ""
+    words = f"No normaliser, teacher, codebook or encoder with a record has seen a test row{but}; see Contamination."
+    return " ".join(filter(None, (fault, declared))), words
 
 
 def normalisation(study: Study) -> Finding:

@@ -6,9 +6,15 @@ from pathlib import Path
 from ..runtime.errors import UserError
 from . import intervals, scores, summary
 
-PUBLISHED = ("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders", "part", "transcripts")
-QUOTED = (*scores.METRICS, *(f"rho_{name}" for name in scores.DIMENSIONS))
-"""Metrics of the papers' figures: ours, and the correlations of Srinivasan 2022, Table 1."""
+PUBLISHED = (
+    *("paper", "table", "row", "corpus", "metric", "value", "sd", "protocol", "encoders", "part", "transcripts"),
+    *("aggregate", "note"),
+)
+"""``aggregate``: pooled or fold mean, where the paper says so. ``note``: what a reader of the figure should know."""
+COUNTS = ("utterances", "minutes")
+QUOTED = (*scores.METRICS, *(f"rho_{name}" for name in scores.DIMENSIONS), *COUNTS)
+"""Metrics of the papers' figures: ours, the correlations of Srinivasan 2022, Table 1, and the sizes of corpora."""
+AGGREGATES = ("", "pooled", "fold mean")
 COMPARISON = (
     "paper",
     "table",
@@ -79,7 +85,9 @@ def read_published(path: Path | str) -> list[dict]:
             row["value"], row["sd"] = float(row["value"]), float(row["sd"]) if row["sd"] else None
         except ValueError:
             raise UserError(f"{path}: line {line}: value and sd are numbers; correct them") from None
-        if not -1 <= row["value"] <= 1:
+        if row["aggregate"] not in AGGREGATES:
+            raise UserError(f"{path}: line {line}: aggregate '{row['aggregate']}' is none of pooled, fold mean")
+        if row["metric"] not in COUNTS and not -1 <= row["value"] <= 1:
             raise UserError(f"{path}: line {line}: value {row['value']} is not a fraction; divide percentages by 100")
     return rows
 
@@ -107,6 +115,22 @@ def substitutions(published: dict, study: dict, encoders: dict[str, str], transc
     return found
 
 
+def aggregated(ours: dict | None, aggregate: str) -> tuple[dict | None, str]:
+    """Our figure as a paper aggregates its own, with ``value`` and interval, and what is different about it.
+
+    The interval of a fold mean is that of the pooled figure, moved along: speakers are drawn for the pooled one alone.
+    """
+    if ours is None:
+        return None, ""
+    shift, different = 0.0, ""
+    if aggregate == "fold mean":
+        mean = ours.get("fold_mean")
+        different = "pooled over folds for the fold mean, for a fold lacks a class" if mean is None else ""
+        shift = 0.0 if mean is None else mean - ours["pooled"]
+    ends = {end: ours[end] if ours[end] is None else ours[end] + shift for end in ("ci_low", "ci_high")}
+    return {"value": ours["pooled"] + shift, **ends}, different
+
+
 def verdict(published: dict, ours: dict | None, substituted: list[str], within: float) -> str:
     """``reproduced``, ``within noise`` or ``not reproduced``; ``substitute`` or ``missing`` if none is possible.
 
@@ -119,10 +143,10 @@ def verdict(published: dict, ours: dict | None, substituted: list[str], within: 
         return "substitute"
     margin = 2 * (published["sd"] or 0.0)
     if ours["ci_low"] is None:
-        return "within noise" if abs(ours["pooled"] - published["value"]) <= margin else "not reproduced"
+        return "within noise" if abs(ours["value"] - published["value"]) <= margin else "not reproduced"
     if not ours["ci_low"] - margin <= published["value"] <= ours["ci_high"] + margin:
         return "not reproduced"
-    return "reproduced" if abs(ours["pooled"] - published["value"]) <= within else "within noise"
+    return "reproduced" if abs(ours["value"] - published["value"]) <= within else "within noise"
 
 
 def against_papers(entries, published: list[dict], study: dict, within: float) -> list[dict]:
@@ -135,34 +159,39 @@ def against_papers(entries, published: list[dict], study: dict, within: float) -
     """
     rows = []
     for entry in entries:
-        key = (entry.row.paper, entry.row.table, entry.row.row)
-        known = [p for p in published if entry.row.paper and (p["paper"], p["table"], p["row"]) == key]
-        own = [p for p in known if p["corpus"] == study["corpus"]]
-        own = own or [p for p in known if _kin(p["corpus"], study["corpus"])]
-        own = [p for p in own if p["protocol"] == study["protocol"]] or own
-        for figure in own or known:
-            metrics, missing = _of_part(entry, figure, study)
-            ours = metrics.get(figure["metric"])
-            if ours is None and entry.metrics and figure["metric"] == "wer":
-                continue  # the paper's WER describes its transcripts, not this system's output
-            replaced = substitutions(figure, study, entry.encoders, entry.transcripts)
-            rows.append(
-                {
-                    "paper": figure["paper"],
-                    "table": figure["table"],
-                    "row": figure["row"],
-                    "corpus": figure["corpus"],
-                    "part": figure["part"],
-                    "metric": figure["metric"],
-                    "published": figure["value"],
-                    "ours": ours and ours["pooled"],
-                    "ci_low": ours and ours["ci_low"],
-                    "ci_high": ours and ours["ci_high"],
-                    "verdict": verdict(figure, ours, replaced, within),
-                    "deviations": "; ".join([*replaced, *entry.deviations] or ["none declared"]) if ours else missing,
-                }
-            )
+        for cell in entry.row.cells:
+            rows += _of_cell(entry, cell, published, study, within)
     return rows + _not_run(entries, published, study)
+
+
+def _of_cell(entry, cell: tuple[str, str], published: list[dict], study: dict, within: float) -> list[dict]:
+    """The figures of one row of a paper, each with ours."""
+    key, rows = (entry.row.paper, *cell), []
+    known = [p for p in published if (p["paper"], p["table"], p["row"]) == key]
+    own = [p for p in known if p["corpus"] == study["corpus"]]
+    own = own or [p for p in known if _kin(p["corpus"], study["corpus"])]
+    own = [p for p in own if p["protocol"] == study["protocol"]] or own
+    for figure in own or known:
+        metrics, missing = _of_part(entry, figure, study)
+        ours, otherwise = aggregated(metrics.get(figure["metric"]), figure["aggregate"])
+        if ours is None and entry.metrics and figure["metric"] == "wer":
+            continue  # the paper's WER describes its transcripts, not this system's output
+        marks = [entry.watermark] if entry.watermark else []
+        replaced = substitutions(figure, study, entry.encoders, entry.transcripts)
+        replaced += [otherwise] if otherwise else []
+        words = "; ".join([*marks, *replaced, *entry.deviations] or ["none declared"])
+        rows.append(
+            _placed(figure)
+            | {name: ours and ours[key] for name, key in (("ours", "value"), ("ci_low",) * 2, ("ci_high",) * 2)}
+            | {"verdict": verdict(figure, ours, replaced, within), "deviations": words if ours else missing}
+        )
+    return rows
+
+
+def _placed(figure: dict) -> dict:
+    """Where a published figure stands, and what it is."""
+    where = {key: figure[key] for key in ("paper", "table", "row", "corpus", "part", "metric")}
+    return where | {"published": figure["value"]}
 
 
 def _not_run(entries, published: list[dict], study: dict) -> list[dict]:
@@ -173,15 +202,13 @@ def _not_run(entries, published: list[dict], study: dict) -> list[dict]:
     UserError
         The tables that the study's systems are of have no such row.
     """
-    tables, rows = {(entry.row.paper, entry.row.table) for entry in entries if entry.row.paper}, []
+    tables, rows = {(entry.row.paper, table) for entry in entries for table, _ in entry.row.cells}, []
     for name, why in study.get("not_run", {}).items():
         found = [p for p in published if p["row"] == name and (p["paper"], p["table"]) in tables]
         if not found:
             raise UserError(f"not_run: '{name}' is no row of the tables of the study's systems in data/published.csv")
         rows += [
-            {key: figure[key] for key in ("paper", "table", "row", "corpus", "part", "metric")}
-            | {"published": figure["value"], **dict.fromkeys(("ours", "ci_low", "ci_high"))}
-            | {"verdict": "not run", "deviations": why}
+            _placed(figure) | dict.fromkeys(("ours", "ci_low", "ci_high")) | {"verdict": "not run", "deviations": why}
             for figure in found
         ]
     return rows

@@ -11,6 +11,12 @@ def projection(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
+def unrolled(lstm: nn.LSTM, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The outputs [batch, frames, 2 * units] of a BiLSTM over the valid frames of ``hidden`` [batch, frames, width]."""
+    packed = nn.utils.rnn.pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
+    return nn.utils.rnn.pad_packed_sequence(lstm(packed)[0], batch_first=True)[0]
+
+
 class Adapter(nn.Module):
     """Stage 1: encoder, BiLSTM, mean pooling, LinearP, a head for emotion and, with ``gender``, one for that."""
 
@@ -24,9 +30,7 @@ class Adapter(nn.Module):
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Last layer [batch, frames, width], lengths -> logits: emotion [batch, classes], gender [batch, 2] or None."""
-        packed = nn.utils.rnn.pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
-        unpacked, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        vector = torch.relu(self.project(masked_mean(unpacked, lengths)))
+        vector = torch.relu(self.project(masked_mean(unrolled(self.lstm, hidden, lengths), lengths)))
         return self.emotion(vector), self.gender(vector) if self.gender else None
 
 
@@ -46,13 +50,17 @@ class PseudoLabeller(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Stage 3: encoder, mean pooling, LinearP; the loss brings the class weights (section 3.3)."""
+    """Stage 3: encoder, BiLSTM where ``lstm`` is not 0, mean pooling, LinearP; the loss brings the class weights.
 
-    def __init__(self, speech, hidden: int):
+    Section 3.3.
+    """
+
+    def __init__(self, speech, hidden: int, lstm: int = 0):
         super().__init__()
         self.speech = speech
-        self.project = projection(speech.width, hidden, hidden)
+        self.lstm = nn.LSTM(speech.width, lstm, batch_first=True, bidirectional=True) if lstm else None
+        self.project = projection(2 * lstm or speech.width, hidden, hidden)
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """One layer [batch, frames, width], lengths [batch] -> embeddings [batch, hidden]."""
-        return self.project(masked_mean(hidden, lengths))
+        return self.project(masked_mean(unrolled(self.lstm, hidden, lengths) if self.lstm else hidden, lengths))

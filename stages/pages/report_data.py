@@ -39,6 +39,11 @@ class Entry:
         return self.evaluation.get("parts", {}) if self.evaluation else {}
 
     @property
+    def watermark(self) -> str:
+        """The mark on its results; empty where nothing of them leaks."""
+        return next((figure["watermark"] for figure in self.metrics.values() if "watermark" in figure), "")
+
+    @property
     def tag(self) -> str:
         """How a system is marked that does not reproduce a row of a paper; empty for one that does."""
         if self.row.recipe == "external":
@@ -87,8 +92,9 @@ class Contents:
     """See :func:`stages.metrics.intervals.read_coverage`."""
 
     def named(self, system: str) -> str:
-        """A system's name as every page has it: marked where the protocol is leaky."""
-        return f"{system} (leaky)" if self.watermark else system
+        """A system's name as every page has it: marked where it, or the protocol, is leaky."""
+        leaky = self.watermark or any(entry.watermark for entry in self.entries if entry.name == system)
+        return f"{system} (leaky)" if leaky else system
 
     @property
     def groups(self) -> list[tuple[str, list[str]]]:

@@ -47,7 +47,7 @@ def _scored(report: Contents, metrics: list[str]) -> list[Entry]:
 
 def _name(report: Contents, entry: Entry) -> Cell:
     tags = [Span(entry.tag, "tag")] if entry.tag else []
-    tags += [Span("leaky", "tag leak")] if report.watermark else []
+    tags += [Span("leaky", "tag leak")] if report.named(entry.name) != entry.name else []
     return Cell(entry.name, spans=tuple(tags))
 
 

@@ -15,6 +15,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "faiss-cpu",
+    "faiss-gpu",
     "openai-whisper",
     "snakemake",
     "dvc",
@@ -123,7 +124,8 @@ def _versions() -> list[tuple[str, str]]:
         try:
             found.append((name, metadata.version(name)))
         except metadata.PackageNotFoundError:
-            found.append((name, "not installed"))
+            if not name.startswith("faiss"):  # one of the two is
+                found.append((name, "not installed"))
     return found
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..config import settings
-from ..recipes import system_config
+from ..recipes import chain, system_config
 from ..runtime import disk
 from ..runtime.errors import UserError
 from .report_data import Entry
@@ -63,16 +63,36 @@ def evaluations(paths: list[Path], study: str, systems: list[str]) -> dict[str, 
 def entry(params: str, study_name: str, study: dict, name: str, evaluation: dict | None) -> Entry:
     """The system ``name`` with its settings in this study; ``evaluation`` is None where it is missing."""
     row = system_config.load(params, study_name, name)
-    now = settings.read(params, f"rows.{study_name}.{name}")
-    plain = settings.read(params, f"systems.{name}") | settings.read(params, f"shipped.{study_name}").get(name, {})
     own = {}
     for kind, wanted in row.encoders().items():
         spec = {} if wanted == "study" else settings.read(params, f"encoders.{wanted}")
         own[kind] = system_config.encoder(study, wanted, kind, spec)
-    keys = dict.fromkeys([*study["changes"].get(name, {}), *plain])
-    deviations = [f"{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
+    deviations = _deviations(params, study_name, study, name, row)
     missing = "" if evaluation else "its evaluation was not made; its job failed or was not run, see data/logs"
     return Entry(name, row, own, deviations, evaluation, missing, system_config.transcripts(study, row))
+
+
+def _deviations(params: str, study_name: str, study: dict, name: str, row: system_config.System) -> list[str]:
+    """What differs from the catalogue in a system's settings and in those of the stages behind it; then what is ours.
+
+    Ours is what the paper leaves open, by the settings' models.
+    """
+    shipped, ours = settings.read(params, f"shipped.{study_name}"), settings.read(params, "ours")
+    parts = [(name, f"systems.{name}", row.recipe, "", settings.read(params, f"rows.{study_name}.{name}"))]
+
+    def entry_of(stage: str, entry: str) -> dict:
+        found, known = settings.read(params, f"chains.{study_name}.{stage}.{entry}"), f"{stage}.{entry}"
+        parts.append((known, known, stage, f"{stage}: ", found))
+        return found
+
+    chain.behind(row.starts_from, entry_of)
+    different, chosen = [], []
+    for known, where, kind, shown, now in parts:
+        plain = settings.read(params, where) | shipped.get(known, {})
+        keys = dict.fromkeys([*study["changes"].get(known, {}), *plain])
+        different += [f"{shown}{key} {now[key]} for {plain[key]}" for key in keys if now[key] != plain[key]]
+        chosen += [f"{shown}{key} {now[key]}" for key in ours.get(kind, []) if now[key] == plain[key]]
+    return different + ([f"the paper leaves open: {', '.join(chosen)}"] if chosen else [])
 
 
 def gates(paths: list[Path], params: str, study: dict, entries: list[Entry], manifest) -> dict[str, list[dict]]:

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+from ..adapt import Adapt
+from ..cluster import Cluster
 from ..conditions import config as conditions
 from ..config import settings
 from ..corpora.readers import provides
 from ..encoders.specs import NEEDED
-from ..recipes import chain
+from ..recipes import chain, system_config
+from ..retrain import Retrain
 from ..runtime.errors import UserError
 from ..workflow import stored_layers
 from ..workflow.plan import Plan
@@ -53,8 +56,6 @@ def _check_study(path: str, params: dict, study: str) -> None:
             _known(path, f"{where}.{key}", own[key], params[registry])
     if len(set(own["seeds"])) < len(own["seeds"]):
         raise UserError(f"{path}: {where}.seeds: {own['seeds']} has a seed twice; name each once")
-    for name in own["changes"]:
-        _known(path, f"{where}.changes", name, own["systems"])
     has = provides(params["corpora"][own["corpus"]])
     for name in own["systems"]:
         _known(path, f"{where}.systems", name, params["systems"])
@@ -71,9 +72,24 @@ def _check_study(path: str, params: dict, study: str) -> None:
         if row.recipe == "external" and study in params["active"] and not Path(row.file).is_file():
             raise UserError(f"{path}: systems.{name}.file: {row.file}: no such file; put the predictions there")
         _check_encoders(path, params, study, name, row, plan)
+    _check_changes(path, params, study, plan)
     for trial, systems in own.get("trials", {}).items():
         _known(path, f"{where}.trials", trial, params["robustness"])
         _check_trial(path, params, study, trial, systems, plan)
+
+
+def _check_changes(path, params, study, plan) -> None:
+    """Changes are of the study's systems, which fit by now, and of the entries of other stages behind these."""
+    own = params["studies"][study]
+    behind_all = dict(one for name in own["systems"] for one in behind(path, study, name, plan))
+    entries = {f"{stage}.{name}": (stage, name) for stage, name in behind_all}
+    for name, changes in own["changes"].items():
+        _known(path, f"studies.{study}.changes", name, [*own["systems"], *entries])
+        if name in entries:
+            stage, entry = entries[name]
+            model = {"adapt": Adapt, "cluster": Cluster, "retrain": Retrain}[stage]
+            of = f"studies.{study}.changes.{name}"
+            system_config.changed(model, params[stage][entry], changes, name, of, path)
 
 
 def _check_trial(path, params, study, trial, systems, plan) -> None:

@@ -74,7 +74,9 @@ class Study(Section):
     not_run: dict[str, str] = Field(
         {}, description="a row of the papers' tables that no system stands for: why; may be left out"
     )
-    changes: dict[str, dict[str, Any]] = setting("system: settings that differ here; reported as deviations")
+    changes: dict[str, dict[str, Any]] = setting(
+        "system, or STAGE.ENTRY of adapt, cluster or retrain: settings that differ here; reported as deviations"
+    )
     trials: dict[str, list[str]] = Field(
         {}, description="a name in robustness: systems tried on it, [] for all that can be; may be left out"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.settings import nearest
+from ..recipes.chain import STAGES
 from ..runtime.errors import UserError
 from . import files
 
@@ -48,12 +49,16 @@ def origin(*keys: str, params: str | Path = "params.yaml", catalogue: Path = CAT
 
 
 def shipped(params: str | Path = "params.yaml", catalogue: Path = CATALOGUE) -> dict[str, dict]:
-    """{system: {key: the catalogue's value}} of those systems of the catalogue for which params.yaml says otherwise."""
-    values, _, systems = _resolved(params, catalogue)
+    """{entry: {key: the catalogue's value}} of those entries of the catalogue for which params.yaml says otherwise.
+
+    Systems by their names, entries of ``adapt``, ``cluster`` and ``retrain`` as ``STAGE.NAME``.
+    """
+    values, _, before = _resolved(params, catalogue)
     found = {}
-    for name in (name for name in systems if name in values["systems"]):
-        now = values["systems"][name]
-        found[name] = {key: value for key, value in systems[name].items() if key in now and now[key] != value}
+    for section, entries in before.items():
+        for name in (name for name in entries if name in values[section]):
+            now, shown = values[section][name], name if section == "systems" else f"{section}.{name}"
+            found[shown] = {key: value for key, value in entries[name].items() if key in now and now[key] != value}
     return _copied({name: before for name, before in found.items() if before})
 
 
@@ -65,9 +70,9 @@ def _resolved(params: str | Path, catalogue: Path) -> tuple[dict, files.Sources,
 
 @lru_cache(maxsize=16)
 def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, files.Sources, dict]:
-    """What the files say, where, and the systems of the catalogue alone; with ``stamps`` a change of them is seen."""
+    """What the files say, where, and what of it the catalogue alone; with ``stamps`` a change of them is seen."""
     whole, sources = files.catalogue(Path(folder))
-    systems = _Completion("systems", {"systems": {}, **whole}, sources, shown).all()
+    alone = {name: _Completion(name, {name: {}, **whole}, sources, shown).all() for name in ("systems", *STAGES)}
     own = files.loaded(Path(path), shown)
     for section in (name for name in files.NAMED if name in own):
         for name, entry in own[section].items():
@@ -80,7 +85,7 @@ def _made(path: str, shown: str, folder: str, stamps: tuple) -> tuple[dict, file
         whole.setdefault(section, {})
     entries = {section: _Completion(section, whole, sources, shown).all() for section in COMPLETED}
     values = {section: entries.get(section, whole[section]) for section in files.SECTIONS if section in whole}
-    return values, sources, systems
+    return values, sources, alone
 
 
 def _laid_over(below: dict, above: dict) -> dict:
@@ -144,7 +149,7 @@ class _Completion:
         if not isinstance(values, dict):
             raise UserError(f"{where}: '{base}' has no keys; name another")
         # What is like a paper's row is no row of the paper.
-        return {**values, "table": "", "row": ""} if self.section == "systems" else values
+        return {**values, "table": "", "row": "", "also": []} if self.section == "systems" else values
 
     def _kind(self, own: dict) -> dict:
         """What ``recipes`` and ``defaults`` say of an entry that is like no other."""

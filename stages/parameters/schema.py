@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if not isinstance(value, dict):
         return value
-    dropped = ("default", "shipped", "title", "discriminator")
+    dropped = ("default", "shipped", "ours", "title", "discriminator")
     kept = {key: inner for key, inner in value.items() if key == "properties" or key not in dropped}
     out = {"anyOf" if key == "oneOf" else key: _plain(inner) for key, inner in kept.items() if key != "properties"}
     if "properties" in kept:

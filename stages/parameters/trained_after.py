@@ -33,6 +33,13 @@ def behind(path: str, study: str, name: str, plan: Plan) -> list[tuple[chain.Out
         chain.behind(row.starts_from, entry_of)
     except UserError as fault:
         raise UserError(f"{path}: systems.{name}.start: {fault}") from None
+    for (stage, entry), own in found.items():
+        labels = found["cluster", own["cluster"]] if stage == "retrain" else {}
+        if labels and own["layer"] not in labels["layers"]:
+            raise UserError(
+                f"{path}: retrain.{entry}.layer: {own['layer']}, but cluster.{own['cluster']} in study '{study}' has"
+                f" the layers {labels['layers']}; add it to them, or take one of these"
+            )
     return list(found.items())
 
 

@@ -1,8 +1,8 @@
 """Which frames masked prediction hides."""
 
 
-def span_mask(frames, size: int, probability: float, length: int, generator):
-    """Random spans as fairseq's ``compute_mask_indices`` places them, at least one per row.
+def span_mask(frames, size: int, probability: float, length: int, generator, least: int = 1):
+    """Random spans as fairseq's ``compute_mask_indices`` places them, ``least`` of them per row where they fit.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def span_mask(frames, size: int, probability: float, length: int, generator):
     chance = torch.rand(len(frames), 1, generator=generator)
     scores = torch.rand(len(frames), size, generator=generator)
     places = (frames - length + 1).clamp(min=1)[:, None]
-    wanted = torch.floor(probability * frames[:, None] / length + chance).long().clamp(min=1)
+    wanted = torch.floor(probability * frames[:, None] / length + chance).long().clamp(min=least)
     at = torch.arange(size)[None]
     scores = scores.masked_fill(at >= places, -1.0)
     rank = scores.argsort(1, descending=True).argsort(1)

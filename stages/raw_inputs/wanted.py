@@ -41,5 +41,5 @@ def _encoders(settings: dict, study: str) -> Iterator[str]:
 
     for row in _rows(settings, study):
         yield from (standing(one, kind) for kind, one in row.encoders().items() if one)
-        for stage, name in chain.behind(row.starts_from, lambda stage, name: settings[stage][name]):
-            yield standing(settings[stage][name]["speech"], "speech")
+        for before in chain.behind(row.starts_from, lambda *one: chain.entry(settings, study, *one)):
+            yield standing(chain.entry(settings, study, *before)["speech"], "speech")

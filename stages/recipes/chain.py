@@ -11,7 +11,7 @@ from ..runtime.errors import UserError
 STAGES = ("adapt", "cluster", "retrain")
 ENCODERS = ("adapt", "retrain")
 """Those whose output has an encoder."""
-START = "whose encoder: an output of another stage, adapt/NAME or retrain/NAME; '' for the untouched one"
+START = "whose encoder: adapt/NAME or retrain/NAME; '' for the untouched one"
 """What the setting ``start`` means."""
 
 Output = tuple[str, str]
@@ -32,6 +32,11 @@ def output(start: str) -> Output:
             f"'{start}' is no output of a stage; write adapt/NAME or retrain/NAME, or '' for the untouched encoder"
         )
     return stage, name
+
+
+def entry(params: dict, study: str, stage: str, name: str) -> dict:
+    """The settings of a stage's entry in a study: its own, the study's changes of ``STAGE.NAME`` over them."""
+    return params[stage][name] | params["studies"][study]["changes"].get(f"{stage}.{name}", {})
 
 
 def read_by(entry: dict) -> dict[str, Output]:

@@ -32,30 +32,36 @@ class Cmgi(Economy, System):
         "read at test: own, what CTC spells; given, transcripts; none (1 and 2)"
     )
     alpha: float = setting("weight of the CTC loss (equation 2); 0: no recognition, and no CTC head", ge=0, lt=1)
-    ctc_reduction: Literal["mean", "sum"] = setting("of the CTC loss: mean over letters, then utterances, or the sum")
-    spelling: Literal["letters", "raw"] = setting("of what is read but not spelt here: letters, as CTC writes; raw")
+    ctc_reduction: Literal["mean", "sum"] = setting(
+        "of the CTC loss: mean over letters, then utterances, or the sum", ours=True
+    )
+    spelling: Literal["letters", "raw"] = setting(
+        "of what is read but not spelt here: letters, as CTC writes; raw", ours=True
+    )
     interaction: Literal["none", "sa", "ca", "cmgi"] = setting(
         "self-attention (equation 3), cross-attention (4), both, or neither"
     )
     gate: Literal["none", "mean", "temporal"] = setting(
         "mean: over means (equation 5); temporal: of frames and tokens (6), in cmgi"
     )
-    literal_eq3: bool = setting("self-attention over the other modality, as printed")
-    ca_over: Literal["s", "x"] = setting("what ca attends over: s, after self-attention (equation 4), or its inputs x")
+    literal_eq3: bool = setting("self-attention over the other modality, as printed", ours=True)
+    ca_over: Literal["s", "x"] = setting(
+        "what ca attends over: s, after self-attention (equation 4), or its inputs x", ours=True
+    )
     sigmoid: Literal["last", "first"] = setting(
-        "gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as printed"
+        "gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as printed", ours=True
     )
-    shared: bool = setting("all attentions have the same weights, as the equations' symbols are")
+    shared: bool = setting("all attentions have the same weights, as the equations' symbols are", ours=True)
     attention: Literal["multi-head", "printed"] = setting(
-        "printed: one head of W^Q, W^K, W^V; else biases and a projection too"
+        "printed: one head of W^Q, W^K, W^V; else biases and a projection too", ours=True
     )
-    width: int = setting("both modalities are projected to this width", ge=1)
-    heads: int = setting("of every attention", ge=1)
-    dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
+    width: int = setting("both modalities are projected to this width", ours=True, ge=1)
+    heads: int = setting("of every attention", ours=True, ge=1)
+    dropout: float = setting("in attention and before the classifier", ours=True, ge=0, lt=1)
     learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs; 0: what start made of speech is scored as it is", ge=0)
-    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
+    epochs: int = setting("limit on epochs; 0: what start made of speech is scored as it is", ours=True, ge=0)
+    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
     inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights", "start")
     heavy: ClassVar = True
 

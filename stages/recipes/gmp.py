@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..config.settings import setting
+from ..runtime.errors import UserError
 from ..training.economy import Economy
 from .chain import START
 from .system_config import EMOTION, System
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Gmp(Economy, System):
-    """Table 3; freezing the CNN is ours (the paper does not mention it), a deviation that the report lists."""
+    """Tables 2 to 4."""
 
     recipe: Literal["gmp"] = setting("the recipe: stages/recipes/gmp.py")
     task: EMOTION = setting("what is predicted")
@@ -20,12 +21,14 @@ class Gmp(Economy, System):
     loss: Literal["am-softmax", "cross-entropy"] = setting("training loss (AMS or CE in Table 3)")
     margin: float = setting("additive margin m", ge=0)
     scale: float = setting("scale s", gt=0)
-    hidden: int = setting("units of LinearP", ge=1)
-    freeze_cnn: bool = setting("keep the CNN as it was pretrained")
+    layer: int = setting("hidden layer that is pooled, counted from the last (-1)", ours=True, le=-1)
+    lstm: int = setting("units per direction of a BiLSTM before pooling, as in stage 1; 0: none", ours=True, ge=0)
+    hidden: int = setting("units of LinearP", ours=True, ge=1)
+    freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
     learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    epochs: int = setting("limit on epochs", ge=1)
-    patience: int = setting("epochs without a better validation UAR before stopping", ge=1)
+    epochs: int = setting("limit on epochs", ours=True, ge=1)
+    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
     inputs: ClassVar = ("speech", "audio", "speech-weights", "start")
     heavy: ClassVar = True
 
@@ -58,7 +61,7 @@ def train(row: Gmp, inputs: "TrainingInputs", fold, seed: int, unit):
     steps = row.epochs * -(-len(fold.train) // row.effective_batch)
 
     def loss_of(positions):
-        vectors = _embeddings(speech, model, positions)
+        vectors = _embeddings(row, speech, model, positions)
         with in_fp32(vectors):
             if row.loss == "am-softmax":
                 return model["head"](vectors.float(), targets[positions])
@@ -89,7 +92,12 @@ def _model(row: Gmp, encoder, classes: int):
     from ..models.gmp import Classifier
     from ..models.losses import am_softmax
 
-    model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden)})
+    if row.layer < -encoder.depth - 1:
+        raise UserError(
+            f"params.yaml: gmp layer: {row.layer}, but the encoder has {encoder.depth} blocks; take -1 to"
+            f" {-encoder.depth - 1}, or an encoder with more"
+        )
+    model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden, row.lstm)})
     if row.loss == "am-softmax":
         model["head"] = am_softmax(classes, row.hidden, row.margin, row.scale)
     else:
@@ -97,13 +105,13 @@ def _model(row: Gmp, encoder, classes: int):
     return model
 
 
-def _embeddings(speech, model, positions):
+def _embeddings(row, speech, model, positions):
     hidden, lengths = speech.hidden(positions)
-    return model["body"](hidden[-1], lengths)
+    return model["body"](hidden[row.layer], lengths)
 
 
 def _predictor(row: Gmp, speech, model):
     from .fine_tuning import predictor
 
     logits = model["head"].get_logits if row.loss == "am-softmax" else model["head"]
-    return predictor(speech, lambda positions: logits(_embeddings(speech, model, positions)), row.batch)
+    return predictor(speech, lambda positions: logits(_embeddings(row, speech, model, positions)), row.batch)

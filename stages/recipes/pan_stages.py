@@ -45,16 +45,17 @@ def run(
 ) -> None:
     """Make every unit of a part of the folds and write their arrays to ``out``.
 
-    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes; ``seen`` of the notes names the
-    utterances that it was fitted on. ``section`` is the entry ``name`` of the stage's section in ``params``; finished
-    units lie in ``scratch``.
+    ``make(section, inputs, fold, seed, unit)`` gives a unit's arrays and notes. Of the notes ``seen`` names the
+    utterances that it was fitted on, ``leaks`` those of a fit that is declared to have seen tested ones. ``section`` is
+    the entry ``name`` of the stage's section in ``params``, with the study's changes; finished units lie in
+    ``scratch``.
     """
     import torch
 
     from ..runtime import gpu
     from .training_inputs import Inputs
 
-    section = settings.load(model, f"{stage}.{name}", params)
+    section = settings.load(model, f"chains.{study}.{stage}.{name}", params)
     process.use_threads(section.threads)
     torch.set_num_threads(section.threads)
     seeds = settings.read(params, f"studies.{study}.seeds")
@@ -64,11 +65,13 @@ def run(
     shared["code"] = code_digest.digest("recipes.training_inputs", stage)
 
     def work(number, seed, unit):
-        inputs.seen = {}
+        inputs.forget()
         arrays, notes = make(section, inputs, examples.fold(number), seed, unit)
-        inputs.note_seen(f"{stage} {name}", notes.pop("seen"))
+        for key, note in (("seen", inputs.note_seen), ("leaks", inputs.note_leak)):
+            if key in notes:
+                note(f"{stage} {name}", notes.pop(key))
         notes |= {"effective batch": section.effective_batch} if isinstance(section, Economy) else {}
-        return arrays, notes | {"seen": inputs.seen}
+        return arrays, notes | inputs.seen_notes
 
     pairs = [(fold, seed) for fold in units.part_of(part, examples.folds) for seed in seeds]
     results = units.run(stage, pairs, lambda f, s: shared | {"examples": examples.digest(f)}, work, scratch)

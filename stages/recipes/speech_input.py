@@ -1,8 +1,5 @@
 """Batches for recipes that fine-tune a speech encoder: outputs of its frozen layers, computed once, else waveforms."""
 
-import os
-import tempfile
-
 import numpy as np
 import torch
 
@@ -124,12 +121,8 @@ class Computed:
         self.ends = np.cumsum(lengths)
         self.starts = self.ends - lengths
         width = encoder.conv_width if boundary == prefix.CONV else encoder.width
-        shape, dtype = (int(lengths.sum()), width), np.dtype(inputs.speech.attributes["dtype"])
-        folder = inputs.scratch or tempfile.gettempdir()
-        os.makedirs(folder, exist_ok=True)
-        disk.need_space(folder, shape[0] * shape[1] * dtype.itemsize)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            self.values = np.memmap(file, dtype, "w+", shape=shape)
+        dtype = np.dtype(inputs.speech.attributes["dtype"])
+        self.values = disk.unnamed((int(lengths.sum()), width), dtype, inputs.scratch)
         self.known = np.zeros(len(rows), bool)
 
     def read(self, position: int) -> np.ndarray:

@@ -55,7 +55,9 @@ class Inputs(StoresAndEncoders):
         For the task of the system.
     seen : dict
         {component: packed utterances} of what was fitted before or for the unit in hand (stages/guards/seen.py);
-        whoever works on a unit empties it first and keeps it with the unit.
+        whoever works on a unit calls :meth:`forget` first and keeps :attr:`seen_notes` with the unit.
+    leaks : dict
+        Likewise of what is declared to have seen test utterances; nothing of it is proven, all results are marked.
     """
 
     def __init__(
@@ -76,7 +78,17 @@ class Inputs(StoresAndEncoders):
         super().__init__(params, paths, {"speech": speech, "text": text, "beside": beside}, names)
         self.memory, self.device = memory_gb * 1e9, device
         self._frames: dict = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Before work on another unit: nothing that was fitted for it has seen anything."""
         self.seen: dict = {}
+        self.leaks: dict = {}
+
+    @property
+    def seen_notes(self) -> dict[str, dict]:
+        """The notes ``seen`` and, where a leak is declared, ``leaks`` of the unit in hand."""
+        return {"seen": self.seen} | ({"leaks": self.leaks} if self.leaks else {})
 
     def digests(self, *without: str) -> dict[str, str]:
         """Fingerprints of all inputs but manifest and protocol (a unit takes its own fold's part of those)."""
@@ -140,7 +152,12 @@ class Inputs(StoresAndEncoders):
             where = f"{path}: {component}"
             fit_scope(unpack(packed, self.utterances, where), self.examples.protocol, fold.number, where)
         self.seen |= {of + component: packed for component, packed in notes["seen"].items()}
+        self.leaks |= {of + component: packed for component, packed in notes.get("leaks", {}).items()}
         return arrays
+
+    def note_leak(self, component: str, utterances: list[str]) -> None:
+        """Keep that ``component`` is declared to have seen these utterances, tested ones among them."""
+        self.leaks[component] = pack(utterances, self.utterances)
 
     def note_seen(self, component: str, utterances: list[str]) -> None:
         """Keep that ``component``, which was fitted for the unit in hand, has seen these utterances."""

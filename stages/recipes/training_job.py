@@ -103,11 +103,11 @@ def train_and_write(job: Job, row, inputs, seeds: list[int], threads: int, worke
 
     def work(number, seed, unit):
         fold = examples.fold(number)
-        inputs.seen = {}
+        inputs.forget()
         outputs, arrays, notes = recipe.train(row, inputs, fold, seed, unit)
         notes |= {"effective batch": row.effective_batch} if isinstance(row, Economy) else {}
         kept = {"outputs": np.asarray(outputs, np.float32), "scored": fold.scored}
-        return arrays | kept, notes | {"seen": inputs.seen}
+        return arrays | kept, notes | inputs.seen_notes
 
     folds = units.part_of(job.part, examples.folds)
     pairs = [(f, s) for f in folds for s in seeds]

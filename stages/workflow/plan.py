@@ -40,7 +40,7 @@ class Plan:
 
     def entry(self, study: str, stage: str, name: str) -> dict:
         """The settings of an entry of ``adapt``, ``cluster`` or ``retrain`` in a study."""
-        return self.params[stage][name]
+        return chain.entry(self.params, study, stage, name)
 
     def chain(self, study: str, row: system_config.System) -> list[chain.Output]:
         """The outputs of ``adapt``, ``cluster`` and ``retrain`` that a row starts from, and those behind them."""
@@ -190,9 +190,9 @@ class Plan:
         Raises
         ------
         UserError
-            A key is of a row in a study that is not active.
+            A key is of a row, or of an entry behind one, in a study that is not active.
         """
-        for study in (key.split(".")[1] for key in keys if key.startswith("rows.")):
+        for study in (key.split(".")[1] for key in keys if key.startswith(("rows.", "chains."))):
             if study not in self.active:
                 raise self._inactive(study)
         return Reads({key: dig(self.params, key, self.path) for key in keys})

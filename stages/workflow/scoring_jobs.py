@@ -40,7 +40,9 @@ def report_reads(plan: Plan, study: str) -> Reads:
     for name in own["systems"]:
         named = set(plan.row(study, name).encoders().values()) - {"study"}
         keys += [f"systems.{name}", f"rows.{study}.{name}", *(f"encoders.{encoder}" for encoder in sorted(named))]
-    return plan.reads("report", "evaluate", f"studies.{study}", *dict.fromkeys(keys))
+        for stage, entry in plan.chain(study, plan.row(study, name)):
+            keys += [f"{stage}.{entry}", f"chains.{study}.{stage}.{entry}"]
+    return plan.reads("report", "evaluate", "ours", f"studies.{study}", *dict.fromkeys(keys))
 
 
 def texts(plan: Plan, study: str) -> list[str]:

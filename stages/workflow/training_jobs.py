@@ -76,4 +76,4 @@ def chain_output(study: str, output: chain.Output, part: str) -> str:
 def chain_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
     """The settings that a job of ``adapt``, ``cluster`` or ``retrain`` reads."""
     speech = plan.encoder(study, plan.entry(study, stage, name)["speech"], "speech")
-    return plan.reads(f"{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")
+    return plan.reads(f"chains.{study}.{stage}.{name}", f"studies.{study}.seeds", f"encoders.{speech}")

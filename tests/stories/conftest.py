@@ -186,11 +186,11 @@ SMALL = {
         "pepino2021-dense-speaker": {"epochs": 3},
         "srinivasan2022-teacher": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "normalise": "global"},
         "srinivasan2022-cts": {"epochs": 2, "hidden": 8, "embedding": 8, "gru_layers": 1, "tuned_blocks": 1},
-        "pan2024-gmp-ams": {"start": "retrain/gmp-small", "epochs": 2, "batch": 16, "hidden": 16},
+        "pan2024-gmp-ams": {"epochs": 2, "batch": 16, "hidden": 16},
+        "adapt.gmp": {"epochs": 2, "lstm": 32, "hidden": 64, "batch": 16},
+        "cluster.gmp": {"scales": [4, 8], "layers": [-2]},
+        "retrain.gmp": {"epochs": 2, "layer": -2, "hidden": 64, "batch": 16},
     },
-    "adapt/gmp-small/epochs": 2,
-    "cluster/gmp-small/scales": [4, 8],
-    "retrain/gmp-small/epochs": 2,
     "evaluate/draws": 1000,
 }
 LIGHT = SMALL | {

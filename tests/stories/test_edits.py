@@ -24,7 +24,7 @@ SYSTEMS = (
     "teach default-srinivasan2022-teacher",
     "distill default-srinivasan2022-cts",
 )
-CHAIN = ("adapt default-gmp-small", "cluster default-gmp-small", "retrain default-gmp-small")
+CHAIN = ("adapt default-gmp", "cluster default-gmp", "retrain default-gmp")
 LOOP = [
     "pretrain hubert",
     "pretrain bert",
@@ -40,7 +40,7 @@ EDITS = {
         {"systems/pepino2021-dense-speaker/learning_rate": 2e-3},
         ["train default-pepino2021-dense-speaker", "report default"],
     ),
-    "k of the clustering": ({"cluster/gmp-small/scales": [4, 6]}, ["cluster default-gmp-small"]),
+    "k of the clustering": ({f"{STUDY}/changes/cluster.gmp/scales": [4, 6]}, ["cluster default-gmp"]),
     "a seed more": ({f"{STUDY}/seeds": [1, 2]}, [*CHAIN, *SYSTEMS, "report default"]),
     "validation speakers of the protocol": ({"protocols/sessions/validation": 2}, ["protocol planted-sessions"]),
     "layers of an encoder": (

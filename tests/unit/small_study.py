@@ -118,7 +118,7 @@ class SmallStudy:
 
     def write_params(self) -> None:
         """The settings, resolved, as the stages read them."""
-        self.values["rows"] = whole.rows(self.values)
+        self.values |= {"rows": whole.rows(self.values), "ours": whole.ours()}
         self.params.write_text(yaml.safe_dump(self.values, sort_keys=False))
 
     def predict(self, system: str, frame: pd.DataFrame, part: str = "1of1") -> Path:

@@ -52,6 +52,6 @@ def trained(name: str, unit=None, begin=None, **changes) -> tuple[dict[str, np.n
         return arrays | {"outputs": np.asarray(outputs)}, notes
     inputs.examples.manifest["gender"] = ["female", "male"] * 4
     counts, rng = np.array([len(f) for f in inputs.speech.frames]), np.random.default_rng(4)
-    labels = {"labels/rows": np.arange(8), "labels/counts": counts, "labels/5": rng.integers(0, 5, counts.sum())}
+    labels = {"labels/rows": np.arange(8), "labels/counts": counts, "labels/-3/5": rng.integers(0, 5, counts.sum())}
     inputs.labels = lambda *_: labels
     return CHAIN[name][1](row, inputs, fold, 1, unit)

@@ -150,7 +150,7 @@ def test_null_takes_away_what_lies_beneath(lay):
 def test_a_file_gives_its_paper_and_likeness_clears_table_and_row(lay):
     rows = lay("systems: {mine: {like: second}, named: {like: mine, row: C}}")["systems"]
     assert rows["second"] == {"recipe": "probe", "hidden": 64, "layers": ["all"]} | {
-        **{"paper": "someone2020", "table": "1", "row": "B"}
+        **{"paper": "someone2020", "table": "1", "row": "B", "also": []}
     }
     assert (rows["mine"]["paper"], rows["mine"]["table"], rows["mine"]["row"]) == ("someone2020", "", "")
     assert (rows["named"]["table"], rows["named"]["row"], rows["named"]["hidden"]) == ("", "C", 64)

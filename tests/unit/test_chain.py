@@ -5,12 +5,14 @@ import copy
 import numpy as np
 import pytest
 
+from stages.pages import study_files
 from stages.parameters import whole
 from stages.parameters.checks import check
+from stages.parameters.models import Params
 from stages.recipes import chain
 from stages.runtime.errors import UserError
 from stages.workflow.plan import Plan
-from stages.workflow.training_jobs import chain_inputs, system_inputs
+from stages.workflow.training_jobs import chain_inputs, chain_reads, system_inputs
 from tests.unit.catalogue import PARAMS
 from tests.unit.small_trainings import trained
 
@@ -20,6 +22,11 @@ GMP = "pan2024-gmp-ams"
 @pytest.fixture
 def values() -> dict:
     return copy.deepcopy(whole.load(str(PARAMS)))
+
+
+def sections(values: dict) -> dict:
+    """Without what is made from them."""
+    return {key: value for key, value in values.items() if key in Params.model_fields}
 
 
 def start_of(values: dict, start: str) -> dict:
@@ -53,7 +60,7 @@ def test_what_is_behind_an_output():
 
 @pytest.mark.parametrize(
     ("start", "file"),
-    [("adapt/gmp-small", "data/adapt/default/gmp-small/2of3.safetensors"), ("", None)],
+    [("adapt/gmp", "data/adapt/default/gmp/2of3.safetensors"), ("", None)],
 )
 def test_a_row_starts_from_any_stage_or_none(values, start, file):
     plan = Plan(start_of(values, start))
@@ -61,25 +68,23 @@ def test_a_row_starts_from_any_stage_or_none(values, start, file):
 
 
 def test_retraining_reads_labels_and_a_start(values):
-    values["retrain"]["gmp-small"]["start"] = "adapt/gmp-small"
-    found = chain_inputs(Plan(values), "retrain", "default", "gmp-small", "1of1")
+    values["studies"]["default"]["changes"]["retrain.gmp"]["start"] = "adapt/gmp"
+    found = chain_inputs(Plan(values), "retrain", "default", "gmp", "1of1")
     assert (found["start"], found["labels"]) == tuple(
-        f"data/{stage}/default/gmp-small/1of1.safetensors" for stage in ("adapt", "cluster")
+        f"data/{stage}/default/gmp/1of1.safetensors" for stage in ("adapt", "cluster")
     )
 
 
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        ("gmp-small", "'gmp-small' is no output of a stage; write adapt/NAME or retrain/NAME, or ''"),
-        ("retrain/gmp-smal", "there is no 'retrain/gmp-smal'; did you mean 'gmp-small'"),
+        ("gmp", "'gmp' is no output of a stage; write adapt/NAME or retrain/NAME, or ''"),
+        ("retrain/gmq", "there is no 'retrain/gmq'; did you mean 'gmp'"),
     ],
 )
 def test_a_start_that_is_none_is_refused(values, start, message):
-    keys = ("rows", "shipped", "stored")
-    values = {key: value for key, value in start_of(values, start).items() if key not in keys}
     with pytest.raises(UserError) as refused:
-        check(values)
+        check(sections(start_of(values, start)))
     assert f"systems.{GMP}.start: {message}" in str(refused.value)
 
 
@@ -100,3 +105,43 @@ def test_emotion_alone_trains_no_gender():
     assert "head/emotion.weight" in arrays and not [name for name in arrays if "gender" in name]
     weightless, _ = trained("adapt", task="emotion", emotion_weight=0.0)
     assert all(np.array_equal(arrays[name], weightless[name]) for name in arrays), "the loss is emotion's alone"
+
+
+def test_a_study_changes_the_stages_before_its_systems(values):
+    changed = values["chains"]["default"]
+    assert changed.keys() == {"adapt", "cluster", "retrain"} and changed["cluster"]["gmp"]["scales"] == [16, 64]
+    assert values["cluster"]["gmp"]["scales"] == [64, 512, 4096], "the catalogue's entry is as it was"
+    reads = chain_reads(Plan(values), "cluster", "default", "gmp")
+    assert reads["chains.default.cluster.gmp"] == changed["cluster"]["gmp"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("cluster.gmp", {"scale": [4]}, "changes.cluster.gmp.scale: not a key of cluster.gmp; did you mean 'scales'"),
+        ("retrain.gmp", {"layer": -3}, "retrain.gmp.layer: -3, but cluster.gmp in study 'default' has the layers [-2]"),
+        ("cluster.gmp", {"scales": []}, "cluster.gmp with studies.default.changes.cluster.gmp.scales: "),
+        ("cluster.gnp", {}, "studies.default.changes: there is no 'cluster.gnp'; did you mean 'cluster.gmp'"),
+        ("cluster.other", {}, "studies.default.changes: there is no 'cluster.other'"),
+    ],
+)
+def test_changes_that_are_none_are_refused(values, name, changes, message):
+    values["cluster"]["other"] = values["cluster"]["gmp"]
+    values["studies"]["default"]["changes"][name] = changes
+    with pytest.raises(UserError) as refused:
+        check(sections(values))
+    assert message in str(refused.value)
+
+
+def test_the_report_lists_what_differs_in_the_stages_before_and_what_the_paper_leaves_open(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text() + "\nretrain.gmp: {mask_length: 8}\n")
+    values = whole.load(str(path))
+    whole.write(values, tmp_path / "settings.json")
+    study = values["studies"]["default"]
+    entry = study_files.entry(str(tmp_path / "settings.json"), "default", study, GMP, None)
+    *different, ours = entry.deviations
+    assert {"hidden 64 for 256", "retrain: layer -2 for -3", "adapt: lstm 32 for 256"} <= set(different)
+    assert "retrain: mask_length 8 for 10" in different
+    assert ours.startswith("the paper leaves open: layer -1, lstm 0, freeze_cnn True, retrain: least_perplexity 0.1")
+    assert "cluster: fit training" in ours and "adapt: patience 5" in ours and "hidden" not in ours

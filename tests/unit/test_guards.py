@@ -197,9 +197,9 @@ def test_stage_that_goes_on_from_one_that_has_seen_test_is_refused(place):
     made = {unit: (labels, {"seen": {"cluster gmp": seen.pack(rows, names)}}) for unit, rows in codebooks.items()}
     units.write(place / "labels.safetensors", made, "labels/")
     values = yaml.safe_load((place / "params.yaml").read_text())
-    values |= {"retrain": {"gmp": shipped(Retrain)}, "studies": {"s": {"seeds": [1]}}}
+    values |= {"chains": {"s": {"retrain": {"gmp": shipped(Retrain)}}}, "studies": {"s": {"seeds": [1]}}}
     (place / "params.yaml").write_text(yaml.safe_dump(values))
-    files = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--start", "labels.safetensors")
+    files = ("--manifest", "out/manifest.csv", "--protocol", "p.csv", "--labels", "labels.safetensors")
     own = ("--study", "s", "--name", "gmp", *files, "--out", "o", "--scratch", "scratch")
     error = refused(place, "retrain", *own, "--part", "2of4")
     assert f"labels.safetensors: cluster gmp: fold 2: fitted on {test}, which is a test utterance" in error

@@ -50,7 +50,7 @@ def test_settings_are_written_once(values, tmp_path):
 
 def test_rows_have_the_changes_of_their_study(values):
     row = values["rows"]["default"]["pan2024-gmp-ams"]
-    assert row["start"] == "retrain/gmp-small" and values["systems"]["pan2024-gmp-ams"]["start"] == "retrain/gmp"
+    assert row["hidden"] == 64 and values["systems"]["pan2024-gmp-ams"]["hidden"] == 256
 
 
 def test_what_the_user_changes_in_a_shipped_row_is_a_deviation(values, tmp_path):
@@ -172,7 +172,7 @@ def test_stores_hold_the_layers_that_active_rows_read(tmp_path):
 
 def test_the_chain_of_another_encoder_has_its_own_layers(values):
     for stage in ("adapt", "cluster", "retrain"):
-        values[stage]["gmp-small"]["speech"] = "hubert-large"
+        values[stage]["gmp"]["speech"] = "hubert-large"
     values["studies"]["default"]["substitute"] = False
     assert stored_layers.of_system(Plan(values), "default", "pan2024-gmp-ams") == {
         plan_encoder: {"conv"} for plan_encoder in ("hubert-large", "hubert-base")

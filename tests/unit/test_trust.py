@@ -23,8 +23,8 @@ SYSTEMS = {
     "pepino2021-dense-speaker": ("emotion", 1.2),
     "linear-dimensions": ("dimensions", 0.0),
 }
-PUBLISHED = """paper,table,row,corpus,metric,value,sd,protocol,encoders,part,transcripts
-pepino2021,{table},{row},planted,uar,0.99,,sessions,hubert-small,,
+PUBLISHED = """paper,table,row,corpus,metric,value,sd,protocol,encoders,part,transcripts,aggregate,note
+pepino2021,{table},{row},planted,uar,0.99,,sessions,hubert-small,,,,
 """
 
 
