@@ -6,7 +6,7 @@
 # make test     set up, then the tests (about 20 minutes)
 # make lint     ruff, snakefmt, snakemake --lint
 # make claims   the long statistical tests (hours)
-# make encoders the built-in encoders from their beginning, shipped in stages/encoders/builtin/ (2 hours)
+# make encoders the built-in encoders from their beginning, shipped in stages/encoders/builtin/ (3 hours)
 
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

@@ -36,12 +36,12 @@ def read_pretraining(params: str, name: str):
     return settings.adapt(TypeAdapter(Pretrain), settings.read(params, key), key, params)
 
 
-def planted_audio(seed: int, utterances: int) -> tuple[Audio, dict]:
+def planted_audio(seed: int, utterances: int, phrases: float = 0) -> tuple[Audio, dict]:
     """Unlabelled synthetic speech, and its description in the header."""
     from .corpora import planted
 
     names, clips = [], []
-    for name, samples in planted.unlabelled(seed, utterances):
+    for name, samples in planted.unlabelled(seed, utterances, phrases=phrases):
         names.append(name)
         clips.append(samples)
     return audio_of(names, clips, {"source": "planted-unlabelled", "seed": seed})
@@ -114,8 +114,8 @@ def _spelling(section: CtcTraining, device):
     from .corpora import planted
     from .pretraining import ctc
 
-    audio, seen = planted_audio(section.seed, section.utterances)
-    sentences = planted.unlabelled_sentences(section.seed, section.utterances)
+    audio, seen = planted_audio(section.seed, section.utterances, section.phrases)
+    sentences = planted.unlabelled_sentences(section.seed, section.utterances, section.phrases)
     seen["sentence_sha256"] = _digests(sentences)
     spoken = ctc.Spoken(audio, sentences, [name.split("_")[0] for name in seen["names"]])
     start = _start(section)

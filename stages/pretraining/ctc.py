@@ -21,6 +21,7 @@ class CtcTraining(SpeechPretraining):
     """A pretrained speech encoder, trained on to spell what is said."""
 
     recipe: Literal["ctc"] = setting("the recipe: stages/pretraining/ctc.py")
+    phrases: float = setting("share of the utterances that say words in random order, no sentences", ge=0, le=1)
     held_out: float = setting("share of the voices, the last ones, kept for the word error rate", gt=0, lt=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained")
 

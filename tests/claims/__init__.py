@@ -1,7 +1,12 @@
 """The long statistical tests (`make claims`)."""
 
+import os
+
 from stages.parameters.resolve import resolved
 from tests.unit.catalogue import PARAMS
+
+SMALL = os.environ.get("CLAIMS") == "small"
+"""`make claims CLAIMS=small`: one seed and the default study's 720 utterances for what is fine-tuned."""
 
 
 def changes_of(system: str) -> dict:
@@ -18,4 +23,19 @@ def fifths(validation: int) -> dict:
         "validation": validation,
         "classes": ["angry", "happy", "neutral", "sad"],
         "merge": {"excited": "happy"},
+    }
+
+
+def fine_tuned_size() -> dict:
+    """Settings of the corpus, the protocol and the seeds for studies of systems that are fine-tuned."""
+    speakers, utterances = (24, 720) if SMALL else (40, 3000)
+    return {
+        "corpora/planted/speakers": speakers,
+        "corpora/planted/sessions": speakers // 2,
+        "corpora/planted/utterances": utterances,
+        "studies/default/protocol": "speaker-thirds",
+        "studies/default/speech": "hubert-half",
+        "studies/default/transcripts": "gold",
+        "studies/default/trials": {},
+        "studies/default/seeds": [1] if SMALL else [1, 2, 3, 4, 5],
     }

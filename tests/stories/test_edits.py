@@ -1,4 +1,4 @@
-"""Fifteen typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
+"""Sixteen typical edits: the jobs that each makes stale, in both tools, against the smallest set that must run again.
 
 The smallest set: the jobs that read what was edited (of params.yaml, of the code that they import) and all that follow
 from them. docs/versions.md shows the table that this test makes.
@@ -40,7 +40,14 @@ EDITS = {
         {"systems/pepino2021-dense-speaker/learning_rate": 2e-3},
         ["train default-pepino2021-dense-speaker", "report default"],
     ),
-    "k of the clustering": ({f"{STUDY}/changes/cluster.gmp/scales": [4, 6]}, ["cluster default-gmp"]),
+    "lambda of the student": (
+        {"systems/srinivasan2022-cts/weight": 10.0},
+        ["distill default-srinivasan2022-cts", "report default"],
+    ),
+    "k of the clustering": (
+        {f"{STUDY}/changes/cluster.gmp/scales": [4, 6]},
+        ["cluster default-gmp", "report default"],
+    ),
     "a seed more": ({f"{STUDY}/seeds": [1, 2]}, [*CHAIN, *SYSTEMS, "report default"]),
     "validation speakers of the protocol": ({"protocols/sessions/validation": 2}, ["protocol planted-sessions"]),
     "layers of an encoder": (
@@ -148,3 +155,11 @@ def test_the_docs_show_the_table(rows):
     lines += [f"| {edit} | {len(s)} | {len(d)} | {len(smallest)} |" for edit, (smallest, s, d) in found.items()]
     table = "\n".join(lines)
     assert table in (ROOT / "docs/versions.md").read_text(), f"put this into docs/versions.md:\n{table}"
+
+
+def test_a_sweep_of_lambda_distils_evaluates_and_reports(versioned, tmp_path_factory):
+    project = versioned.copy(tmp_path_factory.mktemp("sweep") / "project")
+    wanted = {"settings", *(f"{s}-default-srinivasan2022-cts" for s in ("distill", "evaluate")), "report-default"}
+    for weight in (3.0, 10.0):
+        done = project.dvc("exp", "run", "-S", f"++systems.srinivasan2022-cts.weight={weight}")
+        assert set(re.findall(r"Running stage '([^']+)'", done.stdout)) == wanted

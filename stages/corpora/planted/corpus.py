@@ -193,7 +193,7 @@ SNR = (5.0, 30.0)
 """Their signal-to-noise ratios, dB: uniform between these."""
 
 
-def unlabelled(seed: int, utterances: int, workers: int | None = None):
+def unlabelled(seed: int, utterances: int, workers: int | None = None, phrases: float = 0):
     """Yield (name, int16 [samples] at 16 kHz) of unlabelled speech for pretraining.
 
     It has other voices than any corpus (one for every 20 utterances, 8 to 200), the sentences of
@@ -206,7 +206,7 @@ def unlabelled(seed: int, utterances: int, workers: int | None = None):
     cues = latents.realise(SPREAD * rng.standard_normal((utterances, 5)))
     noisy, snr, colour = rng.random(utterances) < NOISY, rng.uniform(*SNR, utterances), rng.uniform(0, 2, utterances)
     jobs = []
-    for i, text in enumerate(unlabelled_sentences(seed, utterances)):
+    for i, text in enumerate(unlabelled_sentences(seed, utterances, phrases)):
         voice = cast[i % len(cast)]
         jobs.append(_job(seed, f"{voice.name}_{i:05d}", voice, [(text, True)], cues[i]))
     for i, (name, samples) in enumerate(espeak.render_all(jobs, workers)):
@@ -224,8 +224,8 @@ def _with_noise(samples, snr: float, colour: float, seed: int):
     return np.clip(np.rint(clean + noise), -32768, 32767).astype(np.int16)
 
 
-def unlabelled_sentences(seed: int, count: int) -> list[str]:
-    """``count`` sentences for pretraining a text encoder; none can be one of a corpus (see ``sentences``)."""
+def unlabelled_sentences(seed: int, count: int, phrases: float = 0) -> list[str]:
+    """``count`` sentences for pretraining; none can be one of a corpus (see ``sentences``)."""
     from . import sentences
 
-    return sentences.unlabelled_sentences(seed, count)
+    return sentences.unlabelled_sentences(seed, count, phrases)

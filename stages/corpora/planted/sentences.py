@@ -136,11 +136,12 @@ def neutral(seed: int, count: int) -> list[Sentence]:
     return list(found.values())
 
 
-def unlabelled_sentences(seed: int, count: int) -> list[str]:
+def unlabelled_sentences(seed: int, count: int, phrases: float = 0) -> list[str]:
     """``count`` sentences for pretraining, from frames that the corpus has not, with the lexicon's words.
 
     The words of a sentence share an attitude (a random point in arousal, valence and dominance: the nearer a
-    word's loadings, the likelier it is), so which words keep company tells what they mean.
+    word's loadings, the likelier it is), so which words keep company tells what they mean. A share of about
+    ``phrases`` is no sentences but words in random order, from which only their sound can be learnt.
     """
     rng = generator(seed, "unlabelled sentences")
     attitudes = rng.standard_normal((count, 3))
@@ -158,4 +159,24 @@ def unlabelled_sentences(seed: int, count: int) -> list[str]:
         if rng.random() < 0.4:
             frame += " " + lexicon.OTHER_TAILS[rng.integers(len(lexicon.OTHER_TAILS))]
         sentences.append(_fill(frame, words, rng))
-    return sentences
+    rng = generator(seed, "phrases")
+    return [_phrase(rng) if rng.random() < phrases else sentence for sentence in sentences]
+
+
+def _phrase(rng: np.random.Generator) -> str:
+    """Four to nine words in random order: half of them the lexicon's, half those around them in all frames."""
+    return " ".join(
+        choices[rng.integers(len(choices))]
+        for choices in (_own() if rng.random() < 0.5 else _around() for _ in range(rng.integers(4, 10)))
+    )
+
+
+@cache
+def _own() -> list[str]:
+    return [word for kind in (*lexicon.WORDS.values(), *lexicon.FILLERS.values()) for word in kind]
+
+
+@cache
+def _around() -> list[str]:
+    frames = (*lexicon.CLAUSES, *lexicon.BEFORE, *lexicon.AFTER, *lexicon.OTHER, *lexicon.OTHER_TAILS)
+    return sorted({word for frame in frames for word in re.sub(r"{\w+}", " ", frame).split()})
