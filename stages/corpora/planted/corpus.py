@@ -24,8 +24,8 @@ class Planted(Section):
     sessions: int = setting("sessions of one woman and one man each", ge=1, le=50)
     utterances: int = setting("utterances of all speakers together", ge=2, le=20_000)
     mode: Literal["normal", "swapped", "ironic", "null"] = setting(
-        "what is true: normal; swapped (words carry arousal, prosody valence); ironic (raters follow the voice where words "
-        "contradict it); null (labels depend on neither)",
+        "what is true: normal; swapped (words carry arousal, prosody valence); ironic (raters follow the voice where "
+        "words contradict it); null (labels depend on neither)",
     )
     contradictory: float = setting("share of utterances whose words contradict the voice", ge=0, le=0.3)
     sentences: int = setting(
