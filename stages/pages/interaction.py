@@ -9,6 +9,8 @@ from .robustness import NOISE
 
 GATES = {"gate_speech": "speech", "gate_words": "words"}
 WORDS = "errors in 100 words"
+LEAST = 0.02
+"""A gate's axis spans this much at least, so that a difference of nothing looks like nothing."""
 
 
 def section(report: Contents) -> dict | None:
@@ -65,7 +67,7 @@ def _scores(report: Contents) -> list[Lines]:
     ]
     return [
         lines(
-            f"{interaction}: UAR",
+            f"interaction {interaction}: UAR",
             axis,
             list(ticks),
             own,
@@ -85,6 +87,9 @@ def _gates(report: Contents) -> list[Lines]:
             means = [*(one["gates"][trial] for _, trial, _ in levels), one["gates"][""]]
             curves = {GATES[name]: [(i, mean[name], None, None) for i, mean in enumerate(means)] for name in names}
             ends = [value for points in curves.values() for _, value, *_ in points]
+            middle, half = (min(ends) + max(ends)) / 2, max((max(ends) - min(ends)) / 2, LEAST / 2)
             title = f"{report.named(one['system'])}: mean gate"
-            found.append(lines(title, axis, _ticks(axis, levels), curves, (min(ends), max(ends)), lambda v: f"{v:.3f}"))
+            found.append(
+                lines(title, axis, _ticks(axis, levels), curves, (middle - half, middle + half), "{:.3f}".format)
+            )
     return found

@@ -246,4 +246,6 @@ def test_gates_and_scores_over_noise_are_drawn(study):
         for level, less in (("0", 0.1), ("10", 0.05), ("clean", 0.0))
     ]
     assert drawn == "; ".join(due)
-    assert re.search(r'aria-label="cmgi: UAR: gate: temporal, 0: [0-9.]+; .*gate: none, clean: [0-9.]+"', study.page)
+    assert re.search(
+        r'aria-label="interaction cmgi: UAR: gate: temporal, 0: [0-9.]+; .*gate: none, clean: [0-9.]+"', study.page
+    )
