@@ -21,7 +21,7 @@ rule adapt:
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "adapt", w.study, w.name),
         code=code_digest.digest("adapt"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "adapt", w.name)["speech"]),
+        encoders=lambda w: training_jobs.chain_encoder(plan, "adapt", w.study, w.name),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.adapt --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

@@ -54,29 +54,23 @@ def clustered(section: Cluster, inputs, fold, seed: int, unit):
     examples = inputs.examples
     faiss.omp_set_num_threads(section.threads)
     seeded(seed)
-    labelled, rows = (np.concatenate([fold.train, fold.val, *more]) for more in ([], [fold.test]))
-    if section.fit == "training":
-        rows = labelled
-    layers = dict.fromkeys(section.layers)
+    leaky, labelled = section.fit == "all", np.concatenate([fold.train, fold.val])
+    rows, layers = np.concatenate([labelled, fold.test]) if leaky else labelled, dict.fromkeys(section.layers)
     frames, counts = hidden_frames(section, inputs, fold, seed, rows, list(layers))
-    kept = int(counts[: len(labelled)].sum())
-    fitted = int(counts[: len(fold.train)].sum()) if section.fit == "training" else len(frames[0])
-    seen = examples.names(fold.train if section.fit == "training" else rows)
-    if section.fit == "training":
+    train, kept = (int(counts[:n].sum()) for n in (len(fold.train), len(labelled)))
+    fitted, seen = (len(frames[0]), examples.names(rows)) if leaky else (train, examples.names(fold.train))
+    if not leaky:
         fit_scope(seen, examples.protocol, fold.number, "k-means codebook")
-    known = {name: np.repeat(codes[labelled], counts[: len(labelled)]) for name, codes in told(examples).items()}
-    train = int(counts[: len(fold.train)].sum())
+    known = {n: np.repeat(codes[fold.train], counts[: len(fold.train)]) for n, codes in told(examples).items()}
     arrays, quality = {"labels/rows": labelled, "labels/counts": counts[: len(labelled)]}, {}
     for layer, own in zip(layers, frames, strict=True):
         for scale in dict.fromkeys(section.scales):
             found = codebooks.k_means(own, fitted, scale, section.iterations, seed)
             labels = found.labels[:kept]
             arrays[f"labels/{layer}/{scale}"] = labels
-            judged = codebooks.judged(labels[:train], {n: codes[:train] for n, codes in known.items()}, scale)
-            quality[f"{layer}/{scale}"] = judged | found.figures
+            quality[f"{layer}/{scale}"] = codebooks.judged(labels[:train], known, scale) | found.figures
             log.info("layer %d, %d centroids: %s", layer, scale, quality[f"{layer}/{scale}"])
-    notes = {"frames": fitted, "quality": quality}
-    return arrays, notes | {"seen" if section.fit == "training" else "leaks": seen}
+    return arrays, {"frames": fitted, "quality": quality, "leaks" if leaky else "seen": seen}
 
 
 def hidden_frames(section: Cluster, inputs, fold, seed: int, rows: np.ndarray, layers: list[int]):

@@ -1,7 +1,7 @@
-"""Frame-level pseudo-labels at several scales from the adapted encoder, training folds only (Pan 2024, stage 1).
+"""Frame-level pseudo-labels of several layers at several scales, fitted on training folds (Pan 2024, stage 1).
 
 OUTPUTS
-    data/cluster/{study}/{name}/{part}.safetensors   frame labels, centroids, figures of quality
+    data/cluster/{study}/{name}/{part}.safetensors   frame labels by layer and scale, figures of quality
 """
 
 
@@ -21,7 +21,7 @@ rule cluster:
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "cluster", w.study, w.name),
         code=code_digest.digest("cluster"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "cluster", w.name)["speech"]),
+        encoders=lambda w: training_jobs.chain_encoder(plan, "cluster", w.study, w.name),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.cluster --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

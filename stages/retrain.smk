@@ -21,7 +21,7 @@ rule retrain:
     params:
         reads=lambda w: training_jobs.chain_reads(plan, "retrain", w.study, w.name),
         code=code_digest.digest("retrain"),
-        encoders=lambda w: training_jobs.encoder_options(plan, w.study, plan.entry(w.study, "retrain", w.name)["speech"]),
+        encoders=lambda w: training_jobs.chain_encoder(plan, "retrain", w.study, w.name),
         inputs=lambda w, input: options(input),
     shell:
         "exec python -m stages.retrain --log {log} --reads {params.reads} --study {wildcards.study} --name {wildcards.name}"

@@ -53,7 +53,8 @@ def _name(report: Contents, entry: Entry) -> Cell:
 
 def _where(entry: Entry) -> str:
     row = entry.row
-    return f"{row.paper}, table {row.table}: {row.row}" if row.paper else "–"
+    cells = "; ".join(f"table {table}: {name}" for table, name in row.cells)
+    return ", ".join(filter(None, (row.paper, cells))) or "–"
 
 
 def _table(report: Contents, metrics: list[str]) -> Table:

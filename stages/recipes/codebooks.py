@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..runtime import disk
 from ..runtime.errors import UserError
+from ..stores import scratch
 
 
 class Clusters(NamedTuple):
@@ -107,7 +107,7 @@ def refuse_collapsed(labels: np.ndarray, scale: int, least: float, what: str) ->
 
 
 def frame_store(shape: tuple[int, ...], memory_gb: float, folder: Path | str | None) -> np.ndarray:
-    """An empty array float32 of ``shape``: in memory, or beyond ``memory_gb`` in a file (:func:`disk.unnamed`)."""
+    """An empty array float32 of ``shape``: in memory, or beyond ``memory_gb`` in a file (:func:`scratch.unnamed`)."""
     if 4 * np.prod(shape) <= memory_gb * 1e9:
         return np.empty(shape, np.float32)
-    return disk.unnamed(shape, np.float32, folder)
+    return scratch.unnamed(shape, np.float32, folder)

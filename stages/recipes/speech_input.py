@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from ..encoders import batching, prefix
-from ..runtime import disk
 from ..runtime.errors import UserError
 from ..runtime.reporting import log
+from ..stores import scratch
 from ..training.economy import in_fp32
 from .recipe_inputs import RecipeInputs
 
@@ -122,7 +122,7 @@ class Computed:
         self.starts = self.ends - lengths
         width = encoder.conv_width if boundary == prefix.CONV else encoder.width
         dtype = np.dtype(inputs.speech.attributes["dtype"])
-        self.values = disk.unnamed((int(lengths.sum()), width), dtype, inputs.scratch)
+        self.values = scratch.unnamed((int(lengths.sum()), width), dtype, inputs.scratch)
         self.known = np.zeros(len(rows), bool)
 
     def read(self, position: int) -> np.ndarray:

@@ -7,14 +7,10 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from .errors import UserError
-
-if TYPE_CHECKING:
-    import numpy
 
 RESERVE = 8 << 20
 REMEDIES = {
@@ -97,23 +93,6 @@ def need_space(folder: Path, size: int) -> None:
             f"{folder}: no space left: {size / 1e6:.1f} MB are needed and {max(free, 0) / 1e6:.1f} MB free; free some,"
             " then run again"
         )
-
-
-def unnamed(shape: tuple[int, ...], dtype, folder: Path | str | None) -> "numpy.memmap":
-    """An array in a file of no name in ``folder`` (None: that for temporary files); it goes with array or process.
-
-    Raises
-    ------
-    UserError
-        The disk cannot hold it.
-    """
-    import numpy as np
-
-    folder = Path(folder or tempfile.gettempdir())
-    folder.mkdir(parents=True, exist_ok=True)
-    need_space(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def free_bytes(folder: Path) -> int:

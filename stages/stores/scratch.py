@@ -8,6 +8,7 @@ A unit is a safetensors file whose header carries its JSON notes and the digest 
 import copy
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def _stored(path: Path) -> tuple[tensor_file.Tensors, dict] | None:
         log.warning("%s: damaged (%s); that unit is made again", path, fault)
         path.unlink()
         return None
+
+
+def unnamed(shape: tuple[int, ...], dtype, folder: Path | str | None) -> np.memmap:
+    """An array in a file of no name in ``folder`` (None: that for temporary files); it goes with array or process.
+
+    Raises
+    ------
+    UserError
+        The disk cannot hold it.
+    """
+    folder = Path(folder or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    disk.need_space(folder, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def _load(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:

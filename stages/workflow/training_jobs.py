@@ -73,6 +73,10 @@ def chain_output(study: str, output: chain.Output, part: str) -> str:
     return f"{DATA}/{stage}/{study}/{name}/{part}.safetensors"
 
 
+def chain_encoder(plan: Plan, stage: str, study: str, name: str) -> str:
+    return encoder_options(plan, study, plan.entry(study, stage, name)["speech"])
+
+
 def chain_reads(plan: Plan, stage: str, study: str, name: str) -> Reads:
     """The settings that a job of ``adapt``, ``cluster`` or ``retrain`` reads."""
     speech = plan.encoder(study, plan.entry(study, stage, name)["speech"], "speech")

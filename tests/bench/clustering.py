@@ -1,6 +1,6 @@
 """Multi-scale k-means as `cluster` runs it, beside scikit-learn's MiniBatchKMeans on the same frames.
 
-    python -m tests.bench.clustering [--frames 20000] [--width 256] [--scales 64 512] [--store FILE --layer 8]
+    python -m tests.bench.clustering [--frames 8000] [--width 128] [--scales 32 128] [--store FILE --layer 8]
 
 The full size of Pan 2024: --frames 750000 --width 768 --scales 64 512 4096. Frames are those of a layer of a feature
 store (--store), or drawn from a mixture whose components overlap. MiniBatchKMeans runs as fairseq calls it
@@ -113,11 +113,11 @@ def sgemm(frames: np.ndarray, scale: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--scales", type=int, nargs="+", default=[64, 512])
+    parser.add_argument("--frames", type=int, default=8_000)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--scales", type=int, nargs="+", default=[32, 128])
     parser.add_argument("--iterations", type=int, default=25)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1024, 4096, 10_000])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--store", help="a feature store, in place of drawn frames")
     parser.add_argument("--layer", default="8")

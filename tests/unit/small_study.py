@@ -16,7 +16,9 @@ from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
 from stages.parameters import whole
 from stages.parameters.resolve import resolved
+from stages.recipes import chain
 from stages.runtime import disk
+from stages.workflow.plan import Plan
 from tests.unit.catalogue import PARAMS
 from tests.unit.small_corpus import ROOT, options
 
@@ -111,14 +113,15 @@ class SmallStudy:
         self.values["evaluate"] = ready["evaluate"] | {"draws": 1000}
         self.values["corpora"] = {own["corpus"]: ready["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: ready["protocols"][own["protocol"]]}
-        self.values["encoders"] = ready["encoders"]
+        self.values |= {name: ready[name] for name in ("encoders", *chain.STAGES)}
         self.values["robustness"] = {name: ready["robustness"][name] for name in own["trials"]}
         self.values["report"] = {"decimals": 1, "reproduced_within": 0.01}
         self.write_params()
 
     def write_params(self) -> None:
         """The settings, resolved, as the stages read them."""
-        self.values |= {"rows": whole.rows(self.values), "ours": whole.ours()}
+        chains = whole.chains(Plan(self.values, str(self.params)))
+        self.values |= {"rows": whole.rows(self.values), "chains": chains, "ours": whole.ours()}
         self.params.write_text(yaml.safe_dump(self.values, sort_keys=False))
 
     def predict(self, system: str, frame: pd.DataFrame, part: str = "1of1") -> Path:

@@ -193,7 +193,7 @@ def study(tmp_path_factory):
     """A gated and an ungated system, tried under noise: gates fall by a tenth where half of the power is noise."""
     folder, trials = tmp_path_factory.mktemp("study"), {"noise-10": [], "noise-0": []}
     study, rng = (
-        SmallStudy(folder, {name: {"start": ""} for name in SYSTEMS}, trials=trials, not_run={}),
+        SmallStudy(folder, {name: {} for name in SYSTEMS}, trials=trials, not_run={}),
         np.random.default_rng(5),
     )
     tried = []

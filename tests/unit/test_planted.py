@@ -224,6 +224,16 @@ def test_unlabelled_is_apart_from_every_corpus():
     assert all(0.8 < len(samples) / espeak.RATE < 7.5 for samples in first.values())
 
 
+def test_phrases_are_words_in_random_order():
+    sentences, mixed = (planted.unlabelled_sentences(1, 6000, phrases=share) for share in (0, 0.5))
+    phrases = [text for text, sentence in zip(mixed, sentences, strict=True) if text != sentence]
+    assert 2850 < len(phrases) < 3150 and sentences == planted.unlabelled_sentences(1, 6000)
+    assert {len(text.split()) for text in phrases} == set(range(4, 10))
+    texts = {row["text"] for row in planted.utterances(settings(utterances=3000))}
+    said = {word for text in phrases for word in text.split()}
+    assert {word for text in texts for word in text.split()} - {"an"} <= said and not texts & set(phrases)
+
+
 def test_unlabelled_words_tell_their_meaning_by_their_company():
     """Pleasant words keep company with pleasant words: valence correlates between words of a sentence."""
     pairs = []

@@ -14,12 +14,14 @@ from stages.models.gmp import Classifier
 from stages.pretraining.span_mask import span_mask
 from stages.recipes import codebooks
 from stages.recipes.labelled_set import Fold
-from stages.retrain import PseudoLabels, Retrain
+from stages.retrain import PseudoLabels, Retrain, retrained
 from stages.runtime.errors import UserError
 from stages.training import units
 from tests.unit.catalogue import shipped
+from tests.unit.small_stores import sources
 from tests.unit.small_study import SmallStudy, predictions
 from tests.unit.small_trainings import settings_of, trained
+from tests.unit.test_fine_tuning import whisper
 from tests.unit.test_recipes import eight, speech_encoder
 
 torch.set_num_threads(1)
@@ -234,3 +236,24 @@ def test_the_last_stage_pools_the_layer_that_is_set():
     with pytest.raises(UserError, match="gmp layer: -4, but the encoder has 2 blocks; take -1 to -3"):
         trained("gmp", layer=-4)
     assert settings_of("gmp").layer == -1
+
+
+def test_whisper_is_clustered_and_retrained(tmp_path):
+    """Its blocks see more frames than an utterance has; labels and masks are of its own."""
+    lengths = [6_000, 9_000, 12_345, 8_000]
+    inputs, (few, _) = sources(tmp_path, whisper(tmp_path), lengths), eight("emotion")
+    inputs.examples, inputs.device = few.examples, "cpu"
+    names = [f"u{i}" for i in range(4)]
+    known = {"utterance": names, "speaker": "s", "gender": "female", "text": ""}
+    inputs.examples.manifest = pd.DataFrame(known)
+    inputs.examples.targets = np.arange(4) % 2
+    inputs.examples.protocol = pd.DataFrame({"utterance": names, "fold": 1, "role": ["train"] * 3 + ["val"]})
+    fold = Fold(1, np.arange(3), np.array([3]), np.array([], int))
+    section = {"layers": [-1, -4], "scales": [4], "start": ""}
+    arrays, _ = clustered(Cluster.model_validate(shipped(Cluster, **section)), inputs, fold, 1, None)
+    frames = [inputs.speech_encoder().frames(n) for n in lengths]
+    assert arrays["labels/counts"].tolist() == frames and len(arrays["labels/-4/4"]) == sum(frames)
+    inputs.labels = lambda *_: arrays
+    row = settings_of("retrain", layer=-4, epochs=1, mask_length=3)
+    again, notes = retrained(row, inputs, fold, 1, None)
+    assert len(notes["history"]["loss"]) == 1 and any("layers.0" in name for name in again)
