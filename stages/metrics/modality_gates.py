@@ -27,8 +27,8 @@ def accounts(predictions, manifest, columns: tuple[str, ...]) -> list[dict]:
     rows["emotion"] = rows["true_emotion"]
     rates = None
     if "hypothesis" in rows:
-        references = [said(text) for text in rows["text"].fillna("")]
-        rates = error_rates(references, rows["hypothesis"].fillna("").tolist())[0]
+        references, heard = ([said(text) for text in rows[name].fillna("")] for name in ("text", "hypothesis"))
+        rates = error_rates(references, heard)[0]
     right = (rows["pred_emotion"] == rows["true_emotion"]).to_numpy(float)
     return [
         {

@@ -56,7 +56,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if len(unknown):
         raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; train again")
     if metric == "wer":
-        from ..transcripts.numbers import said
+        from ..transcripts.numbers import said  # on both sides: what spells letters alone writes no digits
         from ..transcripts.text import words
 
         true = np.array([said(text) for text in known["text"].reindex(rows["utterance"]).fillna("")], str)
@@ -71,7 +71,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if not len(rows):
         return None
     if metric == "wer":
-        values = rows[pred].fillna("").to_numpy(str)
+        values = np.array([said(text) for text in rows[pred].fillna("")], str)
         bad = np.zeros(len(rows), bool)  # an empty hypothesis is one: all its words are deleted
     elif name == "emotion":
         values = rows[pred].fillna("").to_numpy(str)
