@@ -1,8 +1,10 @@
 """Adapt a speech encoder to emotion and another task: one encoder per fold and seed.
 
-Stage 1 of Pan 2024 (section 3.1), whose other task is the speaker's gender; pseudo-labels come from the encoder.
+Stage 1 of Pan 2024 (section 3.1), whose other task is the speaker's gender (pseudo-labels come from the encoder), and
+of Gao 2024 (section 3.2), whose other task is CTC.
 
-Reads manifest, protocol, the encoder's cached CNN output (or the audio, where the CNN trains too); params
+Reads manifest, protocol, transcripts (for CTC), the encoder's cached CNN output (or the audio, where the CNN trains
+too); params
 ``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (``encoder/...``) with their heads (``head/...``).
 """
 
@@ -11,24 +13,35 @@ from typing import Literal
 import numpy as np
 
 from .config.settings import setting
-from .recipes import pan_stages
+from .recipes import emotion_and_words, pan_stages
 from .runtime import process
 from .training.economy import Economy
 
 
 class Adapt(Economy):
-    """Training of the encoder for emotion and gender, loss 0.9 CE(emotion) + 0.1 CE(gender) (equation 1)."""
+    """Training of the encoder for emotion and gender or words, loss 0.9 CE(emotion) + 0.1 of the other (equation 1)."""
 
     speech: str = setting("speech encoder, a name in encoders; study: the study's own")
-    task: Literal["gender", "emotion"] = setting("gender: beside emotion (gender-augmented); emotion: that alone")
-    emotion_weight: float = setting("alpha_e, the weight of the emotion loss where there is another task", ge=0, le=1)
-    lstm: int = setting("units per direction of the BiLSTM", ours=True, ge=1)
-    hidden: int = setting("units of LinearP", ours=True, ge=1)
+    task: Literal["gender", "emotion", "ctc"] = setting(
+        "gender: beside emotion; emotion: alone; ctc: words beside it (Gao 2024)"
+    )
+    emotion_weight: float = setting(
+        "alpha_e, of emotion beside another task; with ctc 1.0: emotion alone",
+        ge=0,
+        le=1,
+    )
+    ctc_reduction: Literal["mean", "sum"] = setting(
+        "of the CTC loss: mean over letters, then utterances, or the sum", ours=True
+    )
+    lstm: int = setting("units per direction of the BiLSTM; ctc has none", ours=True, ge=1)
+    hidden: int = setting("units of LinearP; ctc has a linear layer over the mean alone", ours=True, ge=1)
     freeze_cnn: bool = setting("keep the CNN as it was pretrained", ours=True)
-    learning_rate: float = setting("of Adam, constant after warm-up over 5 % of the steps", gt=0)
+    learning_rate: float = setting("of Adam, constant after 5 % of the steps; of ctc as the recipe cmgi has it", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
     epochs: int = setting("limit on epochs", ours=True, ge=1)
-    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
+    patience: int = setting(
+        "epochs without a better validation UAR before stopping; 0: never, last kept", ours=True, ge=0
+    )
     threads: int = setting("threads of the job (another number rounds differently)", ge=1)
 
 
@@ -38,6 +51,8 @@ def main(args) -> None:
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):
     """Encoder (``encoder/...``) and heads (``head/...``) after training on the fold's training rows, and notes."""
+    if section.task == "ctc":
+        return emotion_and_words.adapted(section, inputs, fold, seed, unit)
     import torch
 
     from .models.gmp import Adapter
@@ -80,10 +95,10 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
         optimiser,
         lambda _: bucketed(fold.train, speech.lengths, section.batch, generator),
         loss_of,
-        score,
+        score if section.patience else None,
         epochs=section.epochs,
         economy=section,
-        patience=section.patience,
+        patience=section.patience or None,
         schedule=warm_up(optimiser, steps, 0.05, decay=False),
         generator=generator,
         unit=unit,

@@ -1,7 +1,7 @@
-"""Adapt the speech encoder to emotion and gender, per fold and seed (Pan 2024, stage 1).
+"""Adapt the speech encoder to emotion and gender (Pan 2024, stage 1) or words (Gao 2024, stage 1), per fold and seed.
 
 OUTPUTS
-    data/adapt/{study}/{name}/{part}.safetensors     adapted encoders and their heads
+    data/adapt/{study}/{name}/{part}.safetensors     adapted encoders with their heads
 """
 
 

@@ -100,6 +100,13 @@ def _cautions(training: dict, system: str) -> list[str]:
             f"{training['capped']} of {training['units']} trainings were still improving at the limit on epochs;"
             f" raise systems.{system}.epochs"
         )
+    if training["unspelt"]:
+        names = training["unspelt"]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        notes.append(
+            f"{len(names)} training utterances have fewer frames than CTC needs for their words, and taught it nothing:"
+            f" {', '.join(names[:3])}{more}"
+        )
     if training["elsewhere"]:
         notes.append(
             f"predictions made elsewhere ({training['elsewhere']}): what they were trained and chosen on is not known"

@@ -189,6 +189,7 @@ def gather(name: str, inputs: Inputs, params: str):
         untried=untried,
         scorings=scorings,
         gates=study_files.gates(inputs.transcripts, params, study, entries, manifest),
+        interactions=rounded(study_files.interactions(entries, inputs.predictions, inputs.robustness, manifest)),
         fit_published=[p for p in published if taught and (p["paper"], p["table"]) == distillation.TABLE_1],
         coverage=intervals.read_coverage(inputs.coverage) if inputs.coverage else [],
     )

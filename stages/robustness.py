@@ -88,7 +88,7 @@ class Tried:
 
 
 def main(args) -> None:
-    from .conditions import config
+    from .conditions import config, other_words
     from .encoders.specs import Features
     from .metrics.summary import Evaluate
 
@@ -102,12 +102,13 @@ def main(args) -> None:
     from .protocols.table import load_split
 
     weights = {kind: path for kind in ("speech", "text") if (path := getattr(args, f"{kind}_weights"))}
+    trained = assembled(args.params, args.study, args.system, args.models, weights)
     job = Job(
         study=args.study,
         system=args.system,
         name=args.name,
         trial=trial,
-        trained=assembled(args.params, args.study, args.system, args.models, weights),
+        trained=trained.on_given_words() if trial.kind == "transcripts" else trained,
         features=section,
         audio=args.audio,
         texts=_texts(args.transcripts),
@@ -127,6 +128,8 @@ def main(args) -> None:
         digest = disk.sha256(temporary)
         figures = scored(read_predictions(temporary), tried.manifest, tried.clean, study_split[0], options)
     results = {"study": args.study, "system": args.system, "trial": args.name, "kind": trial.kind, "words": trial.words}
+    if trial.kind == "transcripts":
+        results["wer"] = other_words.error_rate(args.transcripts, sorted(set(tried.frame["utterance"])))
     results |= {"options": options.model_dump(), **tried.about, "predictions_sha256": digest, **figures}
     with disk.writing(args.out_json) as temporary:
         text = json.dumps(rounded(results), indent=1, ensure_ascii=False, allow_nan=False)

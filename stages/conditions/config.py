@@ -33,7 +33,7 @@ def untried(trial: Trial, row) -> str:
         return "a control that uses no audio"
     if trial.kind == "noise" and not {"speech", "audio", "beside"} & set(row.files()):
         return "reads only words, which noise does not change"
-    if trial.kind == "transcripts" and not row.needs_text:
+    if trial.kind == "transcripts" and not row.given_words().needs_text:
         return "reads no words"
     if trial.kind == "corpus" and row.needs_text and not trial.transcripts:
         return "reads words, and the trial names no transcripts"

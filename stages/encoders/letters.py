@@ -1,21 +1,36 @@
 """The letters that CTC heads spell with, and greedy decoding."""
 
+import itertools
+import unicodedata
+
 import torch
+
+from ..transcripts.numbers import said
 
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
 """CTC labels 1..28; 0 is the blank."""
 LABELS = len(ALPHABET) + 1
+_APOSTROPHES = str.maketrans("’‘ʼ`´", "'" * 5)
 
 
 def written(text: str) -> str:
-    """A text in the characters of ALPHABET alone, as CTC writes it; a curly apostrophe counts as a straight one."""
-    kept = "".join(c if c in ALPHABET else " " for c in text.lower().replace("’", "'"))
+    """A text in the characters of ALPHABET alone, as CTC writes it.
+
+    Numbers are written out, curly apostrophes count as straight ones, letters lose their accents.
+    """
+    plain = unicodedata.normalize("NFKD", said(text).lower().translate(_APOSTROPHES))
+    kept = "".join(c if c in ALPHABET else " " for c in plain if not unicodedata.combining(c))
     return " ".join(kept.split())
 
 
 def spelled(text: str) -> list[int]:
     """The CTC labels of a text as it is :func:`written`."""
     return [ALPHABET.index(c) + 1 for c in written(text)]
+
+
+def needed(labels: list[int]) -> int:
+    """The frames that CTC needs at least: one per letter, and a blank between two that are the same."""
+    return len(labels) + sum(one == other for one, other in itertools.pairwise(labels))
 
 
 def greedy(logits: torch.Tensor, lengths: torch.Tensor) -> list[str]:

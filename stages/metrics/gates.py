@@ -41,7 +41,7 @@ def accounts(units: list[dict], manifest, rates: list[float | None] | None) -> l
     closed = {d: sum(one[d].astype(int) for one in by_dimension) for d in units[0]["closed"]}
     any_of = sum(np.logical_or.reduce(list(one.values())).astype(int) for one in by_dimension)
     found = []
-    for group, value, members in _groups(manifest, rates):
+    for group, value, members in groups(manifest, rates):
         pairs = int(trained[members].sum())
         if pairs:
             found.append(
@@ -57,8 +57,12 @@ def accounts(units: list[dict], manifest, rates: list[float | None] | None) -> l
     return found
 
 
-def _groups(manifest, rates) -> list[tuple[str, str, np.ndarray]]:
-    """(group, value, bool [utterances]); what is unknown of an utterance puts it into no group."""
+def groups(manifest, rates) -> list[tuple[str, str, np.ndarray]]:
+    """(group, value, bool [rows]) of rows of a manifest; what is unknown of an utterance puts it into no group.
+
+    Where words contradict the voice (planted corpora), they say the opposite in arousal and in valence: those are told
+    apart by the dimension that is felt more.
+    """
     found = [("all", "", np.ones(len(manifest), bool))]
     for group, column in (("class", "emotion"), ("sex", "gender")):
         values = manifest[column].to_numpy(str)
@@ -72,4 +76,8 @@ def _groups(manifest, rates) -> list[tuple[str, str, np.ndarray]]:
     if "contradicts" in manifest:
         against = manifest["contradicts"].to_numpy(str) == "1"
         found += [("words and voice", "agree", ~against), ("words and voice", "contradict", against)]
+        if {"latent_arousal", "latent_valence"} <= set(manifest):
+            felt = [np.abs(manifest[f"latent_{name}"].to_numpy(float)) for name in ("arousal", "valence")]
+            found.append(("words and voice", "contradict in arousal", against & (felt[0] > felt[1])))
+            found.append(("words and voice", "contradict in valence", against & (felt[0] <= felt[1])))
     return found

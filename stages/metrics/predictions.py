@@ -32,7 +32,7 @@ def read_predictions(path: Path | str):
             raise UserError(f"{path}: line 1: no column '{name}'; delete it and run again")
     for name in frame.columns:
         whole = name in ("fold", "seed")
-        if whole or name.startswith("logit_") or _DIMENSION.fullmatch(name):
+        if whole or name.startswith(("logit_", "gate_")) or _DIMENSION.fullmatch(name):
             numbers = pd.to_numeric(frame[name].where(frame[name] != ""), errors="coerce").astype("float64")
             bad = (frame[name] != "") & numbers.isna()
             if whole:

@@ -56,9 +56,10 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if len(unknown):
         raise UserError(f"predictions: utterance '{unknown.iloc[0]}' is not in the manifest; train again")
     if metric == "wer":
+        from ..transcripts.numbers import said  # on both sides: what spells letters alone writes no digits
         from ..transcripts.text import words
 
-        true = known["text"].reindex(rows["utterance"]).fillna("").to_numpy(str)
+        true = np.array([said(text) for text in known["text"].reindex(rows["utterance"]).fillna("")], str)
         usable = np.asarray([bool(words(text)) for text in true], bool)
     elif name == "emotion":
         true = rows["true_emotion"].fillna("").to_numpy(str)
@@ -70,7 +71,7 @@ def scored(predictions, manifest, metric: str) -> Scored | None:
     if not len(rows):
         return None
     if metric == "wer":
-        values = rows[pred].fillna("").to_numpy(str)
+        values = np.array([said(text) for text in rows[pred].fillna("")], str)
         bad = np.zeros(len(rows), bool)  # an empty hypothesis is one: all its words are deleted
     elif name == "emotion":
         values = rows[pred].fillna("").to_numpy(str)

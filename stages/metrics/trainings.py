@@ -18,7 +18,7 @@ def trainings(paths: list[Path]) -> dict:
     or ``val``: {dimension: ``ccc`` and ``rho`` of those rows, means over units}}; ``gates``: of a student, the
     ``rows`` of every unit and whom each dimension ``closed`` the gate on (stages/recipes/gate.py); ``elsewhere``: the
     file that the predictions came in, where no training of ours made them; ``parameters``: of the model, ``all`` and
-    those ``trained``. What a recipe does not have is None.
+    those ``trained``; ``unspelt``: the utterances with too few frames for CTC. What a recipe does not have is None.
     """
     notes = [one for path in paths for _, one in sorted(units.notes(path).items())]
     histories = [history for one in notes for history in _histories(one)]
@@ -37,7 +37,13 @@ def trainings(paths: list[Path]) -> dict:
         "gates": [{key: one["gate"][key] for key in ("rows", "closed")} for one in notes if "gate" in one] or None,
         "elsewhere": notes[0].get("made elsewhere"),
         "parameters": notes[0].get("parameters"),
+        "unspelt": _unspelt([one["unspelt"] for one in notes if "unspelt" in one]),
     }
+
+
+def _unspelt(found: list[list[str]]) -> list[str] | None:
+    """The names of utterances that CTC could not learn in any unit, sorted."""
+    return sorted(set().union(*found)) or None
 
 
 def _fit(units: list[dict]) -> dict | None:

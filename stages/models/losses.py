@@ -27,8 +27,10 @@ def ccc_loss(
     return losses.mean() if weights is None else (weights * losses).sum()
 
 
-def ctc_loss(letters: torch.Tensor, lengths: torch.Tensor, spelled: list[torch.Tensor]) -> torch.Tensor:
-    """Connectionist temporal classification (Graves et al. 2006), blank 0, mean over letters, then over the batch.
+def ctc_loss(
+    letters: torch.Tensor, lengths: torch.Tensor, spelled: list[torch.Tensor], reduction: str = "mean"
+) -> torch.Tensor:
+    """Connectionist temporal classification (Graves et al. 2006), blank 0.
 
     A scalar on the CPU wherever the model is, for on a GPU it is not deterministic. An utterance with fewer frames than
     its letters need counts as zero.
@@ -41,10 +43,15 @@ def ctc_loss(letters: torch.Tensor, lengths: torch.Tensor, spelled: list[torch.T
         Frames of each [batch], on the CPU.
     spelled
         The labels int64 [letters] of each (:func:`stages.encoders.letters.spelled`).
+    reduction
+        ``mean``: over the letters of each, then over the batch; ``sum``: of all. Published checkpoints carry either
+        (``ctc_loss_reduction``), and it sets the weight of recognition beside emotion.
     """
     log_probs = letters.float().log_softmax(-1).transpose(0, 1).cpu()
     sizes = torch.tensor([len(each) for each in spelled])
-    return torch.nn.functional.ctc_loss(log_probs, torch.cat(spelled), lengths, sizes, zero_infinity=True)
+    return torch.nn.functional.ctc_loss(
+        log_probs, torch.cat(spelled), lengths, sizes, reduction=reduction, zero_infinity=True
+    )
 
 
 def am_softmax(classes: int, width: int, margin: float, scale: float) -> torch.nn.Module:

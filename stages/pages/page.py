@@ -1,6 +1,6 @@
 """The report as one self-contained page."""
 
-from . import behind, cells, corpus_section, distillation, figures, importance, results, robustness, trust
+from . import behind, cells, corpus_section, distillation, figures, importance, interaction, results, robustness, trust
 from .cells import Cell, Table, number, wide
 from .number_format import TITLES, interval, shown
 from .render import render
@@ -22,6 +22,7 @@ def html(report: Contents) -> str:
         layers=importance.section(report),
         papers=_papers(report),
         distillation=distillation.section(report),
+        interaction=interaction.section(report),
         behind=behind.section(report),
         robustness=robustness.section(report),
         card=corpus_section.section(report.card) if report.card else None,

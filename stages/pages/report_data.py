@@ -84,6 +84,8 @@ class Contents:
     """Trial in words, system, and why it was not run."""
     gates: dict[str, list[dict]] = field(default_factory=dict)
     """{student: what its gate closed (:func:`stages.metrics.gates.accounts`)}."""
+    interactions: list[dict] = field(default_factory=list)
+    """See :func:`stages.pages.study_files.interactions`."""
     fit_published: list[dict] = field(default_factory=list)
     """Figures of Table 1 of Srinivasan 2022, where the study has such a teacher."""
     coverage: list[dict] = field(default_factory=list)

@@ -1,48 +1,17 @@
 """Trained systems under noise and on other corpora."""
 
-from dataclasses import dataclass
-
 from . import cells
 from .cells import Cell, Table, number, wide
 from .figures import place
+from .lines import Curve, Lines, Point
 from .number_format import TITLES, interval, shown
 from .report_data import Contents
 
 METRICS = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
 COLOURS = ("white", "pink", "babble")
+NOISE = "signal to noise, dB"
 OPEN = 12
 """A table with more rows than this is folded."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A figure at one level of noise, with its interval where there is one."""
-
-    x: str
-    y: str
-    low: str | None
-    high: str | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One colour of noise; ``kind`` is the number of its line style."""
-
-    colour: str
-    kind: int
-    path: str
-    points: list[Point]
-
-
-@dataclass(frozen=True)
-class Noise:
-    """One system and metric against the ratio of signal to noise."""
-
-    title: str
-    curves: list[Curve]
-    ticks: list[tuple[str, str]]
-    ends: list[tuple[str, str]]
-    spoken: str
 
 
 def section(report: Contents) -> dict | None:
@@ -108,7 +77,7 @@ def _figures(report: Contents, one: dict, metric: str) -> list[Cell]:
     return [number(text) for text in [*found, f"{tried['n_utterances']:,}"]]
 
 
-def _curves(report: Contents) -> list[Noise]:
+def _curves(report: Contents) -> list[Lines]:
     """A figure per metric and system that was tried at two ratios or more of a colour."""
     found = []
     for metric in METRICS:
@@ -127,7 +96,7 @@ def _both(one: dict) -> tuple[dict, dict]:
     return one["clean"], one["metrics"]
 
 
-def _figure(report: Contents, metric: str, name: str, own: dict[str, list[dict]], low: float, high: float) -> Noise:
+def _figure(report: Contents, metric: str, name: str, own: dict[str, list[dict]], low: float, high: float) -> Lines:
     levels = sorted({one["snr_db"] for ones in own.values() for one in ones})
     step = 120 / (len(levels) + 1)
     places = {level: 35 + step * (i + 0.5) for i, level in enumerate([*levels, None])}
@@ -146,10 +115,11 @@ def _figure(report: Contents, metric: str, name: str, own: dict[str, list[dict]]
             bounds = interval(metric, figure["ci_low"], figure["ci_high"], report.decimals)
             spoken.append(f"{where} {shown(metric, figure['pooled'], report.decimals)} {bounds}")
         curves.append(Curve(colour, kind, " ".join(f"{point.x},{point.y}" for point in points), points))
-    return Noise(
+    return Lines(
         title=f"{report.named(name)}, {TITLES[metric]}",
         curves=curves,
         ticks=[(place(x), "clean" if level is None else f"{level:g}") for level, x in places.items()],
         ends=[(at(end), shown(metric, end, report.decimals)) for end in (low, high)],
+        axis=NOISE,
         spoken="; ".join(dict.fromkeys(spoken)),
     )

@@ -109,6 +109,36 @@ def gates(paths: list[Path], params: str, study: dict, entries: list[Entry], man
     return found
 
 
+def interactions(entries: list[Entry], csvs: dict[str, Path], tried: list[Path], manifest) -> list[dict]:
+    """What the gates of systems that hear and read did (Gao 2024): one dictionary per system, gated or not.
+
+    ``system``, ``interaction``, ``gate``, ``accounts`` (:func:`stages.metrics.modality_gates.accounts`), and ``gates``:
+    {trial, '' for the study's own test part: {column: mean}}. ``csvs`` are the systems' predictions, ``tried`` the
+    results of trials, each with a CSV of the same name.
+    """
+    from ..metrics import modality_gates
+    from ..metrics.predictions import read_predictions
+
+    found = []
+    for entry in entries:
+        row = entry.row
+        if row.recipe != "cmgi" or not entry.evaluation or not row.audio or row.words == "none":
+            continue
+        own, columns = read_predictions(csvs[entry.name]), row.columns
+        trials = {path.parent.name: path for path in tried if path.stem == entry.name} if columns else {}
+        means = {name: read_predictions(path.with_suffix(".csv")) for name, path in trials.items()} | {"": own}
+        found.append(
+            {
+                "system": entry.name,
+                "interaction": row.interaction,
+                "gate": row.gate,
+                "accounts": modality_gates.accounts(own, manifest, columns),
+                "gates": {name: modality_gates.condition(frame, columns) for name, frame in means.items()},
+            }
+        )
+    return found
+
+
 def _word_errors(path: Path, params: str, manifest) -> list[float | None] | None:
     """WER of every utterance's transcript in a file that is named as its entry of ``transcripts:``; None: gold."""
     from ..transcripts import rates, table, text

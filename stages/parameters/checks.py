@@ -9,7 +9,7 @@ from ..conditions import config as conditions
 from ..config import settings
 from ..corpora.readers import provides
 from ..encoders.specs import NEEDED
-from ..recipes import system_config
+from ..recipes import chain, system_config
 from ..retrain import Retrain
 from ..runtime.errors import UserError
 from ..workflow import stored_layers
@@ -62,6 +62,7 @@ def _check_study(path: str, params: dict, study: str) -> None:
         row = plan.row(study, name)
         if {"text", "transcripts"} & set(row.files()):
             _check_text(path, params, study, name, row, plan, has)
+        _check_own_words(path, params, study, name, plan, has)
         need = {"emotion"} if row.task == "emotion" else {"arousal"}
         if has is not None and not need & has:
             raise UserError(
@@ -117,10 +118,31 @@ def _check_text(path, params, study, name, row, plan, has) -> None:
             f"{path}: {where}.transcripts: {name} needs transcripts, and corpus '{own['corpus']}' has none for"
             f" '{source}'; name a Whisper source or remove {name}"
         )
+    if not {"text", "text-weights"} & set(row.files()):
+        return
     text = plan.encoder(study, row.text, "text")
     if not text:
         raise UserError(f"{path}: {where}.text: {name} needs a text encoder; name one of encoders")
     _known(path, f"systems.{name}.text", text, params["encoders"])
+
+
+def _check_own_words(path, params, study, name, plan, has) -> None:
+    """A system that learns what was said, or starts from a stage that does, needs a corpus with words of its own."""
+    own, row = params["studies"][study], plan.row(study, name)
+    learning = [
+        f"{stage}/{entry}" for (stage, entry), found in behind(path, study, name, plan) if chain.learns_words(found)
+    ]
+    learning += [name] if row.learns_words else []
+    if learning and has is not None and "text" not in has:
+        raise UserError(
+            f"{path}: studies.{study}.systems: {name}: {learning[0]} learns what was said, and corpus '{own['corpus']}'"
+            f" has no words of its own, whatever Whisper hears; remove {name} from the list"
+        )
+    if learning and not own["transcripts"]:
+        raise UserError(
+            f"{path}: studies.{study}.transcripts: {name}: {learning[0]} learns what was said;"
+            " name a source of transcripts"
+        )
 
 
 def _check_encoders(path, params, study, name, row, plan) -> None:

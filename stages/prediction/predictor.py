@@ -64,8 +64,8 @@ class Predictor:
         return self.mean(self.outputs(clips))
 
     def mean(self, outputs: np.ndarray) -> np.ndarray:
-        """The mean [clips, outputs] of ``outputs`` [models, clips, outputs]: of class probabilities, or of values."""
-        values = outputs.astype(np.float64)
+        """The mean [clips, outputs] of ``outputs`` [models, clips, outputs or more]: class probabilities, or values."""
+        values = outputs[..., : len(self.trained.labels)].astype(np.float64)
         if self.row.task == "emotion":
             from scipy.special import softmax
 
@@ -73,7 +73,7 @@ class Predictor:
         return values.mean(0)
 
     def outputs(self, clips: list[Clip], of: list[Unit] | None = None) -> np.ndarray:
-        """Outputs [models, clips, outputs] of every model, or of the units ``of``, as in prediction files."""
+        """Outputs [models, clips, outputs + columns] of every model, or of the units ``of``, as in prediction files."""
         recipe, positions = system_config.module(self.row.recipe), np.arange(len(clips))
         with tempfile.TemporaryDirectory(prefix="serpentine-") as folder:
             new_audio = self._stored(Path(folder), clips)

@@ -38,13 +38,18 @@ def outputs(
 
 
 def filled(rows: pd.DataFrame, values: np.ndarray, predictor: Predictor) -> pd.DataFrame:
-    """``rows`` of a prediction file (utterance, fold, seed, role, true values) with ``values`` [rows, outputs]."""
+    """``rows`` of a prediction file (utterance, fold, seed, role, true values) with ``values``.
+
+    ``values`` are [rows, outputs], or with the system's further columns after them.
+    """
     labels, keys = predictor.trained.labels, ["utterance", "fold", "seed", "role"]
     filled_rows = rows[keys].reset_index(drop=True)
+    values, more = np.split(values, [len(labels)], axis=1)
+    beside = {name: more[:, i] for i, name in enumerate(predictor.row.columns[: more.shape[1]])}
     if predictor.row.task == "emotion":
         filled_rows["true_emotion"] = rows["true_emotion"].to_numpy()
         filled_rows["pred_emotion"] = np.array(labels)[values.argmax(1)]
-        return filled_rows.assign(**{f"logit_{name}": values[:, i] for i, name in enumerate(labels)})
+        return filled_rows.assign(**{f"logit_{name}": values[:, i] for i, name in enumerate(labels)}, **beside)
     for i, name in enumerate(labels):
         filled_rows[f"true_{name}"], filled_rows[f"pred_{name}"] = rows[f"true_{name}"].to_numpy(), values[:, i]
-    return filled_rows
+    return filled_rows.assign(**beside)

@@ -1,7 +1,7 @@
 """A trained system: its models, the settings of their training, and caveats."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import settings
@@ -47,6 +47,10 @@ class Trained:
         values = self.about["row"]
         where = f"trained {self.name}"
         return settings.validate(system_config.settings_class(values["recipe"]), values, where, self.params)
+
+    def on_given_words(self) -> "Trained":
+        """The system as it reads the words that it is given, where it would read its own."""
+        return replace(self, about=self.about | {"row": self.row.given_words().model_dump()})
 
     @property
     def labels(self) -> list[str]:

@@ -30,7 +30,11 @@ def _rows(settings: dict, study: str) -> Iterator[system_config.System]:
 
 def _texts(settings: dict, study: str) -> Iterator[str]:
     own = settings["studies"][study]
-    yield from (system_config.transcripts(own, row) for row in _rows(settings, study))
+    for row in _rows(settings, study):
+        yield system_config.transcripts(own, row)
+        before = chain.behind(row.starts_from, lambda *one: chain.entry(settings, study, *one))
+        if any(chain.learns_words(chain.entry(settings, study, *one)) for one in before):
+            yield own["transcripts"]
 
 
 def _encoders(settings: dict, study: str) -> Iterator[str]:

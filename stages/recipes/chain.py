@@ -11,7 +11,7 @@ from ..runtime.errors import UserError
 STAGES = ("adapt", "cluster", "retrain")
 ENCODERS = ("adapt", "retrain")
 """Those whose output has an encoder."""
-START = "whose encoder: an output of another stage, adapt/NAME or retrain/NAME; '' for the untouched one"
+START = "whose encoder: adapt/NAME or retrain/NAME; '' for the untouched one"
 """What the setting ``start`` means."""
 
 Output = tuple[str, str]
@@ -43,6 +43,11 @@ def read_by(entry: dict) -> dict[str, Output]:
     """{input: the output that it is} of an entry of one of the stages: ``start``, and ``labels`` of ``retrain``."""
     found = {"start": output(entry["start"])} if entry.get("start") else {}
     return found | ({"labels": ("cluster", entry["cluster"])} if "cluster" in entry else {})
+
+
+def learns_words(entry: dict) -> bool:
+    """Whether an entry is trained on what was said."""
+    return entry.get("task") == "ctc" and entry["emotion_weight"] < 1
 
 
 def behind(start: str, entry_of: Callable[[str, str], dict]) -> list[Output]:

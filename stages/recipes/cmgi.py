@@ -1,15 +1,17 @@
-"""Gao 2024: HuBERT fine-tuned for emotion and CTC, then together with BERT through the gated interaction.
+"""Gao 2024: HuBERT and BERT trained together for emotion, joined by the gated interaction, or any part of that.
 
-Training reads the ground-truth text, testing the model's own CTC output (greedy), as in the paper. Stage 1 trains all
-its epochs: a stop on emotion's UAR would come before CTC has left the blank, and stage 2 would be tested without words.
+The paper's first stage, HuBERT for emotion and CTC, is an entry of ``adapt`` that rows share. BERT reads what was said
+in training; at test it reads the model's own CTC output (greedy), or words that are given.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from ..config.settings import setting
 from ..training.economy import Economy
+from .chain import START
 from .system_config import EMOTION, System
 
 if TYPE_CHECKING:
@@ -17,119 +19,209 @@ if TYPE_CHECKING:
 
 
 class Cmgi(Economy, System):
-    """Tables 1 and 2, row CmGI; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours."""
+    """Rows of Tables 1 and 2; '10e-5' (section 3.2) is read as 1e-5, schedule and stop are ours.
+
+    With the encoder of ``start`` go its CTC head and, where nothing is read, its emotion head.
+    """
 
     recipe: Literal["cmgi"] = setting("the recipe: stages/recipes/cmgi.py")
     task: EMOTION = setting("what is predicted")
-    alpha: float = setting("weight of the CTC loss in both stages (equation 2)", ge=0, le=1)
-    spelling: Literal["letters", "raw"] = setting(
-        "of the true text that BERT reads in training: letters, as CTC writes its own for the test; raw: as transcribed"
+    start: str = setting(START)
+    audio: bool = setting("hear speech; false: given words alone (Table 1, experiment 8)")
+    words: Literal["own", "given", "none"] = setting(
+        "read at test: own, what CTC spells; given, transcripts; none (1 and 2)"
     )
-    width: int = setting("both modalities are projected to this width", ge=1)
-    heads: int = setting("of every attention", ge=1)
-    dropout: float = setting("in attention and before the classifier", ge=0, lt=1)
+    alpha: float = setting("weight of the CTC loss (equation 2); 0: no recognition, and no CTC head", ge=0, lt=1)
+    ctc_reduction: Literal["mean", "sum"] = setting(
+        "of the CTC loss: mean over letters, then utterances, or the sum", ours=True
+    )
+    spelling: Literal["letters", "raw"] = setting(
+        "of what is read but not spelt here: letters, as CTC writes; raw", ours=True
+    )
+    interaction: Literal["none", "sa", "ca", "cmgi"] = setting(
+        "self-attention (equation 3), cross-attention (4), both, or neither"
+    )
+    gate: Literal["none", "mean", "temporal"] = setting(
+        "mean: over means (equation 5); temporal: of frames and tokens (6), in cmgi"
+    )
+    literal_eq3: bool = setting("self-attention over the other modality, as printed", ours=True)
+    ca_over: Literal["s", "x"] = setting(
+        "what ca attends over: s, after self-attention (equation 4), or its inputs x", ours=True
+    )
+    sigmoid: Literal["last", "first"] = setting(
+        "gate: last, sigmoid(f(.)), within 0 and 1; first, f(sigmoid(.)), as printed", ours=True
+    )
+    shared: bool = setting("all attentions have the same weights, as the equations' symbols are", ours=True)
+    attention: Literal["multi-head", "printed"] = setting(
+        "printed: one head of W^Q, W^K, W^V; else biases and a projection too", ours=True
+    )
+    width: int = setting("both modalities are projected to this width", ours=True, ge=1)
+    heads: int = setting("of every attention", ours=True, ge=1)
+    dropout: float = setting("in attention and before the classifier", ours=True, ge=0, lt=1)
     learning_rate: float = setting("of AdamW, after warm-up over a tenth of the steps, decaying linearly", gt=0)
     batch: int = setting("utterances per forward pass", ge=1)
-    stage1_freeze_cnn: bool = setting("freeze the CNN in stage 1 too (the paper freezes it in stage 2 only)")
-    epochs: list[int] = setting("epochs of stage 1, all of them; limit on those of stage 2", min_length=2, max_length=2)
-    patience: int = setting("epochs without a better validation UAR before stage 2 stops", ge=1)
-    inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights")
+    epochs: int = setting("limit on epochs; 0: what start made of speech is scored as it is", ours=True, ge=0)
+    patience: int = setting("epochs without a better validation UAR before stopping", ours=True, ge=1)
+    inputs: ClassVar = ("speech", "audio", "transcripts", "speech-weights", "text-weights", "start")
     heavy: ClassVar = True
-    transcribes: ClassVar = True
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.gate == "temporal" and self.interaction != "cmgi":
+            raise ValueError(
+                "gate: temporal weighs self- against cross-attention; set interaction: cmgi, or gate: mean"
+            )
+        if self.attention == "printed" and self.heads != 1:
+            raise ValueError("attention: printed has one head; set heads: 1")
+        if self.width % self.heads:
+            raise ValueError(f"width: {self.width} does not divide into {self.heads} heads; give a multiple")
+        if not self.audio and (self.words != "given" or self.start or self.alpha):
+            raise ValueError("audio: false hears nothing to spell; set words: given, start: '' and alpha: 0.0")
+        if self.words == "own" and not self.alpha:
+            raise ValueError("words: own are what CTC spells; set alpha above 0, or words: given")
+        if not self.epochs and (self.words != "none" or not self.start):
+            raise ValueError("epochs: 0 scores what start made of speech alone; name a start, and set words: none")
+        return self
+
+    @property
+    def transcribes(self) -> bool:
+        return self.words != "given"
+
+    @property
+    def starts_from(self) -> str:
+        return self.start
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        gates = {"none": (), "mean": ("gate_speech",), "temporal": ("gate_speech", "gate_words")}
+        return gates[self.gate] if self.audio and self.words != "none" else ()
+
+    @property
+    def learns_words(self) -> bool:
+        return bool(self.epochs) and (self.words != "none" or self.alpha > 0)
+
+    @property
+    def form(self) -> dict:
+        """What :class:`stages.models.cmgi.Form` is made of."""
+        names = ("width", "heads", "dropout", "interaction", "gate", "literal_eq3", "ca_over", "sigmoid", "shared")
+        return {name: getattr(self, name) for name in (*names, "attention")}
+
+    def files(self) -> tuple[str, ...]:
+        without = set() if self.start else {"start"}
+        if not self.audio:
+            without |= {"speech", "audio", "speech-weights"}
+        if self.words == "none":
+            without |= {"text-weights"} | (set() if self.learns_words else {"transcripts"})
+        return tuple(name for name in self.inputs if name not in without)
 
     def layers_read(self) -> dict[str, list[str]]:
-        return {"speech": ["conv"]}
+        return {"speech": ["conv"]} if self.audio else {}
+
+    def given_words(self) -> "Cmgi":
+        return self.model_copy(update={"words": "given"}) if self.words == "own" else self
 
 
 def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
-    """Outputs for ``fold.scored`` [rows, classes], the model's arrays, notes with the hypotheses of those rows."""
-    import torch
-
-    from ..encoders import letters
-    from ..models import cmgi
-    from ..models.losses import ctc_loss
-    from ..training.batches import shuffled
-    from ..training.loop import fit, seeded, warm_up
+    """Outputs for ``fold.scored`` [rows, classes + columns], the model's arrays, notes with what CTC spelled there."""
+    from ..training.loop import seeded
     from ..training.weights import network
+    from .emotion_and_words import EmotionAndWords, fitted, own_words
     from .fine_tuning import sizes
-    from .speech_input import SpeechInput
 
-    examples = inputs.examples
-    generator = seeded(seed)
-    encoder, text = inputs.speech_encoder(), inputs.text_encoder()
-    model = cmgi.CmGI(encoder, text, examples.outputs, row.width, row.heads, row.dropout).to(inputs.device)
-    spoken = inputs.transcripts["reference"].tolist()
-    read = [letters.written(t) if row.spelling == "letters" else t for t in spoken]
-    labels = [torch.tensor(letters.spelled(t), dtype=torch.long) for t in spoken]
-    targets = torch.from_numpy(examples.targets).to(inputs.device)
+    examples, generator = inputs.examples, seeded(seed)
+    model, speech = _model(row, inputs, examples.outputs)
+    if row.start:
+        _begin(row, model, inputs.start(fold, seed))
+    speech = speech and speech()
+    predict = _predictor(row, inputs, model, speech)
+    notes: dict = {}
+    if row.epochs:
+        two = EmotionAndWords(inputs, fold, row.alpha, row.ctc_reduction, speech and speech.lengths)
+        told = _written(row, own_words(inputs, fold)) if row.words != "none" else None
 
-    def loss(positions, logits, spelling, lengths):
-        emotion = torch.nn.functional.cross_entropy(logits.float(), targets[positions])
-        words = ctc_loss(spelling, lengths, [labels[p] for p in positions])
-        return row.alpha * words.to(emotion) + (1 - row.alpha) * emotion
+        def loss_of(positions):
+            heard = _heard(speech, positions)
+            read = model.text.tokenise([told[p] for p in positions]) if told else None
+            return two.loss(positions, model(heard, read), heard and heard[1])
 
-    def stage(number, forward, validate, unit):
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, lr=row.learning_rate)
-        steps = row.epochs[number] * -(-len(fold.train) // row.effective_batch)
-        return fit(
-            model,
-            optimiser,
-            lambda _: shuffled(fold.train, row.batch, generator),
-            lambda positions: loss(positions, *forward(positions)),
-            validate,
-            epochs=row.epochs[number],
-            patience=row.patience if validate else None,
-            economy=row,
-            schedule=warm_up(optimiser, steps, 0.1, decay=True),
-            generator=generator,
-            unit=unit,
-            followed=number == 0,
-        )
+        def score():
+            return examples.score(fold.val, predict(fold.val)[0][:, : examples.outputs])
 
-    def speech_only(positions):
-        hidden, lengths = first.hidden(positions)
-        return *model.acoustic(hidden[-1], lengths), lengths
-
-    def with_truth(positions):
-        hidden, lengths = second.hidden(positions)
-        return *model(hidden[-1], lengths, *text.tokenise([read[p] for p in positions])), lengths
-
-    first = SpeechInput(inputs, encoder, "conv" if row.stage1_freeze_cnn else "")
-    before = stage(0, speech_only, None, unit.share("first") if unit else None)
-    second = SpeechInput(inputs, encoder, "conv")
-    scored_both = _predictor(second, model)
-    after = stage(
-        1, with_truth, lambda: examples.score(fold.val, np.stack([logits for logits, _ in scored_both(fold.val)])), unit
-    )
-    predicted = scored_both(fold.scored)
-    notes = {"stage 1": before.__dict__, "history": after.__dict__, "hypotheses": [words for _, words in predicted]}
-    notes |= sizes(model)
-    return np.stack([logits for logits, _ in predicted]), network(model), notes
+        lengths = speech.lengths if speech else np.array([len(text) for text in told])
+        notes["history"] = fitted(row, model, loss_of, score, fold, lengths, generator, unit, row.patience)
+        notes |= two.notes
+    model.eval()
+    outputs, spelled = predict(fold.scored)
+    notes |= sizes(model) | ({"hypotheses": spelled} if model.ctc else {})
+    return outputs, network(model), notes
 
 
 def restored(row: Cmgi, inputs: "RecipeInputs", arrays: dict):
     """The outputs of a trained unit, as a function of positions; see :mod:`stages.recipes`."""
-    from ..models import cmgi
     from ..training.weights import filled
+
+    model, speech = _model(row, inputs, inputs.outputs)
+    predict = _predictor(row, inputs, filled(model, arrays), speech and speech())
+    return lambda positions: predict(positions)[0]
+
+
+def _model(row: Cmgi, inputs, classes: int):
+    """The model, its encoders as they come, and what opens its speech once the weights below the CNN are known."""
+    from ..models.cmgi import CmGI, Form
     from .speech_input import SpeechInput
 
-    encoder, text = inputs.speech_encoder(), inputs.text_encoder()
-    model = filled(cmgi.CmGI(encoder, text, inputs.outputs, row.width, row.heads, row.dropout), arrays)
-    predictor = _predictor(SpeechInput(inputs, encoder, "conv"), model)
-    return lambda positions: np.stack([logits for logits, _ in predictor(positions)])
+    encoder = inputs.speech_encoder() if row.audio else None
+    text = inputs.text_encoder() if row.words != "none" else None
+    model = CmGI(encoder, text, classes, Form(**row.form), row.alpha > 0).to(inputs.device)
+    return model, (lambda: SpeechInput(inputs, encoder, "conv")) if encoder else None
 
 
-def _predictor(speech, model):
-    """Positions -> logits and hypothesis of each utterance, from its audio alone."""
+def _begin(row: Cmgi, model, arrays: dict) -> None:
+    """Put the encoder of another stage into ``model``, and those of its heads that both have."""
+    from ..encoders.checkpoint import fill
+    from ..training.weights import as_tensors
+
+    fill(model.speech, as_tensors(arrays, "encoder/"), f"start: {row.start}")
+    heads = as_tensors(arrays, "head/")
+    for name, layer in (("ctc.", model.ctc), ("out.", model.out if row.words == "none" else None)):
+        found = {key.removeprefix(name): value for key, value in heads.items() if key.startswith(name)}
+        if layer is not None and found:
+            fill(layer, found, f"start: {row.start}: {name}")
+
+
+def _written(row: Cmgi, texts: list[str]) -> list[str]:
+    from ..encoders.letters import written
+
+    return [written(text) for text in texts] if row.spelling == "letters" else texts
+
+
+def _heard(speech, positions):
+    if speech is None:
+        return None
+    hidden, lengths = speech.hidden(positions)
+    return hidden[-1], lengths
+
+
+def _predictor(row: Cmgi, inputs, model, speech):
+    """Positions -> outputs [positions, classes + columns] and, with a CTC head, what it spelled."""
+    import torch
+
     from ..encoders.letters import greedy
     from ..training.weights import on_cpu
     from .speech_input import in_batches
 
-    def predict(positions):
-        hidden, lengths = speech.hidden(positions)
-        texts = greedy(model.ctc(hidden[-1]), lengths)
-        logits, _ = model(hidden[-1], lengths, *model.text.tokenise(texts))
-        return list(zip(on_cpu(logits), texts, strict=True))
+    given = _written(row, inputs.texts) if row.words == "given" else None
+    lengths = speech.lengths if speech else np.array([len(text) for text in given])
 
-    return lambda positions: in_batches(positions, speech.lengths, 16, predict)
+    def predict(positions):
+        heard = _heard(speech, positions)
+        spelled = greedy(model.ctc(heard[0]), heard[1]) if model.ctc else [""] * len(positions)
+        texts = {"own": spelled, "given": given and [given[p] for p in positions], "none": None}[row.words]
+        said = model(heard, texts and model.text.tokenise(texts))
+        return list(zip(on_cpu(torch.cat([said.emotion, said.gates], 1)), spelled, strict=True))
+
+    def predicted(positions):
+        found = in_batches(positions, lengths, 16, predict)
+        return np.stack([outputs for outputs, _ in found]), [words for _, words in found]
+
+    return predicted

@@ -81,6 +81,20 @@ class System(Section):
         return {}
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Further columns of its predictions; recipes give their values after the outputs."""
+        return ()
+
+    @property
+    def learns_words(self) -> bool:
+        """Whether it is trained on what was said, as the corpus itself transcribes it."""
+        return False
+
+    def given_words(self) -> "System":
+        """The row as it reads the words that it is given where it would read its own."""
+        return self
+
+    @property
     def takes_gpu(self) -> bool:
         """Whether its training computes on a GPU where there is one."""
         return self.heavy or self.networked

@@ -131,7 +131,7 @@ def about(row, inputs) -> dict:
 
 
 def outputs_of(row, inputs, fold, arrays) -> np.ndarray:
-    """A unit's outputs for ``fold.scored`` [rows, outputs].
+    """A unit's outputs for ``fold.scored`` [rows, outputs + columns].
 
     Rows that are tested only since it was trained, those of a test part added later, are predicted by its model.
     """
@@ -151,7 +151,9 @@ def write_predictions(path: Path, row, inputs, results: dict) -> None:
     for (number, seed), (arrays, notes) in results.items():
         fold = examples.fold(number)
         outputs = outputs_of(row, inputs, fold, arrays)
-        table = examples.predictions(fold, seed, outputs, notes.get("hypotheses"))
+        table = examples.predictions(fold, seed, outputs[:, : examples.outputs], notes.get("hypotheses"))
+        for place, name in enumerate(row.columns, examples.outputs):
+            table[name] = outputs[:, place]
         if notes.get("tested alone"):
             table = table[table["role"] == "test"]
         if notes.get("labels alone"):

@@ -42,7 +42,6 @@ def fit(
     schedule: Callable[[int], None] | None = None,
     plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None,
     unit: Unit | None = None,
-    followed: bool = False,
     title: str = "",
 ) -> History:
     """Train ``model`` and leave it in eval mode, with the weights of its best validation score.
@@ -71,8 +70,6 @@ def fit(
     unit
         Where an unfinished training is saved, so that one that was killed goes on from there bit for bit, in the middle
         of an epoch too.
-    followed
-        Another training belongs to the same work: the end of this one is saved too, so that it is never repeated.
     title
         What a progress bar over the epochs says; '' shows none.
 
@@ -85,7 +82,7 @@ def fit(
     accumulate = economy.accumulate if economy else 1
     if unit and checkpoint.restore(unit, state):
         log.info("goes on after epoch %d, batch %d", len(state.history.loss), state.done)
-    history, saver, before = state.history, _Saver(unit, state), state.steps
+    history, saver = state.history, _Saver(unit, state)
 
     def step(group: list) -> None:
         for batch, share in zip(group, _shares(group), strict=True):
@@ -133,8 +130,6 @@ def fit(
         state.done, state.total = 0, 0.0
         saver.save_if_due()
 
-    if followed and state.steps > before:
-        saver.save()
     if validate:
         history.capped = patience is not None and len(history.loss) - history.best_epoch < patience
         model.load_state_dict(state.best)

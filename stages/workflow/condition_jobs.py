@@ -15,7 +15,7 @@ def inputs(plan: Plan, study: str, trial: str, name: str) -> dict[str, str | lis
     elif entry.kind == "transcripts":
         transcripts = entry.transcripts
     found["audio"] = f"{DATA}/ingest/{corpus}/audio.h5"
-    if row.needs_text:
+    if row.needs_text or entry.kind == "transcripts":
         found["transcripts"] = f"{DATA}/transcribe/{corpus}/{transcripts}.csv"
     encoders = {kind: plan.encoder(study, wanted, kind) for kind, wanted in row.encoders().items()}
     found |= {f"{kind}-weights": path for kind, one in encoders.items() if (path := plan.weights(one))}

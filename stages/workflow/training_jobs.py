@@ -60,7 +60,10 @@ def recipe_code(plan: Plan, stage: str, study: str, name: str) -> str:
 def chain_inputs(plan: Plan, stage: str, study: str, name: str, part: str) -> Files:
     """Inputs of ``adapt``, ``cluster`` and ``retrain``: with the outputs that the entry names."""
     entry = plan.entry(study, stage, name)
-    found = plan.files(study, ("speech", "audio", "speech-weights"), entry["speech"])
+    names, transcripts = ("speech", "audio", "speech-weights"), plan.params["studies"][study]["transcripts"]
+    if chain.learns_words(entry):
+        names = (*names, "transcripts")
+    found = plan.files(study, names, entry["speech"], transcripts=transcripts)
     return found | {key: chain_output(study, one, part) for key, one in chain.read_by(entry).items()}
 
 

@@ -16,7 +16,7 @@ from stages.metrics.predictions import read_predictions
 from stages.metrics.summary import Evaluate
 from stages.parameters import whole
 from stages.parameters.resolve import resolved
-from stages.recipes.chain import STAGES
+from stages.recipes import chain
 from stages.runtime import disk
 from stages.workflow.plan import Plan
 from tests.unit.catalogue import PARAMS
@@ -110,18 +110,17 @@ class SmallStudy:
             "systems": rows,
             "shipped": {self.study: {}},
         }
-        self.values |= {stage: ready[stage] for stage in STAGES}
         self.values["evaluate"] = ready["evaluate"] | {"draws": 1000}
         self.values["corpora"] = {own["corpus"]: ready["corpora"][own["corpus"]]}
         self.values["protocols"] = {own["protocol"]: ready["protocols"][own["protocol"]]}
-        self.values["encoders"] = ready["encoders"]
+        self.values |= {name: ready[name] for name in ("encoders", *chain.STAGES)}
         self.values["robustness"] = {name: ready["robustness"][name] for name in own["trials"]}
         self.values["report"] = {"decimals": 1, "reproduced_within": 0.01}
         self.write_params()
 
     def write_params(self) -> None:
         """The settings, resolved, as the stages read them."""
-        chains = whole.chains(Plan(self.values))
+        chains = whole.chains(Plan(self.values, str(self.params)))
         self.values |= {"rows": whole.rows(self.values), "chains": chains, "ours": whole.ours()}
         self.params.write_text(yaml.safe_dump(self.values, sort_keys=False))
 

@@ -7,13 +7,18 @@ from stages.recipes import system_config
 from tests.unit.catalogue import shipped
 from tests.unit.test_recipes import EMBEDDING, RECIPES, STUDENT, eight
 
-CHAIN = {"adapt": (adapt.Adapt, adapt.adapted), "retrain": (retrain.Retrain, retrain.retrained)}
+CHAIN = {
+    "adapt": (adapt.Adapt, adapt.adapted),
+    "words": (adapt.Adapt, adapt.adapted),
+    "retrain": (retrain.Retrain, retrain.retrained),
+}
 SMALL = {
     "regressor": {"learning_rate": 1e-3, "epochs": 6, "batch": 3},
     "teacher": {"learning_rate": 1e-2, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3, "sees": "both"},
     "student": {"learning_rate": 1e-3, "epochs": 6, "hidden": 16, "embedding": EMBEDDING, "batch": 3} | STUDENT,
     "gmp": {"learning_rate": 1e-3, "epochs": 6, "start": "", "hidden": 32, "batch": 3},
-    "cmgi": {"learning_rate": 1e-3, "epochs": [6, 3], "width": 32, "heads": 2, "batch": 2, "accumulate": 3},
+    "cmgi": {"learning_rate": 1e-3, "epochs": 6, "start": "", "width": 32, "heads": 2, "batch": 2, "accumulate": 3},
+    "words": {"learning_rate": 1e-3, "epochs": 6, "task": "ctc", "batch": 2, "accumulate": 3, "freeze_cnn": False},
     "adapt": {"learning_rate": 1e-3, "epochs": 6, "lstm": 16, "hidden": 16, "batch": 3},
     "retrain": {"learning_rate": 1e-3, "epochs": 6, "hidden": 16, "batch": 3},
 }
@@ -38,9 +43,10 @@ def settings_of(name: str, **changes):
 def trained(name: str, unit=None, begin=None, **changes) -> tuple[dict[str, np.ndarray], dict]:
     """Arrays and notes of a training: what a unit of the job holds. ``begin``: arrays that it starts from."""
     row = settings_of(name, **changes)
-    inputs, fold = eight(getattr(row, "task", "emotion"))
+    inputs, fold = eight("emotion" if name in CHAIN else row.task)
     inputs.scratch, inputs.audio = None, Noise(map(len, inputs.speech.frames))
     inputs.speech.attributes = {"dtype": "float32"}
+    inputs.start = lambda *_: begin
     if name not in CHAIN:
         outputs, arrays, notes = system_config.module(row.recipe).train(row, inputs, fold, 1, unit)
         return arrays | {"outputs": np.asarray(outputs)}, notes
@@ -48,5 +54,4 @@ def trained(name: str, unit=None, begin=None, **changes) -> tuple[dict[str, np.n
     counts, rng = np.array([len(f) for f in inputs.speech.frames]), np.random.default_rng(4)
     labels = {"labels/rows": np.arange(8), "labels/counts": counts, "labels/-3/5": rng.integers(0, 5, counts.sum())}
     inputs.labels = lambda *_: labels
-    inputs.start = lambda *_: begin
     return CHAIN[name][1](row, inputs, fold, 1, unit)

@@ -7,7 +7,6 @@ from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.encoders import letters
 from stages.guards import seen
-from stages.models import cmgi
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
 from stages.models.losses import am_softmax, ccc_loss, ctc_loss
@@ -205,19 +204,14 @@ def test_gate_reads_training_rows_alone():
 
 def test_ctc_spelling_and_greedy_decoding():
     assert letters.written("Don’t  STOP, now!") == "don't stop now"
+    assert letters.written("at 9:30 in 1984, the 2nd of 1,250 cafés") == (
+        "at nine thirty in nineteen eighty four the second of one thousand two hundred and fifty cafes"
+    )
+    assert letters.written("\u0663 b2") == "b two"  # digits of other scripts are no numbers here
+    assert letters.written("rock ‘n’ 3.5%") == "rock 'n' three point five"
+    assert letters.needed(letters.spelled("ab")) == 2 and letters.needed(letters.spelled("bookkeeper")) == 13
     assert letters.spelled("Don’t  STOP, now!") == letters.spelled("don't stop now")
     path = [0, *letters.spelled("go"), 0, *letters.spelled("o n")]
     logits = torch.nn.functional.one_hot(torch.tensor([path]), letters.LABELS).float()
     assert letters.greedy(logits, torch.tensor([len(path)])) == ["goo n"]
     assert letters.greedy(logits, torch.tensor([1])) == [""]
-
-
-def test_interaction_does_not_see_padding():
-    torch.manual_seed(4)
-    model = cmgi.Interaction(8, 2, 0.0).eval()
-    a, b = torch.randn(1, 6, 8), torch.randn(1, 4, 8)
-    masks = [torch.tensor([[True] * 6]), torch.tensor([[True] * 4])]
-    padded = [torch.cat([a, torch.randn(1, 3, 8)], 1), torch.cat([b, torch.randn(1, 2, 8)], 1)]
-    wide = [torch.tensor([[True] * 6 + [False] * 3]), torch.tensor([[True] * 4 + [False] * 2])]
-    for alone, together in zip(model([a, b], masks), model(padded, wide), strict=True):
-        torch.testing.assert_close(together[:, : alone.shape[1]], alone, atol=1e-6, rtol=1e-5)

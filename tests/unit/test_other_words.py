@@ -119,8 +119,8 @@ def test_the_job_reads_the_trials_transcripts(tmp_path):
     plan = Plan(whole.load(path), path)
     study, system = "deoliveira2023-wer-planted", "deoliveira2023-distil-text"
     inputs = condition_jobs.inputs(plan, study, "words-25", system)
-    assert inputs["transcripts"] == "data/transcribe/planted-1200/corrupted-25.csv"
+    assert inputs["transcripts"] == "data/transcribe/planted-720/corrupted-25.csv"
     assert (
-        condition_jobs.options(plan, study, "words-25", system) == "--ledger data/scorings/planted-1200/speaker-folds"
+        condition_jobs.options(plan, study, "words-25", system) == "--ledger data/scorings/planted-720/speaker-thirds"
     )
     assert config.untried(plan.trial("words-25"), plan.row(study, "deoliveira2023-distil")) == "reads no words"

@@ -55,28 +55,3 @@ def test_a_killed_training_goes_on_to_the_same_weights(name, seconds, tmp_path, 
     assert kills >= 2
     assert tensors_digest(again) == tensors_digest(whole)
     assert other == notes
-
-
-def test_a_finished_first_stage_is_not_repeated(tmp_path, monkeypatch):
-    """CmGI of 6 and 3 epochs of two steps, killed in the second stage's first step, takes six more to the end."""
-    steps = []
-
-    def count(optimiser, *_):
-        steps.append(1)
-        if len(steps) == 13:
-            raise Killed
-
-    handle = register_optimizer_step_post_hook(count)
-    unit = Unit("t", {}, tmp_path)
-    try:
-        with pytest.raises(Killed):
-            trained("cmgi", unit)
-        again, notes = trained("cmgi", unit)
-    finally:
-        handle.remove()
-    assert len(steps) == 13 + 6
-    whole, expected = trained("cmgi")
-    assert tensors_digest(again) == tensors_digest(whole) and notes == expected
-    assert len(list(tmp_path.rglob("*-first.checkpoint"))) == 1
-    unit.save(again, notes)
-    assert [path.name for path in tmp_path.rglob("*.*")] == [unit.path.name]
