@@ -35,6 +35,9 @@ class Cmgi(Economy, System):
     ctc_reduction: Literal["mean", "sum"] = setting(
         "of the CTC loss: mean over letters, then utterances, or the sum", ours=True
     )
+    decoding: Literal["greedy", "lexicon"] = setting(
+        "of what CTC spells; lexicon: then the nearest words that BERT knows", ours=True
+    )
     spelling: Literal["letters", "raw"] = setting(
         "of what is read but not spelt here: letters, as CTC writes; raw", ours=True
     )
@@ -77,6 +80,8 @@ class Cmgi(Economy, System):
             raise ValueError(f"width: {self.width} does not divide into {self.heads} heads; give a multiple")
         if not self.audio and (self.words != "given" or self.start or self.alpha):
             raise ValueError("audio: false hears nothing to spell; set words: given, start: '' and alpha: 0.0")
+        if self.decoding == "lexicon" and self.words != "own":
+            raise ValueError("decoding: lexicon serves words: own; set decoding: greedy")
         if self.words == "own" and not self.alpha:
             raise ValueError("words: own are what CTC spells; set alpha above 0, or words: given")
         if not self.epochs and (self.words != "none" or not self.start):
@@ -118,7 +123,7 @@ class Cmgi(Economy, System):
         return {"speech": ["conv"]} if self.audio else {}
 
     def given_words(self) -> "Cmgi":
-        return self.model_copy(update={"words": "given"}) if self.words == "own" else self
+        return self.model_copy(update={"words": "given", "decoding": "greedy"}) if self.words == "own" else self
 
 
 def train(row: Cmgi, inputs: "TrainingInputs", fold, seed: int, unit):
@@ -207,15 +212,18 @@ def _predictor(row: Cmgi, inputs, model, speech):
     import torch
 
     from ..encoders.letters import greedy
+    from ..encoders.lexicon import Lexicon
     from ..training.weights import on_cpu
     from .speech_input import in_batches
 
     given = _written(row, inputs.texts) if row.words == "given" else None
     lengths = speech.lengths if speech else np.array([len(text) for text in given])
+    lexicon = Lexicon(model.text.vocabulary) if row.decoding == "lexicon" else None
 
     def predict(positions):
         heard = _heard(speech, positions)
         spelled = greedy(model.ctc(heard[0]), heard[1]) if model.ctc else [""] * len(positions)
+        spelled = list(map(lexicon.corrected, spelled)) if lexicon else spelled
         texts = {"own": spelled, "given": given and [given[p] for p in positions], "none": None}[row.words]
         said = model(heard, texts and model.text.tokenise(texts))
         return list(zip(on_cpu(torch.cat([said.emotion, said.gates], 1)), spelled, strict=True))

@@ -6,6 +6,7 @@ import torch
 from torchmetrics.regression import ConcordanceCorrCoef
 
 from stages.encoders import letters
+from stages.encoders.lexicon import Lexicon
 from stages.guards import seen
 from stages.models.dense import Dense, LayerAverage, ReluLstm, to_rate
 from stages.models.dropout import Dropout
@@ -200,6 +201,15 @@ def test_gate_reads_training_rows_alone():
     other[30:] = 1e6
     one, two = (gate(each, true, np.arange(30), 2.0) for each in (predicted, other))
     assert (one.slope == two.slope).all() and (one.beyond == two.beyond).all()
+
+
+def test_a_lexicon_corrects_what_is_misspelt():
+    vocabulary = ["[PAD]", "a", "b", "##s", "scorned", "lobby", "the", "they", "walked", "café"]
+    lexicon = Lexicon(vocabulary)
+    assert lexicon.words == ["a", "scorned", "lobby", "the", "they", "walked"]
+    assert lexicon.corrected("the scornd loby walkt") == "the scorned lobby walked"
+    assert lexicon.corrected("thex q a") == "the q a"  # one letter from 'the' and from 'they', none from anything
+    assert lexicon.corrected("") == ""
 
 
 def test_ctc_spelling_and_greedy_decoding():
