@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from stages import adapt
 from stages.recipes.speech_input import SpeechInput
 from stages.runtime.errors import UserError
 from stages.training import weights
-from tests.unit.catalogue import shipped
 from tests.unit.small_stores import EVERYONE, LENGTHS, built_in, losses, sources
+from tests.unit.small_trainings import settings_of
 from tests.unit.test_encoders import KINDS
 from tests.unit.test_recipes import eight, text_encoder
 
@@ -84,8 +85,10 @@ def test_cmgi_predicts_with_the_cnn_that_its_first_stage_trained(tmp_path):
     from_eight, fold = eight("emotion")
     inputs.examples, inputs.transcripts, inputs.outputs = from_eight.examples, from_eight.transcripts, 4
     inputs.text_encoder = text_encoder
-    changes = {"epochs": [1, 1], "learning_rate": 1e-3, "width": 32, "heads": 2, "stage1_freeze_cnn": False}
-    row = cmgi.Cmgi.model_validate(shipped(cmgi.Cmgi, **changes | {"batch": 4, "accumulate": 1}))
+    first = settings_of("words", epochs=1, batch=4, accumulate=1)
+    begun, _ = adapt.adapted(first, inputs, fold, 1, None)
+    inputs.start = lambda *_: begun
+    row = settings_of("cmgi", epochs=1, batch=4, accumulate=1, start="adapt/cmgi")
     outputs, arrays, _ = cmgi.train(row, inputs, fold, 1, None)
     kept = {name.removeprefix("model/"): values for name, values in arrays.items()}
     again = cmgi.restored(row, inputs, kept)(fold.scored)
