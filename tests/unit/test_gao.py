@@ -66,7 +66,8 @@ def test_stage_1_without_ctc_has_no_such_head():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"words": "given"}, TEXT, {"words": "none"}, {"interaction": "sa", "gate": "mean"}]
+    "changes",
+    [{}, {"decoding": "lexicon"}, {"words": "given"}, TEXT, {"words": "none"}, {"interaction": "sa", "gate": "mean"}],
 )
 def test_a_trained_row_is_restored_to_the_bit(changes, monkeypatch):
     kept, make = {}, small_trainings.eight
