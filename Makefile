@@ -3,7 +3,7 @@
 # make why      what is stale, because of what, and what the next run costs; make why STUDY: of one study
 # make sync     after git checkout, dvc checkout or dvc pull
 # make compare REV=…   the metrics here against those of a commit, paired
-# make test     set up, then the tests (about 20 minutes)
+# make test     set up, then the tests (about 25 minutes)
 # make lint     ruff, snakefmt, snakemake --lint
 # make claims   the long statistical tests (hours)
 # make encoders the built-in encoders from their beginning, shipped in stages/encoders/builtin/ (3 hours)

@@ -4,8 +4,8 @@ Stage 1 of Pan 2024 (section 3.1), whose other task is the speaker's gender (pse
 of Gao 2024 (section 3.2), whose other task is CTC.
 
 Reads manifest, protocol, transcripts (for CTC), the encoder's cached CNN output (or the audio, where the CNN trains
-too); params
-``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (``encoder/...``) with their heads (``head/...``).
+too); params ``adapt.NAME``, ``studies.STUDY.seeds``. Writes the adapted encoders (``encoder/...``) with their heads
+(``head/...``).
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from .config.settings import setting
-from .recipes import emotion_and_words, pan_stages
+from .recipes import chain_job, emotion_and_words
 from .runtime import process
 from .training.economy import Economy
 
@@ -46,7 +46,7 @@ class Adapt(Economy):
 
 
 def main(args) -> None:
-    pan_stages.run("adapt", Adapt, adapted, **pan_stages.asked(args))
+    chain_job.run("adapt", Adapt, adapted, **chain_job.asked(args))
 
 
 def adapted(section: Adapt, inputs, fold, seed: int, unit):
@@ -66,7 +66,7 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
     encoder, both = inputs.speech_encoder(), section.task == "gender"
     speech = SpeechInput(inputs, encoder, "conv" if section.freeze_cnn else "")
     model = Adapter(encoder, section.lstm, section.hidden, examples.outputs, both).to(inputs.device)
-    gender = examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100).to_numpy(int)
+    gender = np.array(examples.manifest["gender"].map({"female": 0, "male": 1}).fillna(-100), int)
     emotion, gender = (torch.from_numpy(found).to(inputs.device) for found in (examples.targets, gender))
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=section.learning_rate)
     steps = section.epochs * -(-len(fold.train) // section.effective_batch)
@@ -109,4 +109,4 @@ def adapted(section: Adapt, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    process.run(main, __doc__, pan_stages.arguments)
+    process.run(main, __doc__, chain_job.arguments)

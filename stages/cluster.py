@@ -12,10 +12,9 @@ import numpy as np
 
 from .config.settings import Section, setting
 from .protocols.splits import fit_scope
-from .recipes import codebooks, pan_stages
+from .recipes import chain_job, codebooks
 from .recipes.chain import START
 from .runtime import process
-from .runtime.errors import UserError
 from .runtime.reporting import log
 
 
@@ -36,7 +35,7 @@ class Cluster(Section):
 
 
 def main(args) -> None:
-    pan_stages.run("cluster", Cluster, clustered, **pan_stages.asked(args))
+    chain_job.run("cluster", Cluster, clustered, **chain_job.asked(args))
 
 
 def clustered(section: Cluster, inputs, fold, seed: int, unit):
@@ -83,16 +82,13 @@ def hidden_frames(section: Cluster, inputs, fold, seed: int, rows: np.ndarray, l
     UserError
         The encoder has fewer layers.
     """
-    from .recipes.fine_tuning import begun
+    from .recipes.fine_tuning import begun, check_layer
     from .recipes.speech_input import SpeechInput, in_batches
     from .training.weights import on_cpu
 
     encoder = begun(inputs, section.start, fold, seed).eval()
-    if deep := [layer for layer in layers if not -encoder.depth - 1 <= layer <= -1]:
-        raise UserError(
-            f"params.yaml: cluster layers: {deep[0]}, but the encoder has {encoder.depth} blocks; take -1 to"
-            f" {-encoder.depth - 1}, or an encoder with more"
-        )
+    for layer in layers:
+        check_layer("cluster layers", layer, encoder)
     speech = SpeechInput(inputs, encoder, "conv")
     counts, ends = speech.lengths[rows], np.zeros(len(speech.lengths), np.int64)
     ends[rows] = np.cumsum(counts)
@@ -126,4 +122,4 @@ def told(examples) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    process.run(main, __doc__, pan_stages.arguments)
+    process.run(main, __doc__, chain_job.arguments)

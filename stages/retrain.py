@@ -8,7 +8,7 @@ often the masked units of validation utterances were found.
 import numpy as np
 
 from .config.settings import setting
-from .recipes import codebooks, pan_stages
+from .recipes import chain_job, codebooks
 from .recipes.chain import START
 from .runtime import process
 from .runtime.errors import UserError
@@ -43,7 +43,7 @@ class Retrain(Economy):
 
 
 def main(args) -> None:
-    pan_stages.run("retrain", Retrain, retrained, **pan_stages.asked(args))
+    chain_job.run("retrain", Retrain, retrained, **chain_job.asked(args))
 
 
 class PseudoLabels:
@@ -165,4 +165,4 @@ def retrained(section: Retrain, inputs, fold, seed: int, unit):
 
 
 if __name__ == "__main__":
-    process.run(main, __doc__, pan_stages.arguments)
+    process.run(main, __doc__, chain_job.arguments)

@@ -182,7 +182,7 @@ def _of_cell(entry, cell: tuple[str, str], published: list[dict], study: dict, w
         words = "; ".join([*marks, *replaced, *entry.deviations] or ["none declared"])
         rows.append(
             _placed(figure)
-            | {name: ours and ours[key] for name, key in (("ours", "value"), ("ci_low",) * 2, ("ci_high",) * 2)}
+            | {"ours": ours and ours["value"], "ci_low": ours and ours["ci_low"], "ci_high": ours and ours["ci_high"]}
             | {"verdict": verdict(figure, ours, replaced, within), "deviations": words if ours else missing}
         )
     return rows

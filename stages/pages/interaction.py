@@ -5,7 +5,7 @@ from .cells import Table, number, wide
 from .lines import Lines, lines
 from .number_format import shown
 from .report_data import Contents
-from .robustness import NOISE
+from .robustness import CLEAN, NOISE
 
 GATES = {"gate_speech": "speech", "gate_words": "words"}
 WORDS = "errors in 100 words"
@@ -49,7 +49,7 @@ def _conditions(report: Contents, system: str) -> dict[str, list[tuple[float, st
 
 
 def _ticks(axis: str, levels: list[tuple]) -> list[str]:
-    return [*(f"{level:.0f}" for level, *_ in levels), "own" if axis == WORDS else "clean"]
+    return [*(f"{level:.0f}" for level, *_ in levels), "own" if axis == WORDS else CLEAN]
 
 
 def _scores(report: Contents) -> list[Lines]:

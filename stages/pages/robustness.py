@@ -2,14 +2,13 @@
 
 from . import cells
 from .cells import Cell, Table, number, wide
-from .figures import place
-from .lines import Curve, Lines, Point
+from .lines import Lines, lines
 from .number_format import TITLES, interval, shown
 from .report_data import Contents
 
 METRICS = ("uar", "ccc_arousal", "ccc_valence", "ccc_dominance")
 COLOURS = ("white", "pink", "babble")
-NOISE = "signal to noise, dB"
+NOISE, CLEAN = "signal to noise, dB", "clean"
 OPEN = 12
 """A table with more rows than this is folded."""
 
@@ -81,14 +80,14 @@ def _curves(report: Contents) -> list[Lines]:
     """A figure per metric and system that was tried at two ratios or more of a colour."""
     found = []
     for metric in METRICS:
-        lines = {}
+        drawn = {}
         for one in report.tried:
             if metric in one["metrics"] and one.get("snr_db") is not None:
-                lines.setdefault(one["system"], {}).setdefault(one["colour"], []).append(one)
-        lines = {name: own for name, own in lines.items() if any(len(level) > 1 for level in own.values())}
-        figures = [f[metric] for own in lines.values() for level in own.values() for one in level for f in _both(one)]
+                drawn.setdefault(one["system"], {}).setdefault(one["colour"], []).append(one)
+        drawn = {name: own for name, own in drawn.items() if any(len(level) > 1 for level in own.values())}
+        figures = [f[metric] for own in drawn.values() for level in own.values() for one in level for f in _both(one)]
         ends = [v for f in figures for v in (f["pooled"], f["ci_low"], f["ci_high"]) if v is not None]
-        found += [_figure(report, metric, name, own, min(ends), max(ends)) for name, own in lines.items()]
+        found += [_figure(report, metric, name, own, min(ends), max(ends)) for name, own in drawn.items()]
     return found
 
 
@@ -98,28 +97,21 @@ def _both(one: dict) -> tuple[dict, dict]:
 
 def _figure(report: Contents, metric: str, name: str, own: dict[str, list[dict]], low: float, high: float) -> Lines:
     levels = sorted({one["snr_db"] for ones in own.values() for one in ones})
-    step = 120 / (len(levels) + 1)
-    places = {level: 35 + step * (i + 0.5) for i, level in enumerate([*levels, None])}
 
-    def at(value: float) -> str:
-        return place(125 - 110 * (value - low) / (high - low or 1))
+    def point(tick: int, figure: dict) -> tuple:
+        return tick, figure["pooled"], figure["ci_low"], figure["ci_high"]
 
-    curves, spoken = [], []
-    for kind, colour in [(i, one) for i, one in enumerate(COLOURS) if one in own]:
-        ones = sorted(own[colour], key=lambda one: one["snr_db"])
-        points = []
-        for level, figure in [*((o["snr_db"], o["metrics"][metric]) for o in ones), (None, ones[0]["clean"][metric])]:
-            low_end, high_end = (None if figure[end] is None else at(figure[end]) for end in ("ci_low", "ci_high"))
-            points.append(Point(place(places[level] + 1.5 * (kind - 1)), at(figure["pooled"]), low_end, high_end))
-            where = "clean" if level is None else f"{colour} noise {level:g} dB"
-            bounds = interval(metric, figure["ci_low"], figure["ci_high"], report.decimals)
-            spoken.append(f"{where} {shown(metric, figure['pooled'], report.decimals)} {bounds}")
-        curves.append(Curve(colour, kind, " ".join(f"{point.x},{point.y}" for point in points), points))
-    return Lines(
-        title=f"{report.named(name)}, {TITLES[metric]}",
-        curves=curves,
-        ticks=[(place(x), "clean" if level is None else f"{level:g}") for level, x in places.items()],
-        ends=[(at(end), shown(metric, end, report.decimals)) for end in (low, high)],
-        axis=NOISE,
-        spoken="; ".join(dict.fromkeys(spoken)),
-    )
+    def words(value: float) -> str:
+        return shown(metric, value, report.decimals)
+
+    def phrase(colour: str, tick: str, value: float, *ends) -> str:
+        where = tick if tick == CLEAN else f"{colour} noise {tick} dB"
+        return f"{where} {words(value)} {interval(metric, *ends, report.decimals)}"
+
+    curves = {}
+    for colour in COLOURS:
+        ones = sorted(own.get(colour, []), key=lambda one: one["snr_db"])
+        curves[colour] = [point(levels.index(one["snr_db"]), one["metrics"][metric]) for one in ones]
+        curves[colour] += [point(len(levels), ones[0]["clean"][metric])] if ones else []
+    ticks = [*(f"{level:g}" for level in levels), CLEAN]
+    return lines(f"{report.named(name)}, {TITLES[metric]}", NOISE, ticks, curves, (low, high), words, phrase)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..runtime.errors import UserError
 from ..training.economy import Economy
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ def begun(inputs: "TrainingInputs", start: str, fold, seed: int):
     if start:
         checkpoint.fill(encoder, as_tensors(inputs.start(fold, seed), "encoder/"), f"start: {start}")
     return encoder
+
+
+def check_layer(setting: str, layer: int, encoder) -> None:
+    """Refuse a hidden layer, counted from the last (-1), that an encoder does not have.
+
+    Raises
+    ------
+    UserError
+        It is none; ``setting`` names who asks for it.
+    """
+    deepest = -encoder.depth - 1
+    if not deepest <= layer <= -1:
+        raise UserError(
+            f"params.yaml: {setting}: {layer}, but the encoder has {encoder.depth} blocks; take -1 to {deepest}, or an"
+            " encoder with more"
+        )
 
 
 def scaled(examples, fold, device) -> tuple[np.ndarray, np.ndarray, "torch.Tensor"]:

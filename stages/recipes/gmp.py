@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..config.settings import setting
-from ..runtime.errors import UserError
 from ..training.economy import Economy
 from .chain import START
 from .system_config import EMOTION, System
@@ -91,12 +90,9 @@ def _model(row: Gmp, encoder, classes: int):
 
     from ..models.gmp import Classifier
     from ..models.losses import am_softmax
+    from .fine_tuning import check_layer
 
-    if row.layer < -encoder.depth - 1:
-        raise UserError(
-            f"params.yaml: gmp layer: {row.layer}, but the encoder has {encoder.depth} blocks; take -1 to"
-            f" {-encoder.depth - 1}, or an encoder with more"
-        )
+    check_layer("gmp layer", row.layer, encoder)
     model = torch.nn.ModuleDict({"body": Classifier(encoder, row.hidden, row.lstm)})
     if row.loss == "am-softmax":
         model["head"] = am_softmax(classes, row.hidden, row.margin, row.scale)
